@@ -1,0 +1,190 @@
+"""ReadingBatch: what ingest and alarms both speak.
+
+Ingest makes one from packets, the engine judges it, the store writes it. It is a
+struct of arrays with its invariants checked once, at construction; nobody downstream
+checks again.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Int32 = NDArray[np.int32]
+Int64 = NDArray[np.int64]
+Float64 = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """One message as the broker handed it over.
+
+    Attributes:
+        arrived_us: wall time of arrival [µs UTC].
+        generation: number of the connection it came by; an acknowledgement for an
+            older connection must be dropped, because message ids are renumbered.
+        mid: the broker's message id on that connection.
+    """
+
+    topic: str
+    payload: bytes
+    arrived_us: int
+    retained: bool = False
+    generation: int = 0
+    mid: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FrameKey:
+    """Identity of a frame; the same key twice is the same frame sent again.
+
+    Attributes:
+        run: 0 for live, else the number of a drill.
+        mine: 12 digits.
+        boot: what the gateway calls its present start.
+        seq: number of the data frame since that start.
+    """
+
+    run: int
+    mine: str
+    boot: str
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One accepted frame; its readings are ``[first, first + n_readings)``.
+
+    Attributes:
+        channel: ``data`` or ``backfill``.
+        device_ms: time as the mine sent it, kept raw even when absurd [ms UTC].
+        judged_us: time that is used: the device's when it is between 2000 and
+            2100, else the arrival [µs UTC].
+    """
+
+    key: FrameKey
+    channel: str
+    device_ms: int
+    arrived_us: int
+    judged_us: int
+    n_readings: int
+    first: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """Something refused, with enough beside it for a person to see why.
+
+    Attributes:
+        reason: stable code such as ``not_json`` or ``negative_concentration``.
+        detail: one line that names the thing and the number.
+        where: packet, frame, reading, definition or store.
+        first_bytes: at most 256 bytes of what came.
+        size: length of what came [bytes].
+        n: how many like it this one stands for.
+    """
+
+    reason: str
+    detail: str
+    topic: str
+    mine: str | None
+    run: int
+    arrived_us: int
+    first_bytes: bytes
+    size: int
+    where: str
+    n: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingBatch:
+    """Readings in arrival order, as parallel arrays of one length n.
+
+    Attributes:
+        row: index into the point table, int32[n], never negative.
+        value: float64[n]; NaN means that there is no value.
+        at_us: the time each reading is judged at, int64[n] [µs UTC].
+        arrived_us: wall time of arrival, int64[n] [µs UTC].
+        state: state bits, int32[n].
+        frames: where the readings came from; may be empty (replay).
+    """
+
+    row: Int32
+    value: Float64
+    at_us: Int64
+    arrived_us: Int64
+    state: Int32
+    frames: tuple[Frame, ...] = ()
+
+    def __post_init__(self) -> None:
+        n = len(self.row)
+        for name, dtype in (
+            ("row", np.int32),
+            ("value", np.float64),
+            ("at_us", np.int64),
+            ("arrived_us", np.int64),
+            ("state", np.int32),
+        ):
+            array = getattr(self, name)
+            assert array.shape == (n,), f"{name}: {array.shape} instead of ({n},)"
+            assert array.dtype == dtype, f"{name}: {array.dtype} instead of {dtype}"
+        assert n == 0 or int(self.row.min()) >= 0, "a reading without a point"
+
+    @property
+    def n(self) -> int:
+        """Number of readings."""
+        return len(self.row)
+
+    @classmethod
+    def empty(cls) -> "ReadingBatch":
+        """A batch of nothing, for turns in which only the clock moves."""
+        return cls(
+            row=np.empty(0, np.int32),
+            value=np.empty(0, np.float64),
+            at_us=np.empty(0, np.int64),
+            arrived_us=np.empty(0, np.int64),
+            state=np.empty(0, np.int32),
+        )
+
+    def select(self, index: NDArray[np.intp]) -> "ReadingBatch":
+        """The readings at ``index`` (intp[k]), without their frames."""
+        return ReadingBatch(
+            row=self.row[index],
+            value=self.value[index],
+            at_us=self.at_us[index],
+            arrived_us=self.arrived_us[index],
+            state=self.state[index],
+        )
+
+    def rounds(self) -> Iterator[NDArray[np.intp]]:
+        """Cut the batch so that each point occurs at most once in a round.
+
+        Evaluating a point's readings one round after the other, in the order in
+        which they arrived, gives the same result however the stream was cut into
+        batches. "The last value of each point" does not: after a backlog it skips
+        every alarm that came and went.
+
+        Yields:
+            Index arrays, intp[k]. Round i holds the i-th reading of each point.
+        """
+        n = self.n
+        if n == 0:
+            return
+        # The common case is one frame per mine: nothing occurs twice. Counting by
+        # bincount is linear; only a real backlog pays for the sort.
+        if int(np.bincount(self.row).max()) == 1:
+            yield np.arange(n)
+            return
+        order = np.argsort(self.row, kind="stable")
+        rows = self.row[order]
+        starts = np.flatnonzero(np.r_[True, rows[1:] != rows[:-1]])
+        lengths = np.diff(np.r_[starts, n])
+        occurrence = np.arange(n) - np.repeat(starts, lengths)
+        by_round = np.argsort(occurrence, kind="stable")
+        ends = np.cumsum(np.bincount(occurrence))
+        begin = 0
+        for end in ends:
+            # Arrival order within a round keeps memory access close to sequential.
+            yield np.sort(order[by_round[begin:end]])
+            begin = int(end)
