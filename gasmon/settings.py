@@ -1,0 +1,293 @@
+"""Settings: what an operator may turn, each with its default and its reason.
+
+Sources, the later ones winning: defaults here, a TOML file (``--config`` or
+``GASMON_CONFIG``), environment (``GASMON_DATABASE__URL``), flags
+(``--set database.url=…``). A setting that does not exist is an error, because a
+mistyped limit that is silently ignored is worse than a refusal to start.
+docs/operations.md lists them all; a test keeps that page complete.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from gasmon.errors import ConfigError
+
+ENV_PREFIX = "GASMON_"
+ENV_CONFIG = "GASMON_CONFIG"
+
+
+class Section(BaseModel):
+    """Base of all sections: frozen, and strict about names."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DatabaseSettings(Section):
+    """Where readings and alarms are kept."""
+
+    url: str = Field(
+        "postgresql://gasmon@127.0.0.1:5432/gasmon",
+        description="PostgreSQL connection string, without the password",
+    )
+    password_file: Path | None = Field(
+        None, description="file that holds the password and nothing else"
+    )
+    pool_size: int = Field(8, ge=1, le=200, description="connections of the api")
+    statement_timeout_s: float = Field(
+        15.0, gt=0, description="longest query of the api [s]"
+    )
+
+
+class MqttSettings(Section):
+    """The broker that mines publish to."""
+
+    host: str = Field("127.0.0.1", description="broker's address")
+    port: int = Field(1883, ge=1, le=65535, description="broker's port")
+    username: str | None = Field(None, description="user at the broker")
+    password_file: Path | None = Field(None, description="file with the password")
+    tls_ca: Path | None = Field(
+        None, description="certificate authority; set to speak TLS"
+    )
+    tls_cert: Path | None = Field(None, description="our certificate")
+    tls_key: Path | None = Field(None, description="its key")
+    client_id: str = Field(
+        "gasmon-ingest",
+        description="fixed: a changing one would lose the broker's queue for us",
+    )
+    protocol: Literal["auto", "5", "3.1.1"] = Field(
+        "auto", description="MQTT version; auto tries 5 first"
+    )
+    receive_window: int = Field(
+        2000,
+        ge=1,
+        le=65535,
+        description="frames the broker may send before we acknowledge one",
+    )
+    keepalive_s: int = Field(20, ge=5, description="MQTT keep-alive [s]")
+    session_expiry_s: int = Field(
+        604_800, ge=60, description="how long the broker keeps our queue [s]"
+    )
+
+
+class IngestSettings(Section):
+    """From packets to batches."""
+
+    areas: list[str] = Field(
+        default_factory=list, description="areas of this process; empty means all"
+    )
+    max_frame_bytes: int = Field(
+        524_288,
+        ge=1024,
+        description="larger frames are refused by name; the broker's limit is higher",
+    )
+    linger_ms: float = Field(
+        3.0, ge=0, le=1000, description="longest wait for company in a batch [ms]"
+    )
+    inbox_limit: int = Field(
+        2000,
+        ge=1,
+        description="packets held; not below mqtt.receive_window",
+    )
+    max_batch_frames: int = Field(
+        400, ge=1, description="frames judged and committed together at most"
+    )
+    health_port: int = Field(
+        0, ge=0, le=65535, description="port of /healthz of `gasmon ingest`; 0 = none"
+    )
+
+
+class EngineSettings(Section):
+    """What the alarm engine is told besides its rules."""
+
+    rules_file: Path | None = Field(
+        None, description="rule file; none means the shipped default"
+    )
+    mark_interval_s: float = Field(
+        1.0, gt=0, le=60, description="how often silence and delays are looked at [s]"
+    )
+    stale_after_s: float = Field(
+        90.0, gt=0, description="a point is silent after this, its mine going on [s]"
+    )
+    mine_stale_after_s: float = Field(
+        60.0, gt=0, description="a mine is silent after this [s]"
+    )
+    calibration_honoured_s: float = Field(
+        1800.0,
+        ge=0,
+        description="how long an unplanned calibration bit hides the value [s]",
+    )
+
+
+class ApiSettings(Section):
+    """Pages, HTTP and streams."""
+
+    host: str = Field("127.0.0.1", description="address to listen on")
+    port: int = Field(8123, ge=0, le=65535, description="port to listen on")
+    allowed_origins: list[str] = Field(
+        default_factory=list, description="further origins of pages that may use it"
+    )
+    client_queue_frames: int = Field(
+        1000, ge=10, description="frames waiting for one client before it is closed"
+    )
+    heartbeat_s: float = Field(5.0, gt=0, description="heartbeat of streams [s]")
+    max_client_frame_bytes: int = Field(
+        65_536, ge=1024, description="largest frame a client may send"
+    )
+    session_hours: float = Field(12.0, gt=0, description="life of a log-in [h]")
+    secure_cookie: bool = Field(
+        False, description="cookie over https only; required in production"
+    )
+
+
+class StorageSettings(Section):
+    """How long things are kept."""
+
+    reading_retention_days: int = Field(90, ge=1, description="raw readings [d]")
+    reject_retention_days: int = Field(30, ge=1, description="refused input [d]")
+    outbox_retention_days: int = Field(
+        30, ge=1, description="how far back a platform can resume [d]"
+    )
+    partition_days_ahead: int = Field(
+        3, ge=1, le=30, description="day partitions made beforehand [d]"
+    )
+    max_database_mb: int = Field(
+        0,
+        ge=0,
+        description="oldest readings go when the database is larger [MB]; 0 = no cap",
+    )
+
+
+class DutySettings(Section):
+    """Timers and jobs."""
+
+    interval_s: float = Field(5.0, gt=0, description="how often jobs are looked at [s]")
+    health_port: int = Field(
+        0, ge=0, le=65535, description="port of /healthz of `gasmon duty`; 0 = none"
+    )
+
+
+class Settings(Section):
+    """Everything, by section."""
+
+    mode: Literal["production", "test", "demo"] = Field(
+        "production", description="production refuses what only drills may do"
+    )
+    database: DatabaseSettings = Field(default_factory=DatabaseSettings)
+    mqtt: MqttSettings = Field(default_factory=MqttSettings)
+    ingest: IngestSettings = Field(default_factory=IngestSettings)
+    engine: EngineSettings = Field(default_factory=EngineSettings)
+    api: ApiSettings = Field(default_factory=ApiSettings)
+    storage: StorageSettings = Field(default_factory=StorageSettings)
+    duty: DutySettings = Field(default_factory=DutySettings)
+
+
+def _merge(into: dict[str, Any], path: list[str], value: Any) -> None:
+    for part in path[:-1]:
+        into = into.setdefault(part, {})
+        if not isinstance(into, dict):
+            raise ConfigError(f"{'.'.join(path)}: {part} is a value, not a section")
+    into[path[-1]] = value
+
+
+def _merge_tree(into: dict[str, Any], tree: Mapping[str, Any]) -> None:
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            below = into.setdefault(key, {})
+            if isinstance(below, dict):
+                _merge_tree(below, value)
+                continue
+        into[key] = value
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
+    tree: dict[str, Any] = {}
+    for name, text in sorted(environ.items()):
+        if not name.startswith(ENV_PREFIX) or name == ENV_CONFIG:
+            continue
+        path = name.removeprefix(ENV_PREFIX).lower().split("__")
+        _merge(tree, path, _split_list(path, text))
+    return tree
+
+
+def _split_list(path: list[str], text: str) -> Any:
+    """Lists are written with commas in the environment and in flags."""
+    if path in (["ingest", "areas"], ["api", "allowed_origins"]):
+        return [part.strip() for part in text.split(",") if part.strip()]
+    return text
+
+
+def load(
+    config: Path | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Settings:
+    """Read the settings from all their sources.
+
+    Args:
+        config: TOML file; without one, ``GASMON_CONFIG`` is looked at.
+        overrides: dotted names to values, from ``--set`` and other flags.
+        environ: the environment; None means this process's.
+
+    Raises:
+        ConfigError: unknown name, wrong value, unreadable file; names it.
+    """
+    env = os.environ if environ is None else environ
+    path = config or (Path(env[ENV_CONFIG]) if env.get(ENV_CONFIG) else None)
+    tree: dict[str, Any] = {}
+    if path is not None:
+        try:
+            tree = tomllib.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise ConfigError(f"{path}: {error.strerror}") from None
+        except ValueError as error:
+            raise ConfigError(f"{path}: {error}") from None
+    _merge_tree(tree, _from_environment(env))
+    for name, value in (overrides or {}).items():
+        parts = name.split(".")
+        if isinstance(value, str):
+            value = _split_list(parts, value)
+        _merge(tree, parts, value)
+    try:
+        settings = Settings.model_validate(tree)
+    except ValidationError as error:
+        raise ConfigError(_explain(error)) from None
+    if settings.ingest.inbox_limit < settings.mqtt.receive_window:
+        raise ConfigError(
+            f"ingest.inbox_limit ({settings.ingest.inbox_limit}) is below "
+            f"mqtt.receive_window ({settings.mqtt.receive_window}): the broker may "
+            "send more than the inbox holds"
+        )
+    return settings
+
+
+def _explain(error: ValidationError) -> str:
+    lines = []
+    for fault in error.errors():
+        name = ".".join(str(part) for part in fault["loc"])
+        if fault["type"] == "extra_forbidden":
+            lines.append(f"unknown setting {name}")
+        else:
+            lines.append(f"{name} = {fault['input']!r}: {fault['msg']}")
+    return "; ".join(lines)
+
+
+def read_secret(path: Path | None) -> str | None:
+    """The secret in a file, without its line end; None when there is no file set.
+
+    Raises:
+        ConfigError: the file cannot be read or is empty.
+    """
+    if path is None:
+        return None
+    try:
+        secret = path.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ConfigError(f"secret file {path}: {error.strerror}") from None
+    if not secret:
+        raise ConfigError(f"secret file {path} is empty")
+    return secret
