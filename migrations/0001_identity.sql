@@ -5,7 +5,11 @@ CREATE TABLE platform (
     -- Changes when a database is restored: positions of the old life are refused.
     epoch        uuid NOT NULL DEFAULT gen_random_uuid(),
     created_at   timestamptz NOT NULL DEFAULT now(),
-    restored_at  timestamptz
+    restored_at  timestamptz,
+    -- Length of a partition (or chunk) of readings and frames. Retention gives space
+    -- back by whole partitions: a cap smaller than a day's data needs shorter ones.
+    partition_hours  smallint NOT NULL DEFAULT 24
+                     CHECK (partition_hours IN (1, 2, 3, 4, 6, 8, 12, 24))
 );
 INSERT INTO platform DEFAULT VALUES;
 

@@ -22,7 +22,8 @@ CREATE TABLE reading (
 );
 
 -- gasmon: when timescaledb
-SELECT create_hypertable('frame', 'judged_at', chunk_time_interval => interval '1 day');
+SELECT create_hypertable('frame', 'judged_at', chunk_time_interval => interval '1 day',
+                         create_default_indexes => false);
 SELECT create_hypertable('reading', 'at', chunk_time_interval => interval '1 day',
                          create_default_indexes => false);
 CREATE UNIQUE INDEX frame_key ON frame (run, mine_id, boot, seq, judged_at);
@@ -33,8 +34,10 @@ ALTER TABLE reading SET (timescaledb.compress,
     timescaledb.compress_orderby = 'at');
 SELECT add_compression_policy('reading', interval '3 days');
 -- gasmon: when plain
--- Day partitions are made by gasmon itself (store/partitions.py): PostgreSQL needs
--- the table to be declared partitioned from the start.
+-- Partitions are made by gasmon itself (store/partitions.py): PostgreSQL needs the
+-- table to be declared partitioned from the start. What lies outside the span that is
+-- kept (a clock that is years off) goes to *_other, so that no reading is refused for
+-- its time and no clock can create partitions decades away.
 DROP TABLE frame;
 DROP TABLE reading;
 CREATE TABLE frame (
@@ -58,6 +61,8 @@ CREATE TABLE reading (
 ) PARTITION BY RANGE (at);
 CREATE UNIQUE INDEX frame_key ON frame (run, mine_id, boot, seq, judged_at);
 CREATE UNIQUE INDEX reading_key ON reading (run, point_id, at);
+CREATE TABLE frame_other PARTITION OF frame DEFAULT;
+CREATE TABLE reading_other PARTITION OF reading DEFAULT;
 -- gasmon: always
 
 CREATE TABLE reject (

@@ -1,0 +1,143 @@
+"""Connections to PostgreSQL: how they are opened, and what is retried.
+
+Ingest, duty and commands speak from threads and use plain connections; the api
+lives in an event loop and uses a pool. Both see UTC only, both carry a name that an
+operator finds in ``pg_stat_activity``.
+"""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg_pool import AsyncConnectionPool
+
+from gasmon.errors import ConfigError, DependencyError
+from gasmon.settings import DatabaseSettings, read_secret
+
+CONNECT_TIMEOUT_S = 10
+"""Longest wait for a server that does not answer at all [s]."""
+
+# JIT is planned from estimated cost; a table of many day partitions looks expensive,
+# and compiling then takes far longer than the few rows of one partition.
+_OPTIONS = "-c TimeZone=UTC -c jit=off -c client_encoding=UTF8"
+
+Connection = psycopg.Connection[tuple[object, ...]]
+AsyncConnection = psycopg.AsyncConnection[tuple[object, ...]]
+AsyncPool = AsyncConnectionPool[AsyncConnection]
+
+T = TypeVar("T")
+
+
+def conninfo(database: DatabaseSettings, *, statement_timeout_s: float = 0) -> str:
+    """The connection string with password, name and time zone filled in.
+
+    Args:
+        statement_timeout_s: longest statement [s]; 0 means no limit, for the write
+            path, whose batches and migrations may not be cut short.
+
+    Raises:
+        ConfigError: ``database.url`` is no connection string, or the password file
+            cannot be read.
+    """
+    try:
+        given = conninfo_to_dict(database.url)
+    except psycopg.ProgrammingError as error:
+        raise ConfigError(f"database.url: {str(error).strip()}") from None
+    password = read_secret(database.password_file)
+    if password is not None:
+        given["password"] = password
+    given.setdefault("application_name", "gasmon")
+    given.setdefault("connect_timeout", CONNECT_TIMEOUT_S)
+    timeout = f" -c statement_timeout={round(statement_timeout_s * 1000)}"
+    given["options"] = f"{given.get('options') or ''} {_OPTIONS}{timeout}".strip()
+    return make_conninfo("", **given)
+
+
+def place_of(database: DatabaseSettings) -> str:
+    """``host:port/name`` of the database, for messages; never the password."""
+    given = conninfo_to_dict(database.url)
+    host = given.get("host") or given.get("hostaddr") or "local socket"
+    return f"{host}:{given.get('port') or 5432}/{given.get('dbname') or ''}"
+
+
+def connect(
+    database: DatabaseSettings,
+    *,
+    autocommit: bool = False,
+    statement_timeout_s: float = 0,
+) -> Connection:
+    """Open one connection.
+
+    Raises:
+        DependencyError: the server cannot be reached or refuses us; names where it
+            was sought and the server's reason.
+        ConfigError: the connection string or the password file is wrong.
+    """
+    info = conninfo(database, statement_timeout_s=statement_timeout_s)
+    try:
+        return psycopg.connect(info, autocommit=autocommit)
+    except psycopg.OperationalError as error:
+        raise DependencyError(_unreachable(database, error)) from None
+
+
+async def connect_async(
+    database: DatabaseSettings, *, autocommit: bool = True
+) -> AsyncConnection:
+    """Open one connection in the event loop, as LISTEN needs one of its own.
+
+    Raises:
+        DependencyError: as :func:`connect`.
+    """
+    info = conninfo(database)
+    try:
+        return await psycopg.AsyncConnection.connect(info, autocommit=autocommit)
+    except psycopg.OperationalError as error:
+        raise DependencyError(_unreachable(database, error)) from None
+
+
+async def open_pool(database: DatabaseSettings) -> AsyncPool:
+    """Open the api's pool of autocommit connections.
+
+    Does not wait for the server: the api starts without its database, says so at
+    ``/readyz``, and goes on when the database is back. The caller closes the pool.
+    """
+    info = conninfo(database, statement_timeout_s=database.statement_timeout_s)
+    pool: AsyncPool = AsyncConnectionPool(
+        info,
+        min_size=1,
+        max_size=database.pool_size,
+        kwargs={"autocommit": True},
+        name="gasmon-api",
+        timeout=5.0,
+        check=AsyncConnectionPool.check_connection,
+        open=False,
+    )
+    await pool.open(wait=False)
+    return pool
+
+
+def retry_deadlock(fn: Callable[[], T], attempts: int = 5) -> T:
+    """Run a whole transaction again when PostgreSQL made it the victim.
+
+    Args:
+        fn: begins, fills and commits one transaction; must be safe to repeat, as
+            everything in it was rolled back.
+        attempts: runs at most; the last error is passed on.
+    """
+    for attempt in range(1, attempts + 1):
+        try:
+            return fn()
+        except (
+            psycopg.errors.DeadlockDetected,
+            psycopg.errors.SerializationFailure,
+        ):
+            if attempt == attempts:
+                raise
+    raise AssertionError(f"attempts must be at least 1, not {attempts}")
+
+
+def _unreachable(database: DatabaseSettings, error: psycopg.Error) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    reason = lines[-1] if lines else type(error).__name__
+    return f"database {place_of(database)} cannot be reached: {reason}"
