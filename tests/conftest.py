@@ -1,0 +1,10 @@
+"""Fixtures of all tests, one plugin file per kind of real part."""
+
+from __future__ import annotations
+
+pytest_plugins = [
+    "tests.fix_found",
+    "tests.fix_postgres",
+    "tests.fix_broker",
+    "tests.fix_proxy",
+]

@@ -1,0 +1,130 @@
+"""Databases for tests: a fresh one per test, on plain PostgreSQL and TimescaleDB."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from gasmon.embedded.postgres import EmbeddedPostgres
+from tests.fix_found import require, timescaledb_bin_dir
+
+BACKENDS = ("postgres", "timescaledb")
+# Durability is not what these tests are about; those that are start their own server.
+FAST = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "max_connections": "60",
+    "shared_buffers": "64MB",
+}
+TIMESCALE = {
+    "shared_preload_libraries": "timescaledb",
+    # Its workers connect to databases on their own and stand in the way of
+    # CREATE and DROP DATABASE.
+    "timescaledb.max_background_workers": "0",
+    "timescaledb.telemetry_level": "off",
+}
+
+
+@pytest.fixture(scope="session")
+def postgres_server(servers_dir: Path) -> Iterator[EmbeddedPostgres]:
+    """Plain PostgreSQL from the wheel, one per run."""
+    with EmbeddedPostgres(
+        servers_dir / "postgres", extra_settings=FAST, state_dir=servers_dir / "state"
+    ) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def timescaledb_server(servers_dir: Path) -> Iterator[EmbeddedPostgres]:
+    """Debian's PostgreSQL with TimescaleDB, one per run."""
+    bin_dir = timescaledb_bin_dir()
+    if bin_dir is None:
+        require("PostgreSQL with TimescaleDB")
+    with EmbeddedPostgres(
+        servers_dir / "timescaledb",
+        extra_settings={**FAST, **TIMESCALE},
+        bin_dir=bin_dir,
+        state_dir=servers_dir / "state",
+    ) as server:
+        yield server
+
+
+@pytest.fixture(params=BACKENDS)
+def database_backend(request: pytest.FixtureRequest) -> str:
+    """Kind of database the test runs on: both, one after the other."""
+    backend: str = request.param
+    return backend
+
+
+@pytest.fixture
+def database_server(
+    request: pytest.FixtureRequest, database_backend: str
+) -> EmbeddedPostgres:
+    """The server of this backend."""
+    server = request.getfixturevalue(f"{database_backend}_server")
+    assert isinstance(server, EmbeddedPostgres)
+    return server
+
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture
+def new_database() -> Iterator[Callable[[EmbeddedPostgres], str]]:
+    """A function that makes a fresh database and returns its address."""
+    made: list[tuple[EmbeddedPostgres, str]] = []
+
+    def make(server: EmbeddedPostgres) -> str:
+        name = f"test_{os.getpid()}_{next(_numbers)}"
+        server.create_database(name)
+        made.append((server, name))
+        return server.dsn(name)
+
+    yield make
+    for server, name in made:
+        server.drop_database(name)
+
+
+@pytest.fixture
+def database_dsn(
+    database_server: EmbeddedPostgres, new_database: Callable[[EmbeddedPostgres], str]
+) -> str:
+    """Address of a fresh, empty database; the test runs on both backends."""
+    return new_database(database_server)
+
+
+@pytest.fixture
+def pg_dsn(database_dsn: str) -> str:
+    """The same under its short name."""
+    return database_dsn
+
+
+@pytest.fixture
+def plain_dsn(
+    postgres_server: EmbeddedPostgres, new_database: Callable[[EmbeddedPostgres], str]
+) -> str:
+    """Address of a fresh, empty database on plain PostgreSQL alone."""
+    return new_database(postgres_server)
+
+
+@pytest.fixture
+def timescaledb_dsn(
+    timescaledb_server: EmbeddedPostgres,
+    new_database: Callable[[EmbeddedPostgres], str],
+) -> str:
+    """Address of a fresh, empty database on the server with TimescaleDB alone."""
+    return new_database(timescaledb_server)
+
+
+@pytest.fixture
+def database_conn(database_dsn: str) -> Iterator[psycopg.Connection]:
+    """A connection to the fresh database, closed without commit at the end."""
+    with psycopg.connect(database_dsn) as conn:
+        yield conn
+        conn.rollback()
