@@ -5,6 +5,7 @@ from __future__ import annotations
 pytest_plugins = [
     "tests.fix_found",
     "tests.fix_postgres",
+    "tests.fix_store",
     "tests.fix_broker",
     "tests.fix_proxy",
 ]

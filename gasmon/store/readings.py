@@ -1,0 +1,363 @@
+"""Frames and readings: NumPy arrays straight into a binary COPY.
+
+The usual batch goes straight into its table. Only when it collides with what is
+stored already (a redelivery) is it taken back, put into a staging table and inserted
+with ON CONFLICT DO NOTHING; a stored reading is never overwritten, and a second one
+with another value is kept as a contradiction. Only when a row cannot be stored at all
+is the batch cut in halves until that row is alone.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import cast
+
+import numpy as np
+import psycopg
+from numpy.typing import NDArray
+
+from gasmon.batch import Float64, Frame, Int32, Int64, ReadingBatch, Reject
+from gasmon.store.db import Connection
+from gasmon.store.pgcopy import encode_copy
+from gasmon.units import iso_us, to_datetime
+
+Index = NDArray[np.intp]
+
+CHANNELS = {"data": 0, "backfill": 1}
+"""How ``frame.channel`` is written."""
+
+_INT64_MAX = 2**63 - 1
+
+_COLUMNS = "at, arrived_at, value, point_id, run, state"
+
+# What a single row can be guilty of. Everything else (a missing table, a full disk, a
+# lost connection) is no fault of the data and is passed on.
+_POISON = (psycopg.DataError, psycopg.IntegrityError, psycopg.errors.RaiseException)
+
+
+@dataclass(frozen=True, slots=True)
+class StoreResult:
+    """What became of one batch.
+
+    Attributes:
+        n_frames: frames that were new.
+        n_readings: readings that were new.
+        n_duplicates: readings that were stored already, or twice in this batch.
+        contradictions: second readings with the same key and another value; they
+            count among the duplicates too.
+        rejects: frames and readings that the database refused.
+    """
+
+    n_frames: int = 0
+    n_readings: int = 0
+    n_duplicates: int = 0
+    contradictions: list[Reject] = field(default_factory=list)
+    rejects: list[Reject] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """The arrays of one batch, by the names of the table's columns."""
+
+    run: int
+    point_id: Int32
+    value: Float64
+    at_us: Int64
+    arrived_us: Int64
+    state: Int32
+
+
+@dataclass(frozen=True, slots=True)
+class _Second:
+    """A reading that came although its key was taken."""
+
+    point_id: int
+    at_us: int
+    arrived_us: int
+    kept: tuple[float | None, int]
+    came: tuple[float | None, int]
+
+
+@dataclass(slots=True)
+class _Tally:
+    """Sums while a batch is being stored."""
+
+    stored: int = 0
+    duplicates: int = 0
+    seconds: list[_Second] = field(default_factory=list)
+    poisoned: list[tuple[int, str]] = field(default_factory=list)
+
+
+def copy_frames_and_readings(
+    conn: Connection,
+    run: int,
+    frames: Sequence[Frame],
+    point_id: Int32,
+    batch: ReadingBatch,
+) -> StoreResult:
+    """Store one batch in the caller's transaction.
+
+    The caller has made the partitions (``partitions.Partitions.ensure``) and the mines
+    (``points.ensure_mine``), and stores the rejects of the result.
+
+    Args:
+        run: 0 for live, else the number of a drill; the same for the whole batch.
+        frames: the accepted frames of the batch.
+        point_id: identity of each reading's point, int32[n].
+        batch: the readings; NaN is stored as null.
+
+    Raises:
+        psycopg.Error: not the fault of single rows (server gone, table missing,
+            disk full); nothing of the batch is stored then.
+    """
+    assert point_id.shape == (batch.n,), f"{point_id.shape} for {batch.n} readings"
+    n_frames, refused = _store_frames(conn, run, frames)
+    source = _Source(
+        run, point_id, batch.value, batch.at_us, batch.arrived_us, batch.state
+    )
+    tally = _Tally()
+    index = _without_repeats(source, tally)
+    if len(index):
+        _store_or_bisect(conn, source, index, tally)
+    named = _name_points(
+        conn,
+        {s.point_id for s in tally.seconds}
+        | {int(point_id[i]) for i, _ in tally.poisoned},
+    )
+    refused += [_poison(source, i, why, named) for i, why in tally.poisoned]
+    return StoreResult(
+        n_frames=n_frames,
+        n_readings=tally.stored,
+        n_duplicates=tally.duplicates,
+        contradictions=[_contradiction(run, s, named) for s in tally.seconds],
+        rejects=refused,
+    )
+
+
+def _copy(conn: Connection, table: str, source: _Source, index: Index) -> None:
+    stream = encode_copy(
+        source.run,
+        source.point_id[index],
+        source.value[index],
+        source.at_us[index],
+        source.arrived_us[index],
+        source.state[index],
+    )
+    statement = f"COPY {table} ({_COLUMNS}) FROM STDIN (FORMAT BINARY)"
+    with conn.cursor().copy(statement.encode()) as copy:
+        copy.write(stream)
+
+
+def _without_repeats(source: _Source, tally: _Tally) -> Index:
+    """Keep the first of each (point, time) of the batch; tally the others.
+
+    Returns:
+        intp[k], ordered by point and time, which is the order of the index.
+    """
+    order = np.lexsort((source.at_us, source.point_id))
+    point, at = source.point_id[order], source.at_us[order]
+    repeated = np.zeros(len(order), bool)
+    repeated[1:] = (point[1:] == point[:-1]) & (at[1:] == at[:-1])
+    if not repeated.any():
+        return order
+    # The sort is stable: the first of a group is the one that arrived first.
+    first_of = np.maximum.accumulate(np.where(repeated, 0, np.arange(len(order))))
+    for position in np.flatnonzero(repeated):
+        kept, came = order[first_of[position]], order[position]
+        tally.duplicates += 1
+        pair = _reading(source, kept), _reading(source, came)
+        if pair[0] != pair[1]:
+            tally.seconds.append(
+                _Second(
+                    int(source.point_id[came]),
+                    int(source.at_us[came]),
+                    int(source.arrived_us[came]),
+                    kept=pair[0],
+                    came=pair[1],
+                )
+            )
+    return order[~repeated]
+
+
+def _reading(source: _Source, i: int) -> tuple[float | None, int]:
+    value = float(source.value[i])
+    return None if np.isnan(value) else value, int(source.state[i])
+
+
+def _store_or_bisect(
+    conn: Connection, source: _Source, index: Index, tally: _Tally
+) -> None:
+    """Store rows; cut them in halves when one of them poisons the rest.
+
+    A batch of n rows with one bad row costs about 2·log2(n) COPYs.
+    """
+    waiting = [index]
+    while waiting:
+        part = waiting.pop()
+        try:
+            _store(conn, source, part, tally)
+        except _POISON as error:
+            if len(part) == 1:
+                why = error.diag.message_primary or str(error)
+                tally.poisoned.append((int(part[0]), why))
+            else:
+                waiting += [part[len(part) // 2 :], part[: len(part) // 2]]
+
+
+def _store(conn: Connection, source: _Source, index: Index, tally: _Tally) -> None:
+    try:
+        with conn.transaction():
+            _copy(conn, "reading", source, index)
+        tally.stored += len(index)
+    except psycopg.errors.UniqueViolation:
+        with conn.transaction():
+            stored, seconds = _store_staged(conn, source, index)
+        tally.stored += stored
+        tally.duplicates += len(index) - stored
+        tally.seconds += seconds
+
+
+def _store_staged(
+    conn: Connection, source: _Source, index: Index
+) -> tuple[int, list[_Second]]:
+    """Insert what is not stored yet and find what is stored with another value."""
+    conn.execute(
+        "CREATE TEMP TABLE IF NOT EXISTS reading_staging (at timestamptz,"
+        " arrived_at timestamptz, value double precision, point_id integer,"
+        " run integer, state integer) ON COMMIT DELETE ROWS"
+    )
+    conn.execute("TRUNCATE reading_staging")
+    _copy(conn, "reading_staging", source, index)
+    inserted = conn.execute(
+        f"INSERT INTO reading ({_COLUMNS}) SELECT {_COLUMNS} FROM reading_staging"
+        " ON CONFLICT DO NOTHING"
+    ).rowcount
+    if inserted == len(index):
+        return inserted, []
+    # The bounds are given as numbers, so that partitions of other days are left out.
+    at = source.at_us[index]
+    rows = conn.execute(
+        """SELECT s.point_id,
+                  (extract(epoch FROM s.at) * 1000000)::bigint,
+                  (extract(epoch FROM s.arrived_at) * 1000000)::bigint,
+                  r.value, r.state, s.value, s.state
+           FROM reading_staging s JOIN reading r
+             ON r.run = s.run AND r.point_id = s.point_id AND r.at = s.at
+           WHERE r.at BETWEEN %s AND %s
+             AND (r.value IS DISTINCT FROM s.value OR r.state <> s.state)
+           ORDER BY s.at, s.point_id""",
+        (to_datetime(int(at.min())), to_datetime(int(at.max()))),
+    ).fetchall()
+    found = cast(list[tuple[int, int, int, float | None, int, float | None, int]], rows)
+    return inserted, [
+        _Second(point, at_us, arrived, kept=(v0, s0), came=(v1, s1))
+        for point, at_us, arrived, v0, s0, v1, s1 in found
+    ]
+
+
+def _store_frames(
+    conn: Connection, run: int, frames: Sequence[Frame]
+) -> tuple[int, list[Reject]]:
+    """Insert frames, those that are there already left alone.
+
+    Returns:
+        Number of new frames, and a reject for each that cannot be stored.
+    """
+    stored, refused = 0, []
+    waiting = [list(frames)] if frames else []
+    while waiting:
+        part = waiting.pop()
+        try:
+            with conn.transaction():
+                stored += _insert_frames(conn, run, part)
+        except (*_POISON, UnicodeError) as error:
+            if len(part) == 1:
+                refused.append(_frame_reject(part[0], error))
+            else:
+                waiting += [part[len(part) // 2 :], part[: len(part) // 2]]
+    return stored, refused
+
+
+def _insert_frames(conn: Connection, run: int, frames: Sequence[Frame]) -> int:
+    # A mine without a row gives a null mine_id, which is refused by name: a join
+    # would lose the frame without a word.
+    return conn.execute(
+        """INSERT INTO frame (judged_at, arrived_at, device_ms, seq, mine_id, run,
+                              n_readings, channel, boot)
+           SELECT f.judged, f.arrived, f.device_ms, f.seq, m.mine_id, %s, f.n,
+                  f.channel, f.boot
+           FROM unnest(%s::timestamptz[], %s::timestamptz[], %s::bigint[],
+                       %s::bigint[], %s::bpchar[], %s::int[], %s::smallint[],
+                       %s::text[])
+                AS f (judged, arrived, device_ms, seq, mine, n, channel, boot)
+           LEFT JOIN mine m ON m.code = f.mine
+           ON CONFLICT DO NOTHING""",
+        (
+            run,
+            [to_datetime(f.judged_us) for f in frames],
+            [to_datetime(f.arrived_us) for f in frames],
+            [max(-_INT64_MAX, min(_INT64_MAX, f.device_ms)) for f in frames],
+            [f.key.seq for f in frames],
+            [f.key.mine for f in frames],
+            [f.n_readings for f in frames],
+            [CHANNELS[f.channel] for f in frames],
+            [f.key.boot for f in frames],
+        ),
+    ).rowcount
+
+
+def _name_points(conn: Connection, point_ids: set[int]) -> dict[int, tuple[str, str]]:
+    """Mine code and full name of points, for messages."""
+    if not point_ids:
+        return {}
+    rows = conn.execute(
+        "SELECT p.point_id, m.code, m.code || '-' || p.system || '-' || p.no"
+        " FROM point p JOIN mine m USING (mine_id) WHERE p.point_id = ANY(%s)",
+        (sorted(point_ids),),
+    ).fetchall()
+    return {row[0]: (row[1], row[2]) for row in cast(list[tuple[int, str, str]], rows)}
+
+
+def _contradiction(
+    run: int, second: _Second, named: dict[int, tuple[str, str]]
+) -> Reject:
+    mine, name = named.get(second.point_id, (None, f"point {second.point_id}"))
+    (value_0, state_0), (value_1, state_1) = second.kept, second.came
+    detail = (
+        f"{name} at {iso_us(second.at_us)}: stored {value_0} (state {state_0}), "
+        f"came again as {value_1} (state {state_1}); the first is kept"
+    )
+    return _reject("contradiction", detail, mine, run, second.arrived_us)
+
+
+def _poison(
+    source: _Source, i: int, why: str, named: dict[int, tuple[str, str]]
+) -> Reject:
+    mine, name = named.get(int(source.point_id[i]), (None, "no known point"))
+    detail = (
+        f"{name} (point_id {source.point_id[i]}, value {source.value[i]}, "
+        f"at_us {source.at_us[i]}, state {source.state[i]}): {why}"
+    )
+    arrived_us = int(source.arrived_us[i])
+    return _reject("not_storable", detail, mine, source.run, arrived_us)
+
+
+def _frame_reject(frame: Frame, error: Exception) -> Reject:
+    key = frame.key
+    detail = f"frame {key.boot}/{key.seq} of {key.mine}: {error}".splitlines()[0]
+    return _reject("not_storable", detail, key.mine, key.run, frame.arrived_us)
+
+
+def _reject(
+    reason: str, detail: str, mine: str | None, run: int, arrived_us: int
+) -> Reject:
+    return Reject(
+        reason=reason,
+        detail=detail,
+        topic="",
+        mine=mine,
+        run=run,
+        arrived_us=arrived_us,
+        first_bytes=b"",
+        size=0,
+        where="store",
+    )
