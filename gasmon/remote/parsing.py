@@ -1,0 +1,235 @@
+"""Frames of ``gasmon.alarms.v1``: JSON text, read. Pure; ``frames`` writes them.
+
+Strict about what is used and lenient about the rest: unknown members are ignored,
+unknown frames of the *server* too (a newer server may say more), unknown frames of a
+*client* are malformed.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+
+class Malformed(ValueError):
+    """A frame that is not of this protocol; names the member and what it held."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subscribe:
+    """A client's wish; ``resume`` is (epoch, seq) or None."""
+
+    resume: tuple[str, int] | None
+    areas: tuple[str, ...] | None
+    min_rank: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ack:
+    """A client kept everything up to ``seq``."""
+
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClientHeartbeat:
+    """A client lives."""
+
+
+ClientFrame = Subscribe | Ack | ClientHeartbeat
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """What a client needs of the server's first frame."""
+
+    epoch: str
+    head: int
+    heartbeat_s: float
+    principal: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """The position was accepted."""
+
+    epoch: str
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The position was not accepted."""
+
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Everything open, with the position that is up to date with it."""
+
+    epoch: str
+    seq: int
+    alarms: tuple[dict[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event; all of the client's in (from_seq, to_seq] are now told."""
+
+    epoch: str
+    seq: int
+    from_seq: int
+    to_seq: int
+    data: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """The server lives; all of the client's in (from_seq, to_seq] are told."""
+
+    epoch: str
+    from_seq: int
+    to_seq: int
+    complete_to: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """A frame of a newer server; to be ignored."""
+
+    type: str
+
+
+ServerFrame = Hello | Resumed | Refused | Snapshot | Event | Heartbeat | Unknown
+
+
+def parse_client(text: str) -> ClientFrame:
+    """Read a client's frame.
+
+    Raises:
+        Malformed: it is none.
+    """
+    frame = _object(text)
+    match frame.get("type"):
+        case "subscribe":
+            return _subscribe(frame)
+        case "ack":
+            return Ack(_count(frame, "seq"))
+        case "heartbeat":
+            return ClientHeartbeat()
+        case other:
+            raise Malformed(
+                f"type {_shown(other)} is none of subscribe, ack, heartbeat"
+            )
+
+
+def _subscribe(frame: dict[str, Any]) -> Subscribe:
+    resume, areas = frame.get("resume"), frame.get("areas")
+    position: tuple[str, int] | None = None
+    if resume is not None:
+        if not isinstance(resume, dict):
+            raise Malformed(f"resume {_shown(resume)} is neither an object nor null")
+        position = (_text(resume, "epoch"), _count(resume, "seq"))
+    if areas is not None:
+        if not isinstance(areas, list) or len(areas) > 1000:
+            raise Malformed(f"areas {_shown(areas)} is neither a short list nor null")
+        for area in areas:
+            if not isinstance(area, str):
+                raise Malformed(f"area {_shown(area)} is not text")
+        areas = tuple(areas)
+    min_rank = _count(frame, "min_rank") if "min_rank" in frame else 0
+    if min_rank > 4:
+        raise Malformed(f"min_rank {min_rank} is over 4")
+    return Subscribe(position, areas, min_rank)
+
+
+def parse_server(text: str) -> ServerFrame:
+    """Read a server's frame.
+
+    Raises:
+        Malformed: it breaks the protocol.
+    """
+    frame = _object(text)
+    kind = _text(frame, "type")
+    match kind:
+        case "hello":
+            return Hello(
+                _text(frame, "epoch"),
+                _count(frame, "head"),
+                _number(frame, "heartbeat_s"),
+                _text(frame, "principal"),
+            )
+        case "resumed":
+            return Resumed(_text(frame, "epoch"), _count(frame, "seq"))
+        case "refused":
+            return Refused(_text(frame, "reason"), str(frame.get("detail", "")))
+        case "snapshot":
+            alarms = frame.get("alarms")
+            if not isinstance(alarms, list):
+                raise Malformed(f"alarms {_shown(alarms)} is not a list")
+            return Snapshot(
+                _text(frame, "epoch"),
+                _count(frame, "seq"),
+                tuple(_body(alarm) for alarm in alarms),
+            )
+        case "event":
+            return Event(
+                _text(frame, "epoch"),
+                _count(frame, "seq"),
+                _count(frame, "from"),
+                _count(frame, "to"),
+                _body(frame.get("data")),
+            )
+        case "heartbeat":
+            return Heartbeat(
+                _text(frame, "epoch"),
+                _count(frame, "from"),
+                _count(frame, "to"),
+                str(frame.get("complete_to", "")),
+            )
+        case _:
+            return Unknown(kind)
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        frame = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise Malformed(f"not JSON: {error}") from None
+    if not isinstance(frame, dict):
+        raise Malformed(f"{_shown(frame)} is not an object")
+    return frame
+
+
+def _body(data: Any) -> dict[str, Any]:
+    if not isinstance(data, dict) or not isinstance(data.get("id"), str):
+        raise Malformed(f"event body {_shown(data)} has no id")
+    return data
+
+
+def _text(frame: dict[str, Any], name: str) -> str:
+    value = frame.get(name)
+    if not isinstance(value, str):
+        raise Malformed(f"{name} {_shown(value)} is not text")
+    return value
+
+
+def _count(frame: dict[str, Any], name: str) -> int:
+    value = frame.get(name)
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**63:
+        raise Malformed(f"{name} {_shown(value)} is not a number from 0 up")
+    return value
+
+
+def _number(frame: dict[str, Any], name: str) -> float:
+    value = frame.get(name)
+    if not isinstance(value, int | float) or isinstance(value, bool) or value <= 0:
+        raise Malformed(f"{name} {_shown(value)} is not a positive number")
+    return float(value)
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."

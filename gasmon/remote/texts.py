@@ -1,0 +1,162 @@
+"""An alarm event as one line for people, Chinese first, English beside it.
+
+Level, place, what was measured, how it stands to its limit, what it means. Numbers
+have the decimals that people are used to for the unit, because a column of ``1.6`` and
+``1.60`` reads like two instruments.
+"""
+
+from dataclasses import dataclass
+
+from gasmon import domain
+from gasmon.alarms.events import RANK_NAMES, RANK_NAMES_ZH
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a sentence is made of.
+
+    Attributes:
+        value: at this event, in ``uom``; None when there was none.
+        limit: what it was compared with; None when no limit is involved.
+        tier: who confirmed (``mine``, ``county``, ``city``) and ``by`` whom; empty for
+            every other event.
+    """
+
+    event: str
+    kind: str
+    rank: int
+    area: str
+    mine_name: str
+    place: str
+    quantity: str
+    value: float | None
+    limit: float | None
+    uom: str
+    drill: bool = False
+    by: str = ""
+    tier: str = ""
+
+
+KINDS = {
+    "over_limit": ("超限报警", "over limit"),
+    "cut_off": ("断电报警", "cut-off limit reached"),
+    "low_limit": ("低限报警", "below limit"),
+    "low_cut_off": ("低限断电", "low cut-off limit reached"),
+    "over_range": ("超量程", "over range"),
+    "sensor_break": ("传感器断线", "sensor break"),
+    "substation_not_reachable": ("分站不通", "substation not reachable"),
+    "substation_power_loss": ("分站停电", "substation without power"),
+    "calibration": ("标校", "calibration"),
+    "no_data": ("测点无数据", "no data from the sensor"),
+    "link_break": ("联网中断", "link broken"),
+    "clock_off": ("时钟偏差", "clock is off"),
+    "feed_abnormal": ("馈电异常", "feed abnormality"),
+    "switch_alarm": ("开关量报警", "switch alarm"),
+    "fan_stopped": ("风机停运", "fan stopped"),
+    "smoke": ("烟雾报警", "smoke"),
+    "trend": ("趋势预警", "trend pre-warning"),
+}
+"""Words for each kind (docs/alarm-rules.md); a kind that is absent shows its name."""
+
+QUANTITIES = {
+    "CH4": ("瓦斯", "methane"),
+    "CH4_PIPE": ("管道瓦斯", "pipe methane"),
+    "CO": ("一氧化碳", "carbon monoxide"),
+    "O2": ("氧气", "oxygen"),
+    "CO2": ("二氧化碳", "carbon dioxide"),
+    "H2S": ("硫化氢", "hydrogen sulphide"),
+    "TEMP": ("温度", "temperature"),
+    "TEMP_CHAMBER": ("硐室温度", "chamber temperature"),
+    "AIR_VELOCITY": ("风速", "air velocity"),
+    "AIR_QUANTITY": ("风量", "air quantity"),
+    "PRESSURE_DIFF": ("压差", "pressure difference"),
+    "SUCTION": ("负压", "suction"),
+    "PIPE_TEMP": ("管道温度", "pipe temperature"),
+    "PIPE_PRESSURE": ("管道压力", "pipe pressure"),
+    "PIPE_CO": ("管道一氧化碳", "pipe carbon monoxide"),
+    "PIPE_FLOW": ("管道流量", "pipe flow"),
+    "PIPE_FLOW_PURE": ("管道纯流量", "pipe pure flow"),
+    "FAN_LOCAL": ("局部通风机", "local fan"),
+    "FAN_MAIN": ("主通风机", "main fan"),
+    "DOOR": ("风门", "air door"),
+    "DUCT": ("风筒", "air duct"),
+    "EQUIPMENT": ("设备开停", "equipment"),
+    "SMOKE": ("烟雾", "smoke"),
+    "BREAKER": ("断电器", "breaker"),
+    "FEED": ("馈电", "feed"),
+    "POWER": ("供电", "power"),
+}
+
+_EVENTS = {
+    "raised": ("", ""),
+    "level": ("级别升高", "level raised"),
+    "cleared": ("已解除", "cleared"),
+    "unknown": ("数据中断，报警保持", "no data now, the alarm stands"),
+    "known": ("数据恢复，仍在报警", "data is back, still in alarm"),
+}
+_TIERS = {
+    "mine": ("煤矿", "mine"),
+    "county": ("县级", "county"),
+    "city": ("市级", "city"),
+}
+_DECIMALS = {"%": 2, "ppm": 0, "m/s": 2, "kPa": 2, "MPa": 3, "C": 1, "℃": 1}
+_LOW_KINDS = ("low_limit", "low_cut_off")
+_MEASURED_KINDS = ("over_limit", "cut_off", "low_limit", "low_cut_off")
+_SHOWN_UNIT = {"C": "℃"}
+
+
+def number(value: float, uom: str) -> str:
+    """``1.6`` and ``%`` as ``1.60%``."""
+    decimals = _DECIMALS.get(uom, 1)
+    unit = _SHOWN_UNIT.get(uom, uom)
+    gap = " " if unit and unit[0].isascii() and unit != "%" else ""
+    return f"{value:.{decimals}f}{gap}{unit}"
+
+
+def sentence(told: Told) -> dict[str, str]:
+    """The event as ``{"zh": …, "en": …}``."""
+    area = {area.code: area for area in domain.areas()}.get(told.area)
+    kind = KINDS.get(told.kind, (told.kind, told.kind.replace("_", " ")))
+    quantity = QUANTITIES.get(told.quantity, ("", ""))
+    out: dict[str, str] = {}
+    for at, language in enumerate(("zh", "en")):
+        drill = ("【演练】", "[DRILL]")[at] if told.drill else ""
+        level = (RANK_NAMES_ZH, RANK_NAMES)[at][told.rank]
+        place = told.area if area is None else (area.name_zh, area.name_en)[at]
+        parts = [
+            drill,
+            level,
+            place,
+            told.mine_name,
+            told.place,
+            quantity[at],
+            _measured(told),
+            kind[at],
+            _happened(told, at),
+        ]
+        out[language] = " ".join(part for part in parts if part)
+    return out
+
+
+def _measured(told: Told) -> str:
+    """The value beside its limit."""
+    if told.value is None:
+        return ""
+    value = number(told.value, told.uom)
+    if told.limit is None or told.kind not in _MEASURED_KINDS:
+        return value
+    # A cleared alarm's value has passed the limit the other way; comparing it with
+    # the limit that raised it would print a falsehood.
+    if told.event in ("cleared", "known"):
+        return value
+    low = told.kind in _LOW_KINDS
+    if (told.value > told.limit) if low else (told.value < told.limit):
+        return value
+    return f"{value} {'≤' if low else '≥'} {number(told.limit, told.uom)}"
+
+
+def _happened(told: Told, at: int) -> str:
+    if told.event != "confirmed":
+        return _EVENTS.get(told.event, (told.event, told.event))[at]
+    tier = _TIERS.get(told.tier, ("", ""))[at]
+    return f"已由{tier} {told.by} 确认" if at == 0 else f"confirmed by {tier} {told.by}"

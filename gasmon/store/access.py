@@ -1,0 +1,346 @@
+"""Who may see and do what: principals, tokens, browser sessions, audit.
+
+A token has 256 random bits, so its plain SHA-256 is enough (there is nothing to guess
+and no dictionary to try); only that hash is stored. What a principal may see is its
+``scope``; :mod:`gasmon.store.scope` turns that into SQL.
+"""
+
+import hashlib
+import json
+import re
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import psycopg
+from psycopg.rows import class_row, dict_row
+
+from gasmon.errors import BadRequest, NotFound, StateConflict
+from gasmon.store.scope import Scope, covers
+from gasmon.units import to_datetime
+
+TOKEN_PREFIX = "gm_"
+TOKEN_PATTERN = re.compile(r"gm_[A-Za-z0-9_-]{43}")
+LAST_USED_STEP_S = 60
+"""How coarse ``last_used_at`` is [s]: a write for every request would be waste."""
+
+ROLES = (
+    "viewer",
+    "mine_dispatcher",
+    "county_officer",
+    "city_officer",
+    "trainer",
+    "administrator",
+    "platform",
+)
+TIER_OF_ROLE = {
+    "mine_dispatcher": "mine",
+    "county_officer": "county",
+    "city_officer": "city",
+}
+"""Whose confirmation it is; other roles look on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Somebody, or a program, that may ask.
+
+    Attributes:
+        areas: see :class:`Scope`.
+        mines: see :class:`Scope`.
+    """
+
+    principal_id: int
+    name: str
+    role: str
+    areas: tuple[str, ...] | None
+    mines: tuple[str, ...] | None
+
+    @property
+    def scope(self) -> Scope:
+        """What this principal sees."""
+        return Scope(self.areas, self.mines)
+
+    @property
+    def tier(self) -> str | None:
+        """Whose confirmations these are: mine, county, city; None may not confirm."""
+        return TIER_OF_ROLE.get(self.role)
+
+    def as_json(self) -> dict[str, Any]:
+        """As ``GET /me`` shows it."""
+        return {
+            "id": self.principal_id,
+            "name": self.name,
+            "role": self.role,
+            "areas": None if self.areas is None else list(self.areas),
+            "mines": None if self.mines is None else list(self.mines),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class TokenInfo:
+    """What may be told about a token; never the token."""
+
+    token_id: int
+    name: str
+    role: str
+    areas: list[str] | None
+    mines: list[str] | None
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    last_used_at: datetime | None
+
+
+def make_token() -> str:
+    """A new secret: ``gm_`` and 43 characters (256 bits)."""
+    return TOKEN_PREFIX + secrets.token_urlsafe(32)
+
+
+def hash_secret(secret: str) -> bytes:
+    """What is stored in its stead."""
+    return hashlib.sha256(secret.encode()).digest()
+
+
+def create_token(
+    conn: psycopg.Connection[Any],
+    *,
+    name: str,
+    role: str,
+    areas: Sequence[str] | None,
+    mines: Sequence[str] | None,
+    now_us: int,
+    expires_us: int | None = None,
+) -> str:
+    """Give a principal a token, making the principal when it is new; commits.
+
+    Args:
+        areas: six-digit codes; None means all.
+        mines: twelve-digit codes; None means all of the areas.
+        expires_us: end of the token's life [µs UTC]; None means until revoked.
+
+    Returns:
+        The token. It cannot be shown again.
+
+    Raises:
+        BadRequest: unknown role, malformed code, or a mine outside of the areas.
+        StateConflict: the name exists with another role or scope, or was retired.
+    """
+    _check_scope(name, role, areas, mines)
+    token = make_token()
+    with conn.transaction(), conn.cursor(row_factory=dict_row) as cursor:
+        cursor.execute(
+            "INSERT INTO principal (name, role, areas, mines, created_at)"
+            " VALUES (%s, %s, %s, %s, %s) ON CONFLICT (name) DO NOTHING",
+            (name, role, _codes(areas), _codes(mines), to_datetime(now_us)),
+        )
+        cursor.execute("SELECT * FROM principal WHERE name = %s FOR UPDATE", (name,))
+        row = cursor.fetchone()
+        assert row is not None
+        wanted = (role, _codes(areas), _codes(mines))
+        if (row["role"], row["areas"], row["mines"]) != wanted:
+            raise StateConflict(
+                f"principal {name!r} exists as {row['role']} with areas "
+                f"{row['areas'] or 'all'} and mines {row['mines'] or 'all'}"
+            )
+        if row["retired_at"] is not None:
+            raise StateConflict(f"principal {name!r} was retired")
+        cursor.execute(
+            "INSERT INTO token (principal_id, hash, created_at, expires_at)"
+            " VALUES (%s, %s, %s, %s)",
+            (
+                row["principal_id"],
+                hash_secret(token),
+                to_datetime(now_us),
+                None if expires_us is None else to_datetime(expires_us),
+            ),
+        )
+        cursor.execute(
+            _AUDIT, ("operator", "token.create", name, "done", json.dumps({}))
+        )
+    return token
+
+
+def _codes(codes: Sequence[str] | None) -> list[str] | None:
+    return None if codes is None else sorted(set(codes))
+
+
+def _check_scope(
+    name: str, role: str, areas: Sequence[str] | None, mines: Sequence[str] | None
+) -> None:
+    if not name or len(name) > 100:
+        raise BadRequest(f"name must have 1 to 100 characters, not {len(name)}")
+    if role not in ROLES:
+        raise BadRequest(f"unknown role {role!r}; roles are {', '.join(ROLES)}")
+    for area in areas or ():
+        if not re.fullmatch(r"[0-9]{6}", area):
+            raise BadRequest(f"area {area!r} is not a six-digit code")
+    for mine in mines or ():
+        if not re.fullmatch(r"[0-9]{12}", mine):
+            raise BadRequest(f"mine {mine!r} is not a twelve-digit code")
+        if areas is not None and not covers(areas, mine[:6]):
+            raise BadRequest(f"mine {mine} is not in areas {', '.join(areas)}")
+    if (areas is not None and not areas) or (mines is not None and not mines):
+        raise BadRequest("an empty list of areas or mines would see nothing")
+
+
+def list_tokens(conn: psycopg.Connection[Any]) -> list[TokenInfo]:
+    """All tokens, the newest last."""
+    with conn.cursor(row_factory=class_row(TokenInfo)) as cursor:
+        cursor.execute(
+            "SELECT t.token_id, p.name, p.role, p.areas, p.mines, t.created_at,"
+            " t.expires_at, t.revoked_at, t.last_used_at"
+            " FROM token t JOIN principal p USING (principal_id) ORDER BY t.token_id"
+        )
+        return cursor.fetchall()
+
+
+def revoke_tokens(conn: psycopg.Connection[Any], which: str, now_us: int) -> int:
+    """End tokens at once, and the browser sessions of their principal; commits.
+
+    Args:
+        which: a token's number, or a principal's name for all of its tokens.
+
+    Returns:
+        How many were still alive.
+
+    Raises:
+        NotFound: there is no such token.
+    """
+    by_id = which.isascii() and which.isdigit() and len(which) <= 9
+    with conn.transaction(), conn.cursor() as cursor:
+        cursor.execute(
+            "SELECT token_id, principal_id, revoked_at IS NULL FROM token"
+            " JOIN principal p USING (principal_id)"
+            " WHERE CASE WHEN %s THEN token_id = %s ELSE p.name = %s END FOR UPDATE",
+            (by_id, int(which) if by_id else -1, which),
+        )
+        rows = cursor.fetchall()
+        if not rows:
+            raise NotFound(f"no token {which!r}")
+        cursor.execute(
+            "UPDATE token SET revoked_at = %s"
+            " WHERE token_id = ANY(%s) AND revoked_at IS NULL",
+            (to_datetime(now_us), [row[0] for row in rows]),
+        )
+        n_ended = cursor.rowcount
+        cursor.execute(
+            "DELETE FROM session WHERE principal_id = ANY(%s)",
+            ([row[1] for row in rows],),
+        )
+        cursor.execute(
+            _AUDIT, ("operator", "token.revoke", which, "done", json.dumps({}))
+        )
+    return n_ended
+
+
+_PRINCIPAL = "p.principal_id, p.name, p.role, p.areas, p.mines"
+
+
+def _principal(row: Mapping[str, Any]) -> Principal:
+    return Principal(
+        row["principal_id"],
+        row["name"],
+        row["role"],
+        None if row["areas"] is None else tuple(row["areas"]),
+        None if row["mines"] is None else tuple(row["mines"]),
+    )
+
+
+async def principal_by_token(
+    conn: psycopg.AsyncConnection[Any], token: str, now_us: int
+) -> Principal | None:
+    """Whose living token this is; None when it is nobody's."""
+    if not TOKEN_PATTERN.fullmatch(token):
+        return None
+    now = to_datetime(now_us)
+    cursor = conn.cursor(row_factory=dict_row)
+    await cursor.execute(
+        f"SELECT {_PRINCIPAL}, t.token_id,"
+        " t.last_used_at IS NULL OR t.last_used_at < %s - %s * interval '1 s' AS stale"
+        " FROM token t JOIN principal p USING (principal_id)"
+        " WHERE t.hash = %s AND t.revoked_at IS NULL AND p.retired_at IS NULL"
+        " AND (t.expires_at IS NULL OR t.expires_at > %s)",
+        (now, LAST_USED_STEP_S, hash_secret(token), now),
+    )
+    row = await cursor.fetchone()
+    if row is None:
+        return None
+    if row["stale"]:
+        await cursor.execute(
+            "UPDATE token SET last_used_at = %s WHERE token_id = %s",
+            (now, row["token_id"]),
+        )
+    return _principal(row)
+
+
+async def create_session(
+    conn: psycopg.AsyncConnection[Any],
+    principal: Principal,
+    *,
+    now_us: int,
+    expires_us: int,
+) -> tuple[str, str]:
+    """Begin a browser's session.
+
+    Returns:
+        The cookie's secret and the CSRF value that the page sends back in a header.
+    """
+    secret, csrf = secrets.token_urlsafe(32), secrets.token_urlsafe(24)
+    await conn.execute(
+        "DELETE FROM session WHERE expires_at <= %s", (to_datetime(now_us),)
+    )
+    await conn.execute(
+        "INSERT INTO session (hash, principal_id, csrf, created_at, expires_at)"
+        " VALUES (%s, %s, %s, %s, %s)",
+        (
+            hash_secret(secret),
+            principal.principal_id,
+            csrf,
+            to_datetime(now_us),
+            to_datetime(expires_us),
+        ),
+    )
+    return secret, csrf
+
+
+async def principal_by_session(
+    conn: psycopg.AsyncConnection[Any], secret: str, now_us: int
+) -> tuple[Principal, str] | None:
+    """Whose session this is, and its CSRF value; None when it ended."""
+    cursor = conn.cursor(row_factory=dict_row)
+    await cursor.execute(
+        f"SELECT {_PRINCIPAL}, s.csrf"
+        " FROM session s JOIN principal p USING (principal_id)"
+        " WHERE s.hash = %s AND s.expires_at > %s AND p.retired_at IS NULL",
+        (hash_secret(secret), to_datetime(now_us)),
+    )
+    row = await cursor.fetchone()
+    return None if row is None else (_principal(row), row["csrf"])
+
+
+async def delete_session(conn: psycopg.AsyncConnection[Any], secret: str) -> None:
+    """End a browser's session."""
+    await conn.execute("DELETE FROM session WHERE hash = %s", (hash_secret(secret),))
+
+
+_AUDIT = (
+    "INSERT INTO audit (principal, action, subject, outcome, detail)"
+    " VALUES (%s, %s, %s, %s, %s)"
+)
+
+
+async def audit(
+    conn: psycopg.AsyncConnection[Any],
+    *,
+    principal: str | None,
+    action: str,
+    subject: str | None,
+    outcome: str,
+    detail: Mapping[str, Any] | None = None,
+) -> None:
+    """Write down who did what; rows can never be changed afterwards."""
+    row = (principal, action, subject, outcome, json.dumps(dict(detail or {})))
+    await conn.execute(_AUDIT, row)

@@ -1,0 +1,329 @@
+"""Read queries for the api: areas, mines, points, latest values, readings.
+
+Every query takes the caller's :class:`~gasmon.store.scope.Scope` and puts
+``scope_condition`` into its WHERE, so that no route can forget it; what lies outside of
+the scope looks exactly like what does not exist. Rows come back as plain dictionaries
+in the shape that docs/api shows, times as RFC 3339 in Beijing time.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from math import isnan
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import dict_row
+
+from gasmon import domain
+from gasmon.domain import states
+from gasmon.errors import NotFound
+from gasmon.store.scope import Scope, area_condition, scope_condition
+from gasmon.units import US_PER_MS, from_datetime, iso_us, to_datetime
+
+Conn = psycopg.AsyncConnection[Any]
+Row = dict[str, Any]
+
+LIMIT_NAMES = (
+    "alarm_high",
+    "clear_high",
+    "cut_high",
+    "restore_high",
+    "alarm_low",
+    "clear_low",
+    "cut_low",
+    "restore_low",
+)
+
+# States whose value says nothing about the gas: it is kept, and never averaged.
+BAD_BITS = states.NO_VALUE | states.CALIBRATION
+
+
+def iso(moment: datetime | None) -> str | None:
+    """A table's time as people see it; None stays None."""
+    return None if moment is None else iso_us(from_datetime(moment))
+
+
+async def fetch(
+    conn: Conn, query: sql.SQL | sql.Composed, params: Mapping[str, Any] | None = None
+) -> list[Row]:
+    """Run one query and give its rows as dictionaries."""
+    cursor = conn.cursor(row_factory=dict_row)
+    await cursor.execute(query, params)
+    return await cursor.fetchall()
+
+
+def unconfirmed(alarm: str = "a") -> sql.Composed:
+    """SQL: this tier (parameter ``tier``; NULL = any) owes a confirmation.
+
+    A confirmation counts up to the level it was given at: a level above it asks again.
+    """
+    return sql.SQL(
+        "NOT EXISTS (SELECT FROM confirmation c WHERE c.alarm_id = {a}.alarm_id"
+        " AND c.rank >= {a}.rank"
+        " AND (%(tier)s::text IS NULL OR c.tier = %(tier)s::text))"
+    ).format(a=sql.Identifier(alarm))
+
+
+async def areas(conn: Conn, scope: Scope, tier: str | None) -> list[Row]:
+    """The areas in which anything may be seen, with what goes on there."""
+    query = sql.SQL(
+        "SELECT trim(r.code) AS code, r.slug, r.name_zh, r.name_en, r.platform,"
+        " coalesce(n.mines, 0) AS mines, coalesce(n.online, 0) AS online,"
+        " o.worst_rank, coalesce(o.open_alarms, 0) AS open_alarms,"
+        " coalesce(o.unconfirmed, 0) AS unconfirmed"
+        " FROM area r"
+        " LEFT JOIN (SELECT m.area_code, count(*) AS mines,"
+        "   count(*) FILTER (WHERE l.online) AS online"
+        "   FROM mine m LEFT JOIN mine_latest l ON l.mine_id = m.mine_id AND l.run = 0"
+        "   WHERE m.retired_at IS NULL AND {mines} GROUP BY 1) n"
+        " ON n.area_code = r.code"
+        " LEFT JOIN (SELECT a.area_code, count(*) AS open_alarms,"
+        "   max(a.rank) AS worst_rank,"
+        "   count(*) FILTER (WHERE {owed}) AS unconfirmed"
+        "   FROM alarm a LEFT JOIN mine m USING (mine_id)"
+        "   WHERE a.run = 0 AND a.cleared_at IS NULL AND {alarms} GROUP BY 1) o"
+        " ON o.area_code = r.code"
+        " WHERE {areas} ORDER BY r.code"
+    ).format(
+        mines=scope_condition(scope),
+        owed=unconfirmed(),
+        alarms=scope_condition(scope, "a.area_code"),
+        areas=area_condition(scope, "r.code"),
+    )
+    return await fetch(conn, query, {"tier": tier})
+
+
+_MINES = sql.SQL(
+    "SELECT m.mine_id, m.code, m.area_code AS area, m.name, m.kind, m.atmosphere_kpa,"
+    " coalesce(l.online, false) AS online, l.arrived_at, l.points AS packed,"
+    " (SELECT count(*) FROM point p WHERE p.mine_id = m.mine_id"
+    "   AND p.retired_at IS NULL) AS points,"
+    " o.worst_rank, coalesce(o.open_alarms, 0) AS open_alarms,"
+    " coalesce(o.unconfirmed, 0) AS unconfirmed"
+    " FROM mine m"
+    " LEFT JOIN mine_latest l ON l.mine_id = m.mine_id AND l.run = 0"
+    " LEFT JOIN (SELECT a.mine_id, count(*) AS open_alarms, max(a.rank) AS worst_rank,"
+    "   count(*) FILTER (WHERE {owed}) AS unconfirmed"
+    "   FROM alarm a WHERE a.run = 0 AND a.cleared_at IS NULL GROUP BY 1) o"
+    " ON o.mine_id = m.mine_id"
+    " WHERE m.retired_at IS NULL AND {scope} AND {filter} ORDER BY m.code"
+)
+
+
+async def mines(
+    conn: Conn,
+    scope: Scope,
+    tier: str | None,
+    *,
+    area: str | None = None,
+    q: str | None = None,
+    code: str | None = None,
+) -> list[Row]:
+    """Mines with their state; ``packed`` holds the latest values for the caller.
+
+    Args:
+        area: only this area (a prefecture's code means all of its counties).
+        q: only names or codes that contain this.
+        code: only this mine.
+    """
+    query = _MINES.format(
+        owed=unconfirmed(),
+        scope=scope_condition(scope),
+        filter=sql.SQL(
+            "(%(area)s::text IS NULL OR m.area_code = %(area)s::text"
+            "   OR left(m.area_code, 4) || '00' = %(area)s::text)"
+            " AND (%(code)s::text IS NULL OR m.code = %(code)s::text)"
+            " AND (%(q)s::text IS NULL OR m.code || ' ' || m.name ILIKE %(q)s)"
+        ),
+    )
+    rows = await fetch(
+        conn, query, {"tier": tier, "area": area, "code": code, "q": like(q)}
+    )
+    for row in rows:
+        row["arrived_at"] = iso(row["arrived_at"])
+    return rows
+
+
+def like(words: str | None) -> str | None:
+    """A pattern that finds these words literally anywhere."""
+    if words is None:
+        return None
+    escaped = words.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
+    return f"%{escaped}%"
+
+
+async def mine_id(conn: Conn, scope: Scope, code: str) -> int:
+    """The mine of this code.
+
+    Raises:
+        NotFound: there is none, or not for this scope.
+    """
+    query = sql.SQL("SELECT m.mine_id FROM mine m WHERE m.code = %(code)s AND {}")
+    rows = await fetch(conn, query.format(scope_condition(scope)), {"code": code})
+    if not rows:
+        raise NotFound(f"no mine {code}")
+    return int(rows[0]["mine_id"])
+
+
+async def units(conn: Conn, mine: int) -> list[Row]:
+    """The units of a mine whose scope was checked by :func:`mine_id`."""
+    return await fetch(
+        conn,
+        sql.SQL(
+            "SELECT slug AS id, kind, name FROM unit"
+            " WHERE mine_id = %(mine)s AND retired_at IS NULL ORDER BY slug"
+        ),
+        {"mine": mine},
+    )
+
+
+_POINTS = sql.SQL(
+    "SELECT p.point_id, m.code AS mine, m.area_code AS area, m.name AS mine_name,"
+    " p.system, p.no, p.provisional, v.*"
+    " FROM point p JOIN mine m USING (mine_id)"
+    " LEFT JOIN LATERAL (SELECT w.sensor_type, w.value_kind, w.quantity, w.uom,"
+    "   w.place, w.place_class, w.unit_slug, w.range_low, w.range_high, {limits}"
+    "   FROM point_version w WHERE w.point_id = p.point_id"
+    "   AND w.effective_from_us <= %(now_us)s"
+    "   ORDER BY w.effective_from_us DESC LIMIT 1) v ON true"
+    " WHERE {scope} AND {filter} ORDER BY p.system, p.no"
+)
+
+
+async def points(
+    conn: Conn,
+    scope: Scope,
+    now_us: int,
+    *,
+    mine: int | None = None,
+    point_id: int | None = None,
+) -> list[Row]:
+    """Points with the attributes that hold now, of one mine or one by its id."""
+    query = _POINTS.format(
+        limits=sql.SQL(", ").join(sql.Identifier("w", name) for name in LIMIT_NAMES),
+        scope=scope_condition(scope),
+        filter=sql.SQL(
+            "p.mine_id = %(mine)s AND p.retired_at IS NULL"
+            if point_id is None
+            else "p.point_id = %(point_id)s"
+        ),
+    )
+    rows = await fetch(
+        conn, query, {"now_us": now_us, "mine": mine, "point_id": point_id}
+    )
+    return [_point(row) for row in rows]
+
+
+def _point(row: Row) -> Row:
+    code = row["sensor_type"] or "0000"
+    known = domain.sensor_types().get(code)
+    return {
+        "point_id": row["point_id"],
+        "mine": row["mine"],
+        "mine_name": row["mine_name"],
+        "area": row["area"],
+        "system": row["system"],
+        "no": row["no"],
+        "sensor_type": code,
+        "type_zh": known.name_zh if known else "",
+        "type_en": known.name_en if known else "",
+        "value_kind": row["value_kind"] or "MN",
+        "quantity": row["quantity"] or domain.UNKNOWN_QUANTITY,
+        "uom": row["uom"] or "",
+        "place": row["place"] or "",
+        "place_class": row["place_class"],
+        "unit_id": row["unit_slug"],
+        "range": [finite(row["range_low"]), finite(row["range_high"])],
+        "limits": {name: finite(row[name]) for name in LIMIT_NAMES},
+        "provisional": row["provisional"],
+        "state_0": known.state_0 if known else "",
+        "state_1": known.state_1 if known else "",
+    }
+
+
+def finite(value: float | None) -> float | None:
+    """JSON has no NaN: it means the same as nothing."""
+    return None if value is None or isnan(value) else value
+
+
+async def latest_row(conn: Conn, mine: int) -> Row | None:
+    """The packed latest values of a mine whose scope was checked; None before any."""
+    rows = await fetch(
+        conn,
+        sql.SQL(
+            "SELECT seq, judged_at, arrived_at, online, points FROM mine_latest"
+            " WHERE run = 0 AND mine_id = %(mine)s"
+        ),
+        {"mine": mine},
+    )
+    return rows[0] if rows else None
+
+
+async def readings(
+    conn: Conn, point_id: int, from_us: int, to_us: int, max_points: int
+) -> tuple[int, list[list[Any]]]:
+    """A point's readings in [from, to), at most ``max_points`` rows, extremes kept.
+
+    The caller has checked the point's scope. Few readings come as they are; many are
+    gathered in equal buckets whose least and greatest values stay visible, which a
+    mean or a sample would lose. Buckets without readings are left out: a gap stays one.
+
+    Returns:
+        The bucket's length [ms], 0 for raw readings; and rows of start [ms UTC],
+        min, max, mean, number of good and of bad readings. Without any good one the
+        three values are None.
+    """
+    params = {
+        "point": point_id,
+        "from": to_datetime(from_us),
+        "to": to_datetime(to_us),
+        "limit": max_points + 1,
+        "bad": BAD_BITS,
+    }
+    raw = await fetch(
+        conn,
+        sql.SQL(
+            "SELECT at, value, state & %(bad)s = 0 AND value <> 'NaN' AS good"
+            " FROM reading WHERE run = 0 AND point_id = %(point)s"
+            " AND at >= %(from)s AND at < %(to)s ORDER BY at LIMIT %(limit)s"
+        ),
+        params,
+    )
+    if len(raw) <= max_points:
+        return 0, [_raw_reading(row) for row in raw]
+    # Whole milliseconds, rounded up, so that there are never more buckets than asked.
+    step_us = -(-(to_us - from_us) // (max_points * US_PER_MS)) * US_PER_MS
+    rows = await fetch(
+        conn,
+        sql.SQL(
+            "SELECT date_bin(%(step)s, at, %(from)s) AS at,"
+            " min(value) FILTER (WHERE good) AS low,"
+            " max(value) FILTER (WHERE good) AS high,"
+            " avg(value) FILTER (WHERE good) AS mean,"
+            " count(*) FILTER (WHERE good) AS n, count(*) AS n_all"
+            " FROM (SELECT at, value,"
+            "   coalesce(state & %(bad)s = 0 AND value <> 'NaN', false) AS good"
+            "   FROM reading WHERE run = 0 AND point_id = %(point)s"
+            "   AND at >= %(from)s AND at < %(to)s) r GROUP BY 1 ORDER BY 1"
+        ),
+        {**params, "step": timedelta(microseconds=step_us)},
+    )
+    return step_us // US_PER_MS, [
+        [
+            from_datetime(row["at"]) // US_PER_MS,
+            row["low"],
+            row["high"],
+            row["mean"],
+            row["n"],
+            row["n_all"] - row["n"],
+        ]
+        for row in rows
+    ]
+
+
+def _raw_reading(row: Row) -> list[Any]:
+    at_ms = from_datetime(row["at"]) // US_PER_MS
+    if not row["good"]:
+        return [at_ms, None, None, None, 0, 1]
+    return [at_ms, row["value"], row["value"], row["value"], 1, 0]

@@ -1,0 +1,390 @@
+"""Read queries for the api: alarms, their history, incidents, what is open now.
+
+The same rules as in :mod:`gasmon.store.views`: the scope is part of every query.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from psycopg import sql
+
+from gasmon.alarms.events import RANK_NAMES, AlarmEvent
+from gasmon.errors import BadRequest, NotFound
+from gasmon.store.scope import Scope, scope_condition
+from gasmon.store.views import Conn, Row, fetch, finite, iso, like, unconfirmed
+from gasmon.units import from_datetime, iso_us, to_datetime
+
+TIERS = ("mine", "county", "city")
+
+# The attributes of the point at the time the alarm began: a later definition must not
+# rewrite what an old alarm was about.
+_PLACE = sql.SQL(
+    " LEFT JOIN point p ON p.point_id = a.point_id"
+    " LEFT JOIN LATERAL (SELECT w.place, w.quantity, w.uom FROM point_version w"
+    "   WHERE w.point_id = a.point_id AND w.effective_from_us"
+    "     <= (extract(epoch FROM a.raised_at) * 1000000)::bigint"
+    "   ORDER BY w.effective_from_us DESC LIMIT 1) v ON true"
+)
+
+_ALARMS = sql.SQL(
+    "SELECT a.*, m.code AS mine, m.name AS mine_name, r.name_zh AS area_zh,"
+    " r.name_en AS area_en, p.system, p.no, v.place, v.quantity, v.uom,"
+    " {owed} AS owed, k.marks"
+    " FROM alarm a LEFT JOIN mine m USING (mine_id)"
+    " JOIN area r ON r.code = a.area_code"
+    "{place}"
+    " LEFT JOIN LATERAL (SELECT jsonb_object_agg(c.tier, jsonb_build_object("
+    "   'by', c.principal, 'note', c.note, 'cause_code', c.cause_code, 'rank', c.rank,"
+    "   'at_us', (extract(epoch FROM c.confirmed_at) * 1000000)::bigint)"
+    "   ORDER BY c.rank) AS marks"
+    "   FROM confirmation c WHERE c.alarm_id = a.alarm_id AND c.rank >= a.rank) k"
+    " ON true"
+    " WHERE {scope} AND {filter}"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmFilter:
+    """What of the alarms is asked for; None leaves a member out.
+
+    Attributes:
+        state: open, cleared or all.
+        areas: codes; a prefecture's code means all of its counties.
+        point: a point's id, or its key ``mine-system-number``.
+        confirmed: whether the asker's tier (any tier for those without one) confirmed
+            at the present level.
+        from_us: raised at or after [µs UTC].
+        to_us: raised before [µs UTC].
+        q: words in the place, the mine, the point's number or the unit.
+    """
+
+    state: str = "open"
+    areas: tuple[str, ...] | None = None
+    mine: str | None = None
+    point: str | None = None
+    kinds: tuple[str, ...] | None = None
+    min_rank: int = 0
+    confirmed: bool | None = None
+    from_us: int | None = None
+    to_us: int | None = None
+    q: str | None = None
+    alarm_id: int | None = None
+
+
+def _filter(wanted: AlarmFilter) -> tuple[sql.Composed, dict[str, Any]]:
+    """The condition of a filter and its parameters."""
+    parts = [sql.SQL("a.run = 0")]
+    params: dict[str, Any] = {}
+
+    def add(condition: str, **values: Any) -> None:
+        parts.append(sql.SQL(condition))
+        params.update(values)
+
+    if wanted.state != "all":
+        add(f"a.cleared_at IS {'NULL' if wanted.state == 'open' else 'NOT NULL'}")
+    if wanted.areas is not None:
+        add(
+            "(a.area_code::text = ANY(%(areas)s)"
+            " OR left(a.area_code, 4) || '00' = ANY(%(areas)s))",
+            areas=list(wanted.areas),
+        )
+    if wanted.mine is not None:
+        add("m.code = %(mine)s", mine=wanted.mine)
+    if wanted.point is not None and wanted.point.isdigit():
+        add("a.point_id = %(point)s", point=int(wanted.point))
+    elif wanted.point is not None:
+        add("a.subject_type = 'point' AND a.subject_id = %(point)s", point=wanted.point)
+    if wanted.kinds is not None:
+        add("a.kind = ANY(%(kinds)s)", kinds=list(wanted.kinds))
+    if wanted.min_rank:
+        add("a.rank >= %(min_rank)s", min_rank=wanted.min_rank)
+    if wanted.confirmed is not None:
+        parts.append(sql.SQL("" if not wanted.confirmed else "NOT ") + unconfirmed())  # type: ignore[arg-type]
+    if wanted.from_us is not None:
+        add("a.raised_at >= %(from)s", **{"from": to_datetime(wanted.from_us)})
+    if wanted.to_us is not None:
+        add("a.raised_at < %(to)s", to=to_datetime(wanted.to_us))
+    if wanted.q is not None:
+        add(
+            "concat_ws(' ', m.name, v.place, p.no, a.unit_slug) ILIKE %(q)s",
+            q=like(wanted.q),
+        )
+    if wanted.alarm_id is not None:
+        add("a.alarm_id = %(alarm_id)s", alarm_id=wanted.alarm_id)
+    return sql.SQL(" AND ").join(parts), params
+
+
+def _after(cursor: str) -> tuple[datetime, int]:
+    """Where the page before ended."""
+    try:
+        raised_us, alarm_id = cursor.split("-")
+        return to_datetime(int(raised_us)), int(alarm_id)
+    except (ValueError, OverflowError):
+        raise BadRequest(f"cursor {cursor[:40]!r} is not one of ours") from None
+
+
+async def alarms(
+    conn: Conn,
+    scope: Scope,
+    tier: str | None,
+    wanted: AlarmFilter,
+    *,
+    cursor: str | None = None,
+    limit: int = 50,
+) -> tuple[list[Row], str | None, int]:
+    """One page of alarms, the newest first.
+
+    Returns:
+        The alarms, the cursor of the next page (None on the last), and how many the
+        filter finds altogether.
+    """
+    condition, params = _filter(wanted)
+    params["tier"] = tier
+    parts = {
+        "owed": unconfirmed(),
+        "place": _PLACE,
+        "scope": scope_condition(scope, "a.area_code"),
+    }
+    counting = sql.SQL(
+        "SELECT count(*) AS n FROM alarm a LEFT JOIN mine m USING (mine_id){place}"
+        " WHERE {scope} AND {filter}"
+    ).format(place=_PLACE, scope=parts["scope"], filter=condition)
+    total = int((await fetch(conn, counting, params))[0]["n"])
+    if cursor is not None:
+        raised_at, alarm_id = _after(cursor)
+        condition += sql.SQL(" AND (a.raised_at, a.alarm_id) < (%(c_at)s, %(c_id)s)")
+        params |= {"c_at": raised_at, "c_id": alarm_id}
+    query = _ALARMS.format(filter=condition, **parts) + sql.SQL(
+        " ORDER BY a.raised_at DESC, a.alarm_id DESC LIMIT %(limit)s"
+    )
+    rows = await fetch(conn, query, {**params, "limit": limit + 1})
+    more = None
+    if len(rows) > limit:
+        last = rows[limit - 1]
+        more = f"{from_datetime(last['raised_at'])}-{last['alarm_id']}"
+    return [_alarm(row) for row in rows[:limit]], more, total
+
+
+async def alarm(conn: Conn, scope: Scope, tier: str | None, alarm_id: int) -> Row:
+    """One alarm.
+
+    Raises:
+        NotFound: there is none, or not for this scope.
+    """
+    wanted = AlarmFilter(state="all", alarm_id=alarm_id)
+    rows, _, _ = await alarms(conn, scope, tier, wanted, limit=1)
+    if not rows:
+        raise NotFound(f"no alarm {alarm_id}")
+    return rows[0]
+
+
+def state_of(*, cleared: bool, owed: bool) -> str:
+    """The ISA-18.2 state: derived, never stored."""
+    if cleared:
+        return "cleared_unconfirmed" if owed else "closed"
+    return "unconfirmed" if owed else "confirmed"
+
+
+def _alarm(row: Row) -> Row:
+    marks = row["marks"] or {}
+    return {
+        "alarm_id": row["alarm_id"],
+        "incident_id": row["incident_id"],
+        "subject": f"{row['subject_type']}:{row['subject_id']}",
+        "kind": row["kind"],
+        "area": row["area_code"],
+        "area_zh": row["area_zh"],
+        "area_en": row["area_en"],
+        "mine": row["mine"],
+        "mine_name": row["mine_name"] or "",
+        "system": row["system"],
+        "point": row["no"],
+        "point_id": row["point_id"],
+        "unit": row["unit_slug"],
+        "place": row["place"] or "",
+        "quantity": row["quantity"] or "",
+        "uom": row["uom"] or "",
+        "level": RANK_NAMES[row["rank"]],
+        "rank": row["rank"],
+        # A level is latched while the alarm lives: the present is the highest one.
+        "peak_rank": row["rank"],
+        "value": finite(row["value"]),
+        "limit": finite(row["limit_value"]),
+        "peak": finite(row["peak"]),
+        "peak_at": iso(row["peak_at"]),
+        "raised_at": iso(row["raised_at"]),
+        "arrived_at": iso(row["arrived_at"]),
+        "decided_at": iso(row["decided_at"]),
+        "cleared_at": iso(row["cleared_at"]),
+        "unknown": row["unknown"],
+        "late": row["late"],
+        "planned": row["planned"],
+        "quiet": row["quiet"],
+        "rule": row["rule"],
+        "explain": row["explain"],
+        "confirmations": {tier: _mark(marks.get(tier)) for tier in TIERS},
+        "state": state_of(cleared=row["cleared_at"] is not None, owed=row["owed"]),
+    }
+
+
+def _mark(mark: Row | None) -> Row | None:
+    if mark is None:
+        return None
+    return {
+        "by": mark["by"],
+        "at": iso_us(mark["at_us"]),
+        "note": mark["note"],
+        "cause_code": mark["cause_code"],
+    }
+
+
+async def history(conn: Conn, alarm_id: int) -> list[Row]:
+    """The journal of an alarm whose scope was checked, in the order of its writing."""
+    rows = await fetch(
+        conn,
+        sql.SQL(
+            "SELECT event, happened_at, arrived_at, decided_at, recorded_at, rank,"
+            ' value, limit_value AS "limit", actor AS by, tier, note, cause_code'
+            " FROM alarm_journal WHERE alarm_id = %(id)s ORDER BY journal_id"
+        ),
+        {"id": alarm_id},
+    )
+    for row in rows:
+        for name in ("happened_at", "arrived_at", "decided_at", "recorded_at"):
+            row[name] = iso(row[name])
+        row["value"], row["limit"] = finite(row["value"]), finite(row["limit"])
+    return rows
+
+
+_INCIDENTS = sql.SQL(
+    "SELECT i.*, m.code AS mine, m.name AS mine_name, x.kinds, x.alarms, x.unit"
+    " FROM incident i LEFT JOIN mine m USING (mine_id)"
+    " CROSS JOIN LATERAL (SELECT array_agg(DISTINCT a.kind) AS kinds,"
+    "   array_agg(a.alarm_id ORDER BY a.alarm_id) AS alarms, max(a.unit_slug) AS unit"
+    "   FROM alarm a WHERE a.incident_id = i.incident_id) x"
+    " WHERE i.run = 0 AND {scope}"
+    " AND (%(id)s::bigint IS NULL OR i.incident_id = %(id)s)"
+    " AND (%(state)s = 'all' OR (i.closed_at IS NULL) = (%(state)s = 'open'))"
+    " AND (%(area)s::text IS NULL OR i.area_code = %(area)s::text"
+    "   OR left(i.area_code, 4) || '00' = %(area)s::text)"
+    " AND (%(mine)s::text IS NULL OR m.code = %(mine)s::text)"
+    " ORDER BY i.opened_at DESC, i.incident_id DESC LIMIT %(limit)s"
+)
+
+
+async def incidents(
+    conn: Conn,
+    scope: Scope,
+    *,
+    state: str = "open",
+    area: str | None = None,
+    mine: str | None = None,
+    incident_id: int | None = None,
+    limit: int = 100,
+) -> list[Row]:
+    """Incidents, the newest first; ``state`` is open, closed or all."""
+    rows = await fetch(
+        conn,
+        _INCIDENTS.format(scope=scope_condition(scope, "i.area_code")),
+        {
+            "state": state,
+            "area": area,
+            "mine": mine,
+            "id": incident_id,
+            "limit": limit,
+        },
+    )
+    return [
+        {
+            "incident_id": row["incident_id"],
+            "area": row["area_code"],
+            "mine": row["mine"],
+            "mine_name": row["mine_name"] or "",
+            "unit": row["unit"],
+            "subject": f"{row['scope_type']}:{row['scope_id']}",
+            "opened_at": iso(row["opened_at"]),
+            "closed_at": iso(row["closed_at"]),
+            "worst_rank": row["worst_rank"],
+            "kinds": row["kinds"] or [],
+            "alarms": row["alarms"] or [],
+        }
+        for row in rows
+    ]
+
+
+_OPEN_EVENTS = sql.SQL(
+    "SELECT a.*, m.code AS mine, m.name AS mine_name, p.system, p.no, v.place,"
+    " v.quantity, v.uom, j.event, j.happened_at, j.arrived_at AS j_arrived_at,"
+    " j.decided_at AS j_decided_at, j.rank AS j_rank, j.value AS j_value,"
+    " j.limit_value AS j_limit"
+    " FROM alarm a LEFT JOIN mine m USING (mine_id){place}"
+    " JOIN LATERAL (SELECT * FROM alarm_journal j WHERE j.alarm_id = a.alarm_id"
+    "   AND j.tier IS NULL ORDER BY j.journal_id DESC LIMIT 1) j ON true"
+    " WHERE a.run = 0 AND a.cleared_at IS NULL AND {scope}"
+    " ORDER BY a.raised_at, a.alarm_id"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenEvent:
+    """The newest transition of an open alarm, with what a person needs to read it."""
+
+    event: AlarmEvent
+    alarm_id: int
+    incident_id: int
+    mine_name: str
+    place: str
+    quantity: str
+    uom: str
+
+
+async def open_events(conn: Conn, scope: Scope) -> list[OpenEvent]:
+    """All open live alarms of a scope as the event that was last told of each.
+
+    Rebuilt from the journal and not read from the outbox, because the outbox forgets
+    after its retention and an alarm may be open for longer. The event's id is the one
+    that was sent, so a platform that has it already recognises it.
+    """
+    query = _OPEN_EVENTS.format(
+        place=_PLACE, scope=scope_condition(scope, "a.area_code")
+    )
+    return [_open_event(row) for row in await fetch(conn, query)]
+
+
+def _open_event(row: Row) -> OpenEvent:
+    event = AlarmEvent(
+        event=row["event"],
+        kind=row["kind"],
+        rule=row["rule"],
+        subject_type=row["subject_type"],
+        subject_id=row["subject_id"],
+        area=row["area_code"],
+        mine=row["mine"] or "",
+        raised_at_us=from_datetime(row["raised_at"]),
+        happened_at_us=from_datetime(row["happened_at"]),
+        arrived_at_us=from_datetime(row["j_arrived_at"] or row["arrived_at"]),
+        decided_at_us=from_datetime(row["j_decided_at"]),
+        rank=row["j_rank"],
+        run=row["run"],
+        system=row["system"],
+        no=row["no"],
+        unit=row["unit_slug"],
+        value=finite(row["j_value"]),
+        limit=finite(row["j_limit"]),
+        peak=finite(row["peak"]),
+        peak_at_us=None if row["peak_at"] is None else from_datetime(row["peak_at"]),
+        late=row["late"],
+        planned=row["planned"],
+        quiet=row["quiet"],
+        explain=row["explain"],
+    )
+    return OpenEvent(
+        event=event,
+        alarm_id=row["alarm_id"],
+        incident_id=row["incident_id"],
+        mine_name=row["mine_name"] or "",
+        place=row["place"] or "",
+        quantity=row["quantity"] or "",
+        uom=row["uom"] or "",
+    )
