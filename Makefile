@@ -1,0 +1,48 @@
+# The same without make: python scripts/bootstrap.py demo --port 8123
+PYTHON ?= python3
+ARGS ?=
+PYTEST_ARGS ?=
+BIN = .venv/bin
+
+.PHONY: help demo install test test-long lint format clean
+.SILENT:
+
+help:
+	echo 'make demo [ARGS="--port 8123 --mines 20"]   start the demo'
+	echo 'make test                                   checks and tests'
+	echo 'make test-long                              fault campaigns, soaks'
+	echo 'make lint | format | clean'
+
+demo: python
+	$(PYTHON) scripts/bootstrap.py demo -- $(ARGS)
+
+install: python
+	$(PYTHON) scripts/bootstrap.py install --dev
+
+test: lint
+	$(BIN)/python -m pytest -m "not long" $(PYTEST_ARGS)
+
+# 5 = nothing collected, which is no failure of this target.
+test-long: install
+	$(BIN)/python -m pytest -m long $(PYTEST_ARGS) || [ $$? -eq 5 ]
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: install
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf build dist htmlcov .coverage
+	find . -name __pycache__ -type d -not -path './.venv/*' -prune -exec rm -rf {} +
+
+.PHONY: python
+python:
+	command -v $(PYTHON) > /dev/null || \
+		{ echo 'gasmon: no $(PYTHON) on the path; Python 3.11 or newer is needed' \
+		'(or: make demo PYTHON=/path/to/python)' >&2; exit 3; }
