@@ -1,0 +1,18 @@
+"""The alarm engine: batches of readings in, alarm events out. Pure.
+
+One ordered log goes in: readings, signs of life of mines, clock marks. Nothing else
+decides: no clock, no database, no settings, no randomness. Cutting the log into other
+batches gives the same events, and so does sending part of it again.
+
+The way of a reading (engine.py has the order, each step its own file):
+
+    version in force at its time     compiled.py   RuleTable.version_at
+    raise? end? known?               conditions.py one function per kind of rule
+    on-delay, off-delay, latch       debounce.py   the table of phases
+    level by value and duration      levels.py     LevelTable.judge
+    silence of points and mines      silence.py
+    quiet or aloud                   quiet.py
+    an event with its explanation    speak.py → events.py
+
+``rules.py`` reads the rule file and decides which numbers apply to a point and why.
+"""

@@ -1,0 +1,204 @@
+"""Conditions: what one reading says about each kind of alarm.
+
+Three-valued on purpose. ``raise_`` and ``end`` are never both true, and both are false
+where the reading says nothing: unknown never raises, and never improves anything.
+All comparisons are float64 and elementwise.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gasmon.alarms.compiled import MEASURES, UNKNOWN_QUANTITY
+from gasmon.alarms.kinds import (
+    CALIBRATION,
+    CUT_OFF,
+    LOW_CUT_OFF,
+    LOW_LIMIT,
+    NO_DATA,
+    OVER_LIMIT,
+    OVER_RANGE,
+    SENSOR_BREAK,
+    SUBSTATION,
+    UNKNOWN_STATE,
+)
+from gasmon.batch import Float64, Int32
+from gasmon.domain import states
+
+Bool = NDArray[np.bool_]
+
+_PAUSED = states.NOT_POLLED | states.PAUSED
+_EXPLAINED = states.SUBSTATION_FAULT | _PAUSED
+
+
+def is_set(bits: NDArray[Any], mask: int) -> Bool:
+    """Whether any bit of ``mask`` is set, elementwise."""
+    answer: Bool = (bits & mask) != 0
+    return answer
+
+
+@dataclass(frozen=True, slots=True)
+class Readings:
+    """One reading of each of k points with what applies to them.
+
+    Attributes:
+        value: float64[k]; NaN when the mine sent none.
+        state: state bits, int32[k].
+        limits: float64[k, 8] in the order of ``points.LIMIT_FIELDS``.
+        range_high: upper end of the sensor, float64[k].
+        flags: compiled.METHANE …, uint8[k].
+        good: the value says something about the gas, bool[k]: it is there, no
+            fault bit is set, and no calibration is being honoured.
+        calibrating: a calibration bit is being honoured, bool[k].
+    """
+
+    value: Float64
+    state: Int32
+    limits: Float64
+    range_high: Float64
+    flags: NDArray[np.uint8]
+    good: Bool
+    calibrating: Bool
+
+    def select(self, index: NDArray[np.intp]) -> "Readings":
+        """The readings at ``index``."""
+        return Readings(
+            value=self.value[index],
+            state=self.state[index],
+            limits=self.limits[index],
+            range_high=self.range_high[index],
+            flags=self.flags[index],
+            good=self.good[index],
+            calibrating=self.calibrating[index],
+        )
+
+    def bit(self, mask: int) -> Bool:
+        """Whether any of the bits in ``mask`` is set."""
+        return is_set(self.state, mask)
+
+    @property
+    def exact(self) -> Bool:
+        """Good, and not a sensor at its end that only says "at least this"."""
+        return self.good & ~self.bit(states.OVER_RANGE)
+
+
+def raise_bits(r: Readings) -> NDArray[np.uint16]:
+    """All raise conditions at once, bit per slot, uint16[k]."""
+    bits = np.zeros(len(r.value), np.uint16)
+    for slot, condition in enumerate(RAISES):
+        bits |= condition(r).astype(np.uint16) << np.uint16(slot)
+    return bits
+
+
+def _own_alarm(r: Readings, mask: int) -> Bool:
+    """The mine's own system speaks where we have no value to judge.
+
+    Its bits are evidence beside ours: where a value is judged, ours decides; during
+    an honoured calibration nobody alarms (state 5).
+    """
+    blind = ~r.good | is_set(r.flags, UNKNOWN_QUANTITY)
+    return blind & ~r.calibrating & r.bit(mask)
+
+
+def _over_limit(r: Readings) -> Bool:
+    return (r.good & (r.value >= r.limits[:, 0])) | _own_alarm(r, states.ALARM)
+
+
+def _cut_off(r: Readings) -> Bool:
+    return (r.good & (r.value >= r.limits[:, 2])) | _own_alarm(r, states.CUT_OFF)
+
+
+def _low_limit(r: Readings) -> Bool:
+    low: Bool = r.value <= r.limits[:, 4]
+    return r.exact & low
+
+
+def _low_cut_off(r: Readings) -> Bool:
+    low: Bool = r.value <= r.limits[:, 6]
+    return r.exact & low
+
+
+def _over_range(r: Readings) -> Bool:
+    measures = is_set(r.flags, MEASURES)
+    return r.bit(states.OVER_RANGE) | (r.good & measures & (r.value > r.range_high))
+
+
+def _sensor_break(r: Readings) -> Bool:
+    silent = np.isnan(r.value) & ~r.bit(_EXPLAINED)
+    return r.bit(states.SENSOR_FAULT) | silent
+
+
+def _substation(r: Readings) -> Bool:
+    return r.bit(states.SUBSTATION_FAULT)
+
+
+def _calibration(r: Readings) -> Bool:
+    return r.bit(states.CALIBRATION)
+
+
+def _unknown_state(r: Readings) -> Bool:
+    return is_set(r.state, ~states.KNOWN)
+
+
+def _no_data(r: Readings) -> Bool:
+    return r.bit(_PAUSED)
+
+
+RAISES = (
+    _over_limit,
+    _cut_off,
+    _low_limit,
+    _low_cut_off,
+    _over_range,
+    _sensor_break,
+    _substation,
+    _calibration,
+    _unknown_state,
+    _no_data,
+)
+"""Raise conditions by slot."""
+
+
+def end_of(slot: int, r: Readings) -> Bool:
+    """Whether the reading proves that the alarm of ``slot`` is over, bool[k].
+
+    A missing limit (it was taken away while the alarm lives, or the mine's own bit
+    raised it) ends with the bit.
+    """
+    there = ~np.isnan(r.value) & ~r.bit(states.NO_VALUE)
+    match slot:
+        case 0 | 1:
+            alarm, end, mask = (
+                (0, 1, states.ALARM) if slot == OVER_LIMIT else (2, 3, states.CUT_OFF)
+            )
+            limited = ~np.isnan(r.limits[:, alarm])
+            below = np.where(limited, r.value < r.limits[:, end], ~r.bit(mask))
+            return r.exact & below
+        case 2 | 3:
+            alarm, end = (4, 5) if slot == LOW_LIMIT else (6, 7)
+            limited = ~np.isnan(r.limits[:, alarm])
+            return r.exact & (~limited | (r.value > r.limits[:, end]))
+        case 4:
+            return there & ~_over_range(r)
+        case 6:
+            return ~_substation(r) & ~np.isnan(r.value)
+        case 7:
+            return ~_calibration(r) & there
+        case 8:
+            return ~_unknown_state(r) & there
+        case _:
+            return there
+
+
+def known_of(slot: int, r: Readings) -> Bool:
+    """Whether the reading says anything about the alarm of ``slot``, bool[k]."""
+    if slot in (OVER_LIMIT, CUT_OFF, LOW_LIMIT, LOW_CUT_OFF):
+        return r.good
+    return np.ones(len(r.value), np.bool_)
+
+
+# The slots above are told apart by number in end_of; this keeps the two in step.
+assert (OVER_RANGE, SENSOR_BREAK, SUBSTATION) == (4, 5, 6)
+assert (CALIBRATION, UNKNOWN_STATE, NO_DATA) == (7, 8, 9)

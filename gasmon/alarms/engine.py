@@ -1,0 +1,276 @@
+"""AlarmEngine: one ordered log in, alarm events out.
+
+``tick`` is given what arrived since the last one: readings in arrival order, signs of
+life between them, then clock marks. Readings of one point are judged in the order in
+which they arrived, each in its own event time, so it makes no difference how the log
+was cut into batches. A reading that is not newer than what was already judged for its
+point is late (or a duplicate): it never takes anything back.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from gasmon.alarms import conditions, debounce
+from gasmon.alarms.compiled import RuleTable
+from gasmon.alarms.conditions import Readings, is_set
+from gasmon.alarms.events import AlarmEvent
+from gasmon.alarms.kinds import LINK_BREAK, NO_DATA, OVER_LIMIT, POINT_KINDS
+from gasmon.alarms.late import judge_late
+from gasmon.alarms.levels import NEVER_US
+from gasmon.alarms.living import LivingAlarms
+from gasmon.alarms.quiet import QuietTable
+from gasmon.alarms.rules import RuleSet
+from gasmon.alarms.silence import MineLinks, Sign, silent_points
+from gasmon.alarms.speak import Speech
+from gasmon.alarms.state import PointState
+from gasmon.batch import Int32, ReadingBatch
+from gasmon.domain import states
+from gasmon.points import PointDef, PointTable
+from gasmon.units import US_PER_S
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long the engine waits before it speaks of silence or distrusts a bit.
+
+    Attributes:
+        point_us: a point is silent after this while its mine goes on [µs].
+        mine_us: a mine is silent after this [µs].
+        calibration_us: an unplanned calibration bit hides the value this long [µs].
+    """
+
+    point_us: int = 90 * US_PER_S
+    mine_us: int = 60 * US_PER_S
+    calibration_us: int = 1800 * US_PER_S
+
+
+@dataclass(frozen=True, slots=True)
+class LivingAlarm:
+    """An alarm that was open when the process ended, to go on with."""
+
+    kind: str
+    row: int
+    mine: int
+    raised_us: int
+    rank: int
+    peak: float
+    peak_at_us: int
+    unknown: bool = False
+
+
+class AlarmEngine:
+    """Judges readings against the rules in force at their own time.
+
+    Attributes:
+        table: the points it knows; ``adopt`` changes it.
+        state: what it remembers of each point.
+        links: what it remembers of each mine.
+        n_late: readings that were not newer than what was judged before.
+    """
+
+    def __init__(
+        self, rules: RuleSet, patience: Patience | None = None, run: int = 0
+    ) -> None:
+        self.patience = patience or Patience()
+        self.run = run
+        self.table = PointTable()
+        self.rules = RuleTable(rules)
+        self.state = PointState()
+        self.alarms = LivingAlarms(self.state, self.rules)
+        self.n_late = 0
+        level = rules.level_of(LINK_BREAK, "", None, after_rise=False)
+        self.links = MineLinks(self.rules.levels, level, self.patience.mine_us)
+
+    def adopt(
+        self, table: PointTable, versions: Iterable[PointDef], now_us: int
+    ) -> None:
+        """Know a larger table and these new versions of points.
+
+        Args:
+            table: an extension of the present one; rows keep their meaning.
+            versions: versions to add, oldest first; every new row needs one.
+            now_us: from when the silence of new points and mines counts [µs].
+        """
+        self.table = table
+        for point in versions:
+            self.rules.add(table.index[point.key], point)
+        self.state.grow(table.n, now_us)
+        self.links.grow(len(table.mines), now_us)
+
+    def resume(self, alarms: Iterable[LivingAlarm]) -> None:
+        """Go on with alarms that were open when the process ended, silently."""
+        s = self.state
+        for alarm in alarms:
+            if alarm.kind == LINK_BREAK:
+                self.links.raised_us[alarm.mine] = alarm.raised_us
+                self.links.rank[alarm.mine] = alarm.rank
+                self.links.due_us[alarm.mine] = alarm.raised_us
+                continue
+            slot, row = POINT_KINDS.index(alarm.kind), alarm.row
+            line = int(self.rules.head[row])
+            s.phase[row, slot] = debounce.ACTIVE
+            s.raised_us[row, slot] = alarm.raised_us
+            s.rank[row, slot] = alarm.rank
+            s.line[row, slot] = line
+            s.level[row, slot] = self.rules.lines.level[line, slot]
+            s.peak[row, slot] = alarm.peak
+            s.peak_at_us[row, slot] = alarm.peak_at_us
+            s.unknown[row, slot] = alarm.unknown
+            s.busy[row] |= np.uint16(1 << slot)
+            if slot == OVER_LIMIT:
+                # How long each band lasted is not kept: the longest possible time
+                # is assumed, which can only raise the level early.
+                inside = alarm.peak >= self.rules.lines.band[line]
+                s.band_us[row] = np.where(inside, alarm.peak_at_us, NEVER_US)
+            s.slot_due_us[row, slot] = alarm.raised_us
+            s.due_us[row] = min(int(s.due_us[row]), alarm.raised_us)
+
+    def tick(
+        self,
+        batch: ReadingBatch,
+        *,
+        now_us: int,
+        marks: Sequence[int] = (),
+        signs: Sequence[Sign] = (),
+        quiet: QuietTable | None = None,
+    ) -> list[AlarmEvent]:
+        """Judge what arrived.
+
+        Args:
+            batch: readings in arrival order.
+            now_us: stamped as ``decided_at_us``; decides nothing [µs UTC].
+            marks: clock marks after the batch, rising [µs UTC].
+            signs: births and last wills, by position in the batch.
+            quiet: what keeps alarms from waking people; none when not given.
+
+        Returns:
+            Events in the order in which they were decided.
+        """
+        quiet = quiet or QuietTable()
+        speech = Speech(self.table, self.rules, self.state, quiet, self.run, now_us)
+        begin = 0
+        for sign in signs:
+            self._readings(batch, begin, sign.position, speech)
+            begin = sign.position
+            self._sign(sign, speech)
+        self._readings(batch, begin, batch.n, speech)
+        for mark_us in marks:
+            self._mark(int(mark_us), speech)
+        return speech.said
+
+    # Readings
+
+    def _readings(
+        self, batch: ReadingBatch, begin: int, end: int, speech: Speech
+    ) -> None:
+        if begin == end:
+            return
+        if (begin, end) != (0, batch.n):
+            batch = batch.select(np.arange(begin, end))
+        mines = self.table.mine_of[batch.row]
+        self.links.hear(mines, batch.arrived_us, speech)
+        for index in batch.rounds():
+            one = batch if len(index) == batch.n else batch.select(index)
+            self._round(one, speech)
+
+    def _round(self, batch: ReadingBatch, speech: Speech) -> None:
+        """Judge at most one reading a point."""
+        s, rows, at = self.state, batch.row, batch.at_us
+        arrived = np.maximum(s.last_arrived_us[rows], batch.arrived_us)
+        s.last_arrived_us[rows] = arrived
+        fresh = at > s.last_at_us[rows]
+        if not fresh.all():
+            stale = np.flatnonzero(~fresh)
+            self.n_late += len(stale)
+            judge_late(self.alarms, batch.select(stale), speech)
+            batch = batch.select(np.flatnonzero(fresh))
+            rows, at = batch.row, batch.at_us
+        due = s.due_us[rows] <= at
+        if due.any():
+            self.alarms.fire(rows[due], at[due], batch.arrived_us[due], speech)
+        line = self.rules.version_at(rows, at)
+        readings = self._interpret(batch, line)
+        raising = conditions.raise_bits(readings)
+        self._remember(batch, line, readings)
+        busy = np.flatnonzero(raising | s.busy[rows])
+        if len(busy):
+            self.alarms.judge(
+                batch.select(busy),
+                line[busy],
+                readings.select(busy),
+                raising[busy],
+                speech,
+            )
+
+    def _interpret(self, batch: ReadingBatch, line: Int32) -> Readings:
+        """What the values and state bits mean, before any limit is looked at."""
+        s, rows, lines = self.state, batch.row, self.rules.lines
+        calibrating = is_set(batch.state, states.CALIBRATION)
+        if calibrating.any() or (s.calibration_us[rows] != NEVER_US).any():
+            begun = np.minimum(s.calibration_us[rows], batch.at_us)
+            s.calibration_us[rows] = np.where(calibrating, begun, NEVER_US)
+            calibrating &= batch.at_us - begun < self.patience.calibration_us
+        bad = np.isnan(batch.value) | is_set(batch.state, states.NO_VALUE)
+        return Readings(
+            value=batch.value,
+            state=batch.state,
+            limits=np.take(lines.limits, line, axis=0),
+            range_high=lines.range_high[line],
+            flags=lines.flags[line],
+            good=~bad & ~calibrating,
+            calibrating=calibrating,
+        )
+
+    def _remember(self, batch: ReadingBatch, line: Int32, r: Readings) -> None:
+        s, rows = self.state, batch.row
+        s.last_at_us[rows] = batch.at_us
+        s.last_value[rows] = batch.value
+        s.last_state[rows] = batch.state
+        good = rows[r.good]
+        s.good_at_us[good] = batch.at_us[r.good]
+        near = r.good & (batch.value >= self.rules.lines.rise[line])
+        if near.any():
+            s.near_at_us[rows[near]] = batch.at_us[near]
+
+    # Silence
+
+    def _sign(self, sign: Sign, speech: Speech) -> None:
+        if sign.online:
+            mines = np.asarray([sign.mine], np.int32)
+            self.links.hear(mines, np.asarray([sign.arrived_us]), speech)
+        elif self.links.break_(
+            sign.mine, sign.arrived_us, sign.arrived_us, "last_will", speech
+        ):
+            self._doubt_mine(sign.mine, sign.arrived_us, speech)
+
+    def _mark(self, mark_us: int, speech: Speech) -> None:
+        s, n = self.state, self.state.n
+        due = np.flatnonzero(s.due_us[:n] <= mark_us)
+        if len(due):
+            times = np.full(len(due), mark_us, np.int64)
+            self.alarms.fire(due, times, times, speech)
+        for mine in self.links.mark(mark_us, speech):
+            self._doubt_mine(mine, mark_us, speech)
+        rows, since = silent_points(
+            s.last_arrived_us[:n],
+            self.table.mine_of,
+            self.links,
+            self.patience.point_us,
+        )
+        idle = s.phase[rows, NO_DATA] == debounce.IDLE
+        rows, since = rows[idle], since[idle]
+        if len(rows) == 0:
+            return
+        batch = self.alarms.as_batch(rows, since, np.full(len(rows), mark_us, np.int64))
+        line = self.rules.head[rows]
+        self.alarms.begin(NO_DATA, batch, since, line, speech)
+        self.alarms.mark_busy(NO_DATA, rows)
+        s.due_us[rows] = s.slot_due_us[rows].min(axis=1)
+        self.alarms.doubt_rows(rows, mark_us, speech)
+
+    def _doubt_mine(self, mine: int, mark_us: int, speech: Speech) -> None:
+        self.alarms.doubt_rows(
+            np.asarray(self.table.rows[mine], np.intp), mark_us, speech
+        )

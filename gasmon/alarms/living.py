@@ -1,0 +1,297 @@
+"""Living alarms: how the slots of points begin, rise, are doubted and end.
+
+``AlarmEngine`` decides which readings and moments are looked at; this room changes
+the state of the slots they touch and says so. Everything works on arrays of rows, of
+which only the few that raise something or already live are handed in.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gasmon.alarms import conditions, debounce
+from gasmon.alarms.compiled import METHANE, RuleTable
+from gasmon.alarms.conditions import Bool, Readings, is_set
+from gasmon.alarms.kinds import (
+    CUT_OFF,
+    LOW_CUT_OFF,
+    LOW_LIMIT,
+    N_SLOTS,
+    N_VALUE_SLOTS,
+    OVER_LIMIT,
+    SENSOR_BREAK,
+)
+from gasmon.alarms.levels import NEVER_US
+from gasmon.alarms.rules import MAX_BANDS
+from gasmon.alarms.speak import Speech
+from gasmon.alarms.state import LONG_AGO_US, PointState
+from gasmon.batch import Int32, Int64, ReadingBatch
+
+Rows = NDArray[np.intp] | Int32
+
+
+class LivingAlarms:
+    """The slots of every point and the rules they live by."""
+
+    def __init__(self, state: PointState, rules: RuleTable) -> None:
+        self.state = state
+        self.rules = rules
+
+    def judge(
+        self,
+        batch: ReadingBatch,
+        line: Int32,
+        r: Readings,
+        raising: NDArray[np.uint16],
+        speech: Speech,
+    ) -> None:
+        """Take the slots of busy points one step on."""
+        s, rows = self.state, batch.row
+        for slot in range(N_SLOTS):
+            mask = np.uint16(1 << slot)
+            hit = np.flatnonzero((raising | s.busy[rows]) & mask)
+            if len(hit) == 0:
+                continue
+            self._slot(
+                slot,
+                batch.select(hit),
+                line[hit],
+                r.select(hit),
+                is_set(raising[hit], 1 << slot),
+                speech,
+            )
+        s.due_us[rows] = s.slot_due_us[rows].min(axis=1)
+
+    def _slot(
+        self,
+        slot: int,
+        batch: ReadingBatch,
+        line: Int32,
+        r: Readings,
+        raise_: Bool,
+        speech: Speech,
+    ) -> None:
+        s, rows, at = self.state, batch.row, batch.at_us
+        lines = self.rules.lines
+        on = off = np.zeros(len(rows), np.int64)
+        if slot < N_VALUE_SLOTS:
+            on, off = lines.on_delay_us[line, slot], lines.off_delay_us[line, slot]
+        known = conditions.known_of(slot, r)
+        step = debounce.step(
+            s.phase[rows, slot],
+            s.since_us[rows, slot],
+            at,
+            raise_,
+            conditions.end_of(slot, r) & ~raise_,
+            known,
+            on,
+            off,
+        )
+        s.phase[rows, slot] = step.phase
+        s.since_us[rows, slot] = step.since_us
+        if slot == OVER_LIMIT:
+            self._enter_bands(rows, at, line, r)
+        pending = step.phase == debounce.PENDING
+        s.slot_due_us[rows, slot] = np.where(pending, step.since_us + on, NEVER_US)
+        living = (step.phase >= debounce.ACTIVE) & ~step.raised
+        self._peaks(slot, rows, at, r, living)
+        if slot < N_VALUE_SLOTS:
+            self._doubt(slot, batch, r.good, living, speech)
+        if step.raised.any():
+            new = np.flatnonzero(step.raised)
+            self.begin(slot, batch.select(new), at[new], line[new], speech)
+        if living.any():
+            old = np.flatnonzero(living)
+            self._levels(slot, batch.select(old), at[old], speech)
+        for position in np.flatnonzero(step.cleared_us):
+            self._end(
+                slot, batch, int(position), int(step.cleared_us[position]), speech
+            )
+        self.mark_busy(slot, rows)
+
+    def mark_busy(self, slot: int, rows: Rows) -> None:
+        s, mask = self.state, np.uint16(1 << slot)
+        idle = s.phase[rows, slot] == debounce.IDLE
+        s.busy[rows] = np.where(idle, s.busy[rows] & ~mask, s.busy[rows] | mask)
+        if slot == OVER_LIMIT:
+            s.band_us[rows[idle]] = NEVER_US
+
+    def _enter_bands(self, rows: Rows, at: Int64, line: Int32, r: Readings) -> None:
+        """Keep since when the value is in each band above the alarm limit."""
+        s = self.state
+        above = r.value[:, None] >= self.rules.lines.band[line]
+        since = np.where(above, np.minimum(s.band_us[rows], at[:, None]), NEVER_US)
+        s.band_us[rows] = np.where(r.good[:, None], since, s.band_us[rows])
+
+    def _peaks(
+        self, slot: int, rows: Rows, at: Int64, r: Readings, living: Bool
+    ) -> None:
+        if slot not in (OVER_LIMIT, CUT_OFF, LOW_LIMIT, LOW_CUT_OFF):
+            return
+        s = self.state
+        high = slot in (OVER_LIMIT, CUT_OFF)
+        peak = s.peak[rows, slot]
+        worse = np.isnan(peak) | ((r.value > peak) if high else (r.value < peak))
+        new = rows[living & r.good & worse]
+        s.peak[new, slot] = r.value[living & r.good & worse]
+        s.peak_at_us[new, slot] = at[living & r.good & worse]
+
+    def _doubt(
+        self,
+        slot: int,
+        batch: ReadingBatch,
+        good: Bool,
+        living: Bool,
+        speech: Speech,
+    ) -> None:
+        """A living alarm whose value is not known holds, and says so."""
+        s, rows = self.state, batch.row
+        changed = living & (s.unknown[rows, slot] == good)
+        for position in np.flatnonzero(changed):
+            row = int(rows[position])
+            s.unknown[row, slot] = not good[position]
+            speech.point(
+                "known" if good[position] else "unknown",
+                slot,
+                row,
+                int(batch.at_us[position]),
+                int(batch.arrived_us[position]),
+                float(batch.value[position]),
+            )
+
+    def begin(
+        self,
+        slot: int,
+        batch: ReadingBatch,
+        raised_us: Int64,
+        line: Int32,
+        speech: Speech,
+    ) -> None:
+        s, rows = self.state, batch.row
+        s.phase[rows, slot] = debounce.ACTIVE
+        s.raised_us[rows, slot] = raised_us
+        s.line[rows, slot] = line
+        s.rank[rows, slot] = 0
+        s.unknown[rows, slot] = False
+        s.peak[rows, slot] = np.nan
+        s.peak_at_us[rows, slot] = LONG_AGO_US
+        if slot < N_VALUE_SLOTS:
+            s.peak[rows, slot] = batch.value
+            s.peak_at_us[rows, slot] = batch.at_us
+        level = self.rules.lines.level[line, slot]
+        if slot == SENSOR_BREAK:
+            near_us = batch.at_us - s.near_at_us[rows]
+            near = near_us <= self.rules.rules.rise_within_us
+            near &= is_set(self.rules.lines.flags[line], METHANE)
+            level = np.where(near, self.rules.lines.level[line, N_SLOTS], level)
+        s.level[rows, slot] = level
+        rank, due = self.rules.levels.judge(
+            level, self._since(slot, rows), raised_us, s.rank[rows, slot]
+        )
+        s.rank[rows, slot], s.slot_due_us[rows, slot] = rank, due
+        for position, row in enumerate(rows):
+            speech.point(
+                "raised",
+                slot,
+                int(row),
+                int(raised_us[position]),
+                int(batch.arrived_us[position]),
+                float(batch.value[position]),
+            )
+
+    def _since(self, slot: int, rows: Rows) -> Int64:
+        """When each band of the level row was entered, int64[k, bands]."""
+        since = np.full((len(rows), MAX_BANDS), NEVER_US)
+        since[:, 0] = self.state.raised_us[rows, slot]
+        if slot == OVER_LIMIT:
+            # A pending delay counts for nothing: durations run from the raise.
+            bands = self.state.band_us[rows]
+            since[:, 1:] = np.where(
+                bands == NEVER_US, NEVER_US, np.maximum(bands, since[:, :1])
+            )
+        return since
+
+    def _levels(
+        self, slot: int, batch: ReadingBatch, now_us: Int64, speech: Speech
+    ) -> None:
+        """Let the level of living alarms rise; it never falls."""
+        s, rows = self.state, batch.row
+        before = s.rank[rows, slot]
+        rank, due = self.rules.levels.judge(
+            s.level[rows, slot], self._since(slot, rows), now_us, before
+        )
+        s.rank[rows, slot], s.slot_due_us[rows, slot] = rank, due
+        for position in np.flatnonzero(rank > before):
+            speech.point(
+                "level",
+                slot,
+                int(rows[position]),
+                int(now_us[position]),
+                int(batch.arrived_us[position]),
+                float(batch.value[position]),
+            )
+
+    def _end(
+        self, slot: int, batch: ReadingBatch, position: int, at_us: int, speech: Speech
+    ) -> None:
+        s, row = self.state, int(batch.row[position])
+        arrived, value = int(batch.arrived_us[position]), float(batch.value[position])
+        if slot < N_VALUE_SLOTS and s.unknown[row, slot]:
+            s.unknown[row, slot] = False
+        speech.point("cleared", slot, row, at_us, arrived, value)
+        s.raised_us[row, slot] = NEVER_US
+        s.slot_due_us[row, slot] = NEVER_US
+        s.rank[row, slot] = 0
+
+    def fire(
+        self, rows: Rows, until_us: Int64, arrived_us: Int64, speech: Speech
+    ) -> None:
+        """Let delays and levels mature that are due by ``until_us`` of their row."""
+        s = self.state
+        for slot in range(N_SLOTS):
+            while True:
+                due = s.slot_due_us[rows, slot]
+                hit = np.flatnonzero(due <= until_us)
+                if len(hit) == 0:
+                    break
+                self._mature(slot, rows[hit], due[hit], arrived_us[hit], speech)
+        s.due_us[rows] = s.slot_due_us[rows].min(axis=1)
+
+    def _mature(
+        self,
+        slot: int,
+        rows: Rows,
+        due_us: Int64,
+        arrived_us: Int64,
+        speech: Speech,
+    ) -> None:
+        s = self.state
+        batch = self.as_batch(rows, due_us, arrived_us)
+        pending = s.phase[rows, slot] == debounce.PENDING
+        if pending.any():
+            new = np.flatnonzero(pending)
+            line = self.rules.version_at(batch.row[new], due_us[new])
+            self.begin(slot, batch.select(new), due_us[new], line, speech)
+        if not pending.all():
+            old = np.flatnonzero(~pending)
+            self._levels(slot, batch.select(old), due_us[old], speech)
+
+    def as_batch(self, rows: Rows, at_us: Int64, arrived_us: Int64) -> ReadingBatch:
+        """What was last known of these points, at moments of the clock."""
+        return ReadingBatch(
+            row=rows.astype(np.int32),
+            value=self.state.last_value[rows],
+            at_us=at_us,
+            arrived_us=arrived_us,
+            state=self.state.last_state[rows],
+        )
+
+    def doubt_rows(self, rows: Rows, mark_us: int, speech: Speech) -> None:
+        """Nothing comes from these points: their living alarms hold, unknown."""
+        for slot in range(N_VALUE_SLOTS):
+            living = self.state.phase[rows, slot] >= debounce.ACTIVE
+            if not living.any():
+                continue
+            times = np.full(int(living.sum()), mark_us, np.int64)
+            batch = self.as_batch(rows[living], times, times)
+            nothing = np.zeros(batch.n, np.bool_)
+            self._doubt(slot, batch, nothing, ~nothing, speech)

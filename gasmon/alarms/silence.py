@@ -1,0 +1,170 @@
+"""Silence of mines and points, judged by arrival times and clock marks.
+
+A mine that is not heard of for a set time (or whose last will arrives) has a broken
+link: one alarm on the mine. A point is silent only *against its mine*: its mine goes on
+sending and it does not. So a broken link is one alarm and not sixty, and nothing is
+said of a point before its mine has been back for the whole time again.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gasmon.alarms.levels import NEVER_US, LevelTable
+from gasmon.alarms.speak import Speech
+from gasmon.alarms.state import LONG_AGO_US
+from gasmon.batch import Int32, Int64
+from gasmon.units import US_PER_S, iso_us
+
+Mines = NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """A sign of life of a mine that is not a reading.
+
+    Attributes:
+        position: it came before the reading at this index of the batch.
+        mine: mine index.
+        online: False for a last will or a goodbye.
+        arrived_us: when it came [µs UTC].
+    """
+
+    position: int
+    mine: int
+    online: bool
+    arrived_us: int
+
+
+_COLUMNS: dict[str, tuple[Any, Any]] = {
+    "heard_us": (np.int64, LONG_AGO_US),
+    "session_us": (np.int64, LONG_AGO_US),
+    "raised_us": (np.int64, NEVER_US),
+    "due_us": (np.int64, NEVER_US),
+    "rank": (np.int8, 0),
+}
+
+
+class MineLinks:
+    """What is known of the link to each mine, by mine index.
+
+    Attributes:
+        heard_us: newest arrival of anything, int64[m].
+        session_us: arrival since which it is heard without a break, int64[m].
+        raised_us: since when its link is broken, NEVER_US when it is not, int64[m].
+        due_us: when the level of that alarm rises next, int64[m].
+        rank: its level, int8[m].
+    """
+
+    heard_us: np.ndarray[Any, np.dtype[np.int64]]
+    session_us: np.ndarray[Any, np.dtype[np.int64]]
+    raised_us: np.ndarray[Any, np.dtype[np.int64]]
+    due_us: np.ndarray[Any, np.dtype[np.int64]]
+    rank: np.ndarray[Any, np.dtype[np.int8]]
+
+    def __init__(self, levels: LevelTable, level: int, silent_after_us: int) -> None:
+        self.n = 0
+        self._levels = levels
+        self._level = level
+        self._silent_after_us = silent_after_us
+        for name, (dtype, _) in _COLUMNS.items():
+            setattr(self, name, np.empty(0, dtype))
+
+    def grow(self, n: int, now_us: int) -> None:
+        """Know ``n`` mines; the silence of new ones counts from ``now_us``."""
+        for name, (dtype, start) in _COLUMNS.items():
+            more = np.full(n - self.n, start, dtype)
+            setattr(self, name, np.concatenate([getattr(self, name), more]))
+        self.heard_us[self.n :] = now_us
+        self.session_us[self.n :] = now_us
+        self.n = n
+
+    def hear(self, mines: Int32, arrived_us: Int64, speech: Speech) -> None:
+        """Something came from these mines, in arrival order."""
+        broken = self.raised_us[mines] != NEVER_US
+        for position in np.flatnonzero(broken):
+            mine = int(mines[position])
+            if self.raised_us[mine] != NEVER_US:
+                self._restore(mine, int(arrived_us[position]), speech)
+        np.maximum.at(self.heard_us, mines, arrived_us)
+
+    def _restore(self, mine: int, arrived_us: int, speech: Speech) -> None:
+        raised = int(self.raised_us[mine])
+        # A step back of the server's clock must not end an alarm before it began.
+        ended = max(arrived_us, raised)
+        why = {"silent_s": (ended - raised) / US_PER_S}
+        rank = int(self.rank[mine])
+        speech.mine("cleared", mine, raised, ended, arrived_us, rank, why)
+        self.raised_us[mine] = NEVER_US
+        self.due_us[mine] = NEVER_US
+        self.rank[mine] = 0
+        self.session_us[mine] = arrived_us
+
+    def break_(
+        self, mine: int, happened_us: int, arrived_us: int, cause: str, speech: Speech
+    ) -> bool:
+        """The link is broken; returns whether that is news."""
+        if self.raised_us[mine] != NEVER_US:
+            return False
+        self.raised_us[mine] = happened_us
+        rank, due = self._judge(mine, happened_us)
+        self.rank[mine], self.due_us[mine] = rank, due
+        heard = int(self.heard_us[mine])
+        why: dict[str, Any] = {"cause": cause}
+        if heard > LONG_AGO_US:
+            why["heard_last"] = iso_us(heard)
+        speech.mine("raised", mine, happened_us, happened_us, arrived_us, rank, why)
+        return True
+
+    def _judge(self, mine: int, now_us: int) -> tuple[int, int]:
+        since = np.full((1, self._levels.rank.shape[1]), NEVER_US)
+        since[0, 0] = self.raised_us[mine]
+        rank, due = self._levels.judge(
+            np.asarray([self._level], np.int16),
+            since,
+            np.asarray([now_us], np.int64),
+            self.rank[mine : mine + 1],
+        )
+        return int(rank[0]), int(due[0])
+
+    def mark(self, mark_us: int, speech: Speech) -> list[int]:
+        """The clock says ``mark_us``; returns the mines whose link broke now."""
+        for mine in np.flatnonzero(self.due_us <= mark_us):
+            while (due := int(self.due_us[mine])) <= mark_us:
+                self.rank[mine], self.due_us[mine] = self._judge(int(mine), due)
+                raised, rank = int(self.raised_us[mine]), int(self.rank[mine])
+                why = {"lasting_s": (due - raised) / US_PER_S}
+                speech.mine("level", int(mine), raised, due, mark_us, rank, why)
+        silent_us = self.heard_us + self._silent_after_us
+        silent = np.flatnonzero((silent_us <= mark_us) & (self.raised_us == NEVER_US))
+        return [
+            int(mine)
+            for mine in silent
+            if self.break_(int(mine), int(silent_us[mine]), mark_us, "silence", speech)
+        ]
+
+
+def silent_points(
+    last_arrived_us: Int64,
+    mine_of: Int32,
+    links: MineLinks,
+    silent_after_us: int,
+) -> tuple[NDArray[np.intp], Int64]:
+    """Points that do not come although their mine does.
+
+    Args:
+        last_arrived_us: newest arrival by point, int64[n] [µs].
+        mine_of: mine index by point, int32[n].
+        silent_after_us: how long is too long [µs].
+
+    Returns:
+        Rows, intp[k], and since when each counts as silent, int64[k] [µs].
+    """
+    if links.n == 0:
+        return np.empty(0, np.intp), np.empty(0, np.int64)
+    base = np.maximum(last_arrived_us, links.session_us[mine_of])
+    due = base + silent_after_us
+    rows = np.flatnonzero(due <= links.heard_us[mine_of])
+    return rows, due[rows]

@@ -1,0 +1,193 @@
+"""From a row and a slot to an AlarmEvent with its explanation.
+
+Events are rare beside readings, so they are made one by one, as plain values.
+"""
+
+from math import isnan
+from typing import Any
+
+from gasmon.alarms.compiled import RuleTable
+from gasmon.alarms.events import AlarmEvent
+from gasmon.alarms.kinds import (
+    CUT_OFF,
+    LINK_BREAK,
+    LOW_CUT_OFF,
+    LOW_LIMIT,
+    N_VALUE_SLOTS,
+    OVER_LIMIT,
+    POINT_KINDS,
+)
+from gasmon.alarms.quiet import QuietTable
+from gasmon.alarms.state import PointState
+from gasmon.points import LIMIT_FIELDS, PointTable
+from gasmon.units import US_PER_S, iso_us
+
+_RAISING_LIMIT = {OVER_LIMIT: 0, CUT_OFF: 2, LOW_LIMIT: 4, LOW_CUT_OFF: 6}
+
+
+def number(value: float) -> float | None:
+    """A float as JSON has it: no value is None."""
+    value = float(value)
+    return None if isnan(value) else value
+
+
+class Speech:
+    """Collects what one tick says.
+
+    Attributes:
+        said: the events so far, in the order in which they were decided.
+    """
+
+    def __init__(
+        self,
+        table: PointTable,
+        rules: RuleTable,
+        state: PointState,
+        quiet: QuietTable,
+        run: int,
+        now_us: int,
+    ) -> None:
+        self.said: list[AlarmEvent] = []
+        self._table = table
+        self._rules = rules
+        self._state = state
+        self._quiet = quiet
+        self._run = run
+        self.now_us = now_us
+
+    def silenced(self) -> "Speech":
+        """Another one, whose words nobody collects."""
+        return Speech(
+            self._table, self._rules, self._state, QuietTable(), self._run, self.now_us
+        )
+
+    def point(
+        self,
+        event: str,
+        slot: int,
+        row: int,
+        happened_us: int,
+        arrived_us: int,
+        value: float,
+        *,
+        raised_us: int | None = None,
+        late: bool = False,
+    ) -> None:
+        """Say something about the alarm of one slot of one point.
+
+        Args:
+            raised_us: when the alarm began; None takes it from the state.
+            late: it was over before we heard of it.
+        """
+        state, table = self._state, self._table
+        key, point = table.keys[row], table.current[row]
+        line = int(state.line[row, slot])
+        begun = int(state.raised_us[row, slot]) if raised_us is None else raised_us
+        rank = int(state.rank[row, slot])
+        limit = self._limit(slot, line)
+        unit = f"unit:{key.mine}/{point.unit_slug}"
+        subjects = (f"point:{key}", unit, f"mine:{key.mine}")
+        window = self._quiet.look_up(subjects, happened_us, rank, number(value))
+        quiet = "late" if late else window.name if window else None
+        self.said.append(
+            AlarmEvent(
+                event=event,
+                kind=POINT_KINDS[slot],
+                rule=self._rules.rule[line],
+                subject_type="point",
+                subject_id=str(key),
+                area=key.mine[:6],
+                mine=key.mine,
+                raised_at_us=begun,
+                happened_at_us=happened_us,
+                arrived_at_us=arrived_us,
+                decided_at_us=self.now_us,
+                rank=rank,
+                run=self._run,
+                system=key.system,
+                no=key.no,
+                unit=point.unit_slug,
+                row=row,
+                value=number(value),
+                limit=limit,
+                peak=number(state.peak[row, slot]),
+                peak_at_us=self._peak_at(row, slot),
+                late=late,
+                planned=bool(window and window.planned),
+                quiet=quiet,
+                explain=self._explain(slot, row, line, happened_us, value),
+            )
+        )
+
+    def mine(
+        self,
+        event: str,
+        number_of_mine: int,
+        raised_us: int,
+        happened_us: int,
+        arrived_us: int,
+        rank: int,
+        explain: dict[str, Any],
+    ) -> None:
+        """Say something about the link to one mine."""
+        mine = self._table.mines[number_of_mine]
+        subject = f"mine:{mine.code}"
+        window = self._quiet.look_up((subject,), happened_us, rank, None)
+        self.said.append(
+            AlarmEvent(
+                event=event,
+                kind=LINK_BREAK,
+                rule="silence",
+                subject_type="mine",
+                subject_id=mine.code,
+                area=mine.area,
+                mine=mine.code,
+                raised_at_us=raised_us,
+                happened_at_us=happened_us,
+                arrived_at_us=arrived_us,
+                decided_at_us=self.now_us,
+                rank=rank,
+                run=self._run,
+                planned=bool(window and window.planned),
+                quiet=window.name if window else None,
+                explain=explain,
+            )
+        )
+
+    def _limit(self, slot: int, line: int) -> float | None:
+        which = _RAISING_LIMIT.get(slot)
+        if which is None:
+            return None
+        return number(self._rules.lines.limits[line, which])
+
+    def _peak_at(self, row: int, slot: int) -> int | None:
+        if isnan(self._state.peak[row, slot]):
+            return None
+        return int(self._state.peak_at_us[row, slot])
+
+    def _explain(
+        self, slot: int, row: int, line: int, happened_us: int, value: float
+    ) -> dict[str, Any]:
+        """What a person needs to see: numbers, where they come from, since when."""
+        state, lines = self._state, self._rules.lines
+        point = self._table.current[row]
+        why: dict[str, Any] = {
+            "value": number(value),
+            "state": int(state.last_state[row]),
+            "quantity": point.quantity,
+            "place_class": point.place_class,
+            "limits": {
+                name: float(limit)
+                for name, limit in zip(LIMIT_FIELDS, lines.limits[line], strict=True)
+                if not isnan(limit)
+            },
+            "limits_from": self._rules.rule[line],
+            "level_rule": int(state.level[row, slot]) + 1,
+        }
+        if slot < N_VALUE_SLOTS:
+            why["on_delay_s"] = int(lines.on_delay_us[line, slot]) / US_PER_S
+        begun = int(state.raised_us[row, slot])
+        if begun <= happened_us:
+            why["since"] = iso_us(begun)
+            why["lasting_s"] = (happened_us - begun) / US_PER_S
+        return why

@@ -1,0 +1,113 @@
+"""PointState: everything the engine remembers of each point, as arrays.
+
+About 500 bytes a point. Rows are the point table's; capacity doubles.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from gasmon.alarms.kinds import N_SLOTS
+from gasmon.alarms.levels import NEVER_US
+from gasmon.alarms.rules import MAX_BANDS
+
+LONG_AGO_US = np.iinfo(np.int64).min // 4
+"""Before every reading [µs]; far enough from the end that differences fit."""
+
+_SHAPES: dict[str, tuple[tuple[int, ...], Any, Any]] = {
+    # One value a point: the newest reading in event time, what was last good, …
+    "last_at_us": ((), np.int64, LONG_AGO_US),
+    "last_value": ((), np.float64, np.nan),
+    "last_state": ((), np.int32, 0),
+    "last_arrived_us": ((), np.int64, LONG_AGO_US),
+    "good_at_us": ((), np.int64, LONG_AGO_US),
+    "near_at_us": ((), np.int64, LONG_AGO_US),
+    "calibration_us": ((), np.int64, NEVER_US),
+    "due_us": ((), np.int64, NEVER_US),
+    "busy": ((), np.uint16, 0),
+    # One value a point and slot.
+    "phase": ((N_SLOTS,), np.int8, 0),
+    "since_us": ((N_SLOTS,), np.int64, NEVER_US),
+    "slot_due_us": ((N_SLOTS,), np.int64, NEVER_US),
+    "raised_us": ((N_SLOTS,), np.int64, NEVER_US),
+    "rank": ((N_SLOTS,), np.int8, 0),
+    "line": ((N_SLOTS,), np.int32, 0),
+    "level": ((N_SLOTS,), np.int16, 0),
+    "peak": ((N_SLOTS,), np.float64, np.nan),
+    "peak_at_us": ((N_SLOTS,), np.int64, LONG_AGO_US),
+    "unknown": ((N_SLOTS,), np.bool_, False),
+    # When the value entered each band above the alarm limit (over_limit only).
+    "band_us": ((MAX_BANDS - 1,), np.int64, NEVER_US),
+}
+
+
+class PointState:
+    """Arrays over point rows; see ``_SHAPES`` for shapes and starting values.
+
+    Attributes:
+        last_at_us: event time of the newest reading, int64[n]; older ones are late.
+        last_value: its value, float64[n]; NaN when it had none.
+        last_arrived_us: when anything last came for the point, int64[n].
+        good_at_us: event time of the newest reading with a good value, int64[n].
+        near_at_us: event time at which a good value was last near its limit.
+        calibration_us: since when the calibration bit is set, NEVER_US when not.
+        slot_due_us: next moment at which a delay or a level of a slot matures by
+            itself, int64[n, slots]; ``due_us``: the earliest of them, int64[n].
+        busy: bit per slot that is not idle, uint16[n].
+        phase: debounce.IDLE …, int8[n, slots].
+        since_us: start of the present pending or clearing, int64[n, slots].
+        raised_us: event time at which the living alarm began, int64[n, slots].
+        rank: its latched level; ``line``: the rule line that raised it.
+        level: its level row; ``peak``: its worst value, ``peak_at_us`` when.
+        unknown: raised, and the value is not known now.
+    """
+
+    last_at_us: np.ndarray[Any, np.dtype[np.int64]]
+    last_value: np.ndarray[Any, np.dtype[np.float64]]
+    last_state: np.ndarray[Any, np.dtype[np.int32]]
+    last_arrived_us: np.ndarray[Any, np.dtype[np.int64]]
+    good_at_us: np.ndarray[Any, np.dtype[np.int64]]
+    near_at_us: np.ndarray[Any, np.dtype[np.int64]]
+    calibration_us: np.ndarray[Any, np.dtype[np.int64]]
+    due_us: np.ndarray[Any, np.dtype[np.int64]]
+    busy: np.ndarray[Any, np.dtype[np.uint16]]
+    phase: np.ndarray[Any, np.dtype[np.int8]]
+    since_us: np.ndarray[Any, np.dtype[np.int64]]
+    slot_due_us: np.ndarray[Any, np.dtype[np.int64]]
+    raised_us: np.ndarray[Any, np.dtype[np.int64]]
+    rank: np.ndarray[Any, np.dtype[np.int8]]
+    line: np.ndarray[Any, np.dtype[np.int32]]
+    level: np.ndarray[Any, np.dtype[np.int16]]
+    peak: np.ndarray[Any, np.dtype[np.float64]]
+    peak_at_us: np.ndarray[Any, np.dtype[np.int64]]
+    unknown: np.ndarray[Any, np.dtype[np.bool_]]
+    band_us: np.ndarray[Any, np.dtype[np.int64]]
+
+    def __init__(self) -> None:
+        self.n = 0
+        self._allocate(64)
+
+    def _allocate(self, capacity: int) -> None:
+        for name, (shape, dtype, start) in _SHAPES.items():
+            larger = np.full((capacity, *shape), start, dtype)
+            if self.n:
+                larger[: self.n] = getattr(self, name)[: self.n]
+            setattr(self, name, larger)
+
+    def grow(self, n: int, heard_us: int) -> None:
+        """Have room for ``n`` points.
+
+        Args:
+            heard_us: from when the silence of the new ones counts [µs].
+        """
+        if n > len(self.due_us):
+            self._allocate(max(n, 2 * len(self.due_us)))
+        if n > self.n:
+            self.last_arrived_us[self.n : n] = heard_us
+            self.n = n
+
+    def bytes_per_point(self) -> int:
+        """Memory that one point takes here [bytes]."""
+        return sum(
+            getattr(self, name).nbytes // len(getattr(self, name)) for name in _SHAPES
+        )
