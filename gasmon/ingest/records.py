@@ -79,10 +79,7 @@ class PointInfo:
         kind: Value kind: MN analog, KG switch, LJ accumulated, DT multi-state.
         place_class: Class of place in the table of legal limits, "" when unsaid.
         range: Measuring range (low, high) in `uom`.
-        state_0: Word for a switch at 0, `state_1` for 1.
         relations: Codes such as `D-001D01-name` (D cut-off, G related door, ...).
-        refused: Names of limits that were sent but refused, filled by the parser:
-            keep the last good or the stricter one instead.
     """
 
     no: str
@@ -93,9 +90,6 @@ class PointInfo:
     place: str = ""
     place_class: str = ""
     uom: str = ""
-    substation: str = ""
-    state_0: str = ""
-    state_1: str = ""
     range: tuple[float | None, float | None] = (None, None)
     alarm_high: float | None = None
     clear_high: float | None = None
@@ -106,7 +100,6 @@ class PointInfo:
     cut_low: float | None = None
     restore_low: float | None = None
     relations: tuple[str, ...] = ()
-    refused: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
