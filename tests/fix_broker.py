@@ -47,7 +47,8 @@ class NatsBroker:
 
     def __init__(self, data_dir: Path) -> None:
         self.port = free_port()
-        self._broker = EmbeddedBroker(data_dir, port=self.port)
+        # Unacknowledged messages come again after this time only: short, for tests.
+        self._broker = EmbeddedBroker(data_dir, port=self.port, ack_wait_s=2.0)
 
     def start(self) -> None:
         """Start it."""

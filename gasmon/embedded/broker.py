@@ -93,7 +93,9 @@ class EmbeddedBroker:
 
     Persistent sessions, retained messages and what is not yet acknowledged survive a
     crash of the consumer and of the broker. After a reconnect it sends new messages
-    before the unacknowledged ones: consumers put frames back in order by their number.
+    before the unacknowledged ones, which follow within `ack_wait_s`: consumers put
+    frames back in order by their number. A publication that a user is not allowed to
+    make is acknowledged and dropped (MQTT 3.1.1 has no other answer) and logged.
 
     Attributes:
         host: always loopback.
@@ -111,7 +113,7 @@ class EmbeddedBroker:
         users: Mapping[str, BrokerUser] | None = None,
         start_timeout_s: float = 60.0,
         max_ack_pending: int = 2000,
-        ack_wait_s: float = 3600.0,
+        ack_wait_s: float = 10.0,
         max_payload: int = 8 * MIB,
         max_store: int = 2048 * MIB,
         sync_always: bool = True,
@@ -126,8 +128,12 @@ class EmbeddedBroker:
             start_timeout_s: patience with the start [s].
             max_ack_pending: messages on their way to one subscription without
                 acknowledgement: the back-pressure, so equal to the inbox's limit.
-            ack_wait_s: after this time [s] the whole window is sent again, so longer
-                than the longest outage that is to be sat out.
+            ack_wait_s: a message without acknowledgement is sent again this long [s]
+                after it was last sent, with DUP and the same packet number, and *only
+                then*, also to a consumer that crashed and came back (unlike what
+                MQTT-4.4.0-1 asks for). Meanwhile it fills the window: with an hour, a
+                consumer that crashed with a full window would be blind for an hour.
+                So it is short, and longer than a slow commit.
             max_payload: largest message [bytes], above what gasmon refuses by name: a
                 broker that cuts the connection makes a gateway send for ever.
             max_store: most disk for all messages [bytes]; past it publishers are
