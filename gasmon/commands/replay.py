@@ -1,0 +1,283 @@
+"""``gasmon replay FILE.csv``: a recorded series through decode and engine, or to MQTT.
+
+Without ``--publish`` it needs neither database nor broker and runs as fast as it
+goes; events are JSON lines on stdout, progress and a summary go to stderr.
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from gasmon.alarms.engine import AlarmEngine, Patience
+from gasmon.alarms.events import AlarmEvent
+from gasmon.alarms.rules import RuleSet, default_rules, parse_rules
+from gasmon.batch import Packet
+from gasmon.commands.publish import add_flags as add_publish_flags
+from gasmon.commands.publish import publish
+from gasmon.commands.series import (
+    DEFAULT_MINE,
+    SILENCE_FLOOR_US,
+    Series,
+    SeriesRow,
+    definitions,
+    parse_columns,
+    usual_step_us,
+)
+from gasmon.errors import ConfigError
+from gasmon.ingest.dedupe import SeenFrames
+from gasmon.ingest.payloads import encode_data
+from gasmon.ingest.topics import data_topic
+from gasmon.pipeline.book import PointBook
+from gasmon.pipeline.evaluate import Evaluator, Judged
+from gasmon.remote.frames import encode_body
+from gasmon.settings import Settings
+from gasmon.units import US_PER_MS, US_PER_S, iso_us, parse_iso_us
+
+CHUNK_ROWS = 512
+BOOT = "replay"
+
+
+def add_parser(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
+    """Declare the command's flags."""
+    parser = commands.add_parser(
+        "replay", parents=parents, help="run a recorded series through the engine"
+    )
+    parser.add_argument("file", type=Path, help="CSV with a header line")
+    parser.add_argument("--time-column", required=True, metavar="COLUMN")
+    parser.add_argument(
+        "--start", metavar="ISO", help="when the series begins, for times in seconds"
+    )
+    parser.add_argument(
+        "--point",
+        action="append",
+        default=[],
+        metavar="COLUMN=QUANTITY:PLACE_CLASS[:UNIT]",
+        help="what a column measures and where, e.g. MM116=CH4:FACE_T2:11",
+    )
+    parser.add_argument("--rules", type=Path, metavar="FILE", help="rule file (TOML)")
+    parser.add_argument(
+        "--until", metavar="ISO|SECONDS", help="stop before rows of this time"
+    )
+    parser.add_argument("--mine", default=DEFAULT_MINE, metavar="CODE")
+    add_publish_flags(parser)
+
+
+def load_rules(path: Path | None) -> RuleSet:
+    """The rule file, or the shipped default.
+
+    Raises:
+        ConfigError: the file cannot be read or is wrong.
+    """
+    if path is None:
+        return default_rules()
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from None
+    return parse_rules(text, str(path))
+
+
+def run(args: argparse.Namespace, settings: Settings) -> int:
+    """Run the command."""
+    rules = load_rules(args.rules or settings.engine.rules_file)
+    columns = parse_columns(args.point, rules)
+    start_us = _time_flag("--start", args.start) if args.start else None
+    series = Series(args.file, columns, args.time_column, start_us)
+    until_us = _until(args.until, start_us) if args.until else None
+    if not (len(args.mine) == 12 and args.mine.isdigit() and args.mine.isascii()):
+        raise ConfigError(f"--mine {args.mine}: 12 digits are wanted")
+    if args.publish:
+        return publish(args, settings, series, columns, until_us)
+    patience_us = max(SILENCE_FLOOR_US, 3 * usual_step_us(_some_times(series)))
+    patience = Patience(point_us=patience_us, mine_us=patience_us)
+    told = replay(series, columns, rules, args.mine, until_us, patience)
+    for line in told:
+        sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+    return 0
+
+
+def _time_flag(flag: str, text: str) -> int:
+    try:
+        return parse_iso_us(text)
+    except ValueError:
+        raise ConfigError(f"{flag} {text}: a time in ISO 8601 is wanted") from None
+
+
+def _until(text: str, start_us: int | None) -> int:
+    """``--until`` as a time, or as seconds like those of the time column."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        return _time_flag("--until", text)
+    if start_us is None:
+        raise ConfigError(f"--until {text}: seconds need --start")
+    return start_us + round(seconds * US_PER_S)
+
+
+def _some_times(series: Series) -> list[int]:
+    """The first rows' times: enough to see the usual step."""
+    times = [row.at_us for row in islice(series.rows(), 1000)]
+    series.n_bad_times = 0
+    return times
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An event with what a database would have added to it."""
+
+    event: AlarmEvent
+    alarm_id: int
+    incident_id: int
+    mine_name: str
+    place: str
+    quantity: str
+    uom: str
+
+
+class Narrator:
+    """Numbers alarms and incidents as a database would, and encodes events."""
+
+    def __init__(self, book: PointBook) -> None:
+        self._book = book
+        self._alarms: dict[str, int] = {}
+        self._incidents: dict[str, tuple[int, set[str]]] = {}
+        self._n_incidents = 0
+
+    def tell(self, event: AlarmEvent) -> str:
+        """The event's JSON, as the outbox would carry it."""
+        alarm_id = self._alarms.setdefault(event.key, len(self._alarms) + 1)
+        scope = f"unit:{event.unit}" if event.unit else event.subject
+        incident_id, open_keys = self._incidents.get(scope, (0, set()))
+        if not open_keys:
+            self._n_incidents += 1
+            incident_id = self._n_incidents
+        open_keys.add(event.key)
+        if event.event == "cleared":
+            open_keys.discard(event.key)
+        self._incidents[scope] = (incident_id, open_keys)
+        point = self._book.table.current[event.row] if event.row >= 0 else None
+        return encode_body(
+            Told(
+                event=event,
+                alarm_id=alarm_id,
+                incident_id=incident_id,
+                mine_name="",
+                place=point.place if point else "",
+                quantity=point.quantity if point else "",
+                uom=point.uom if point else "",
+            )
+        )
+
+
+def replay(
+    series: Series,
+    columns: Any,
+    rules: RuleSet,
+    mine: str,
+    until_us: int | None,
+    patience: Patience,
+) -> Iterator[str]:
+    """Run a series and yield its events as JSON, in the order of decision."""
+    book = PointBook()
+    mine_def, points = definitions(mine, columns)
+    book.load((mine_def,), points)
+    evaluator = Evaluator(book, AlarmEngine(rules, patience), SeenFrames())
+    narrator, tally = Narrator(book), Tally(series)
+    gap_us = min(patience.point_us, patience.mine_us)
+    for chunk in chunks(series, until_us, gap_us):
+        packets = tally.take(chunk, mine)
+        # Silence before the chunk is looked at first: time has passed until here.
+        judged = evaluator.evaluate((), now_us=chunk[0].at_us, marks=[chunk[0].at_us])
+        yield from map(narrator.tell, judged.events)
+        tally.add(judged)
+        judged = evaluator.evaluate(packets, now_us=chunk[-1].at_us)
+        yield from map(narrator.tell, judged.events)
+        tally.add(judged)
+    tally.finish()
+
+
+def chunks(
+    series: Series, until_us: int | None, gap_us: int
+) -> Iterator[list[SeriesRow]]:
+    """Rows in handfuls, cut wherever silence could have been noticed."""
+    chunk: list[SeriesRow] = []
+    for row in series.rows():
+        if until_us is not None and row.at_us >= until_us:
+            break
+        if chunk and (
+            len(chunk) == CHUNK_ROWS or row.at_us - chunk[-1].at_us >= gap_us
+        ):
+            yield chunk
+            chunk = []
+        chunk.append(row)
+    if chunk:
+        yield chunk
+
+
+class Tally:
+    """Counts for the summary, and progress on a terminal."""
+
+    def __init__(self, series: Series) -> None:
+        self._series = series
+        self._n_frames = 0
+        self._n_readings = 0
+        self._events: Counter[str] = Counter()
+        self._rejects: Counter[str] = Counter()
+        self._first_reject = ""
+        self._span: list[int] = []
+        self._started_s = time.monotonic()
+
+    def take(self, chunk: list[SeriesRow], mine: str) -> list[Packet]:
+        """Rows as packets, arriving at the moment they were measured."""
+        topic = data_topic(mine[:6], mine)
+        packets = []
+        for row in chunk:
+            ts_ms = row.at_us // US_PER_MS
+            payload = encode_data(BOOT, self._n_frames, ts_ms, row.items)
+            packets.append(Packet(topic, payload, row.at_us))
+            self._n_frames += 1
+        self._span = [*self._span[:1], chunk[0].at_us, chunk[-1].at_us]
+        self._span = [self._span[0], self._span[-1]]
+        return packets
+
+    def add(self, judged: Judged) -> None:
+        """Count what a chunk gave."""
+        self._n_readings += judged.n_readings
+        self._events.update(f"{e.kind}/{e.event}" for e in judged.events)
+        for reject in judged.rejects:
+            self._rejects[reject.reason] += reject.n
+            self._first_reject = self._first_reject or reject.detail
+        if sys.stderr.isatty():
+            share = self._n_frames / max(1, self._series.n_rows)
+            print(
+                f"\r{share:4.0%} {self._n_readings:,} readings", end="", file=sys.stderr
+            )
+
+    def finish(self) -> None:
+        """Print the summary to stderr."""
+        if sys.stderr.isatty():
+            print(file=sys.stderr)
+        took_s = time.monotonic() - self._started_s
+        summary = {
+            "file": self._series.path.name,
+            "rows": self._n_frames,
+            "readings": self._n_readings,
+            "from": iso_us(self._span[0]) if self._span else None,
+            "to": iso_us(self._span[-1]) if self._span else None,
+            "events": dict(sorted(self._events.items())),
+            "rejected": dict(sorted(self._rejects.items())),
+            "first_reject": self._first_reject or None,
+            "bad_times": self._series.n_bad_times,
+            "first_bad_time": self._series.first_bad or None,
+            "seconds": round(took_s, 3),
+            "readings_per_s": round(self._n_readings / max(took_s, 1e-9)),
+        }
+        print(json.dumps(summary, ensure_ascii=False, indent=1), file=sys.stderr)

@@ -1,0 +1,208 @@
+"""PointBook: which row a point has, and how definitions change it.
+
+It is the directory that decoding asks. Only the evaluating thread changes it; the
+persisting thread fills in the database's numbers of points that are new.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from math import isnan
+
+import numpy as np
+
+from gasmon import domain
+from gasmon.batch import Int32
+from gasmon.ingest.decode import Definition
+from gasmon.points import LIMIT_FIELDS, MineDef, PointDef, PointKey, PointTable, lay_out
+
+PROVISIONAL_PER_MINE = 2000
+"""Points that a mine may make up by sending them. Real mines have up to 250 (a large
+one); beyond eight times that a gateway is sending noise, and each such point would
+take memory for good."""
+
+
+class PointBook:
+    """Every point by row, with the versions that nobody has adopted yet.
+
+    Attributes:
+        table: the points by row.
+        point_id: the database's number by row, int32[n]; 0 until it is stored.
+    """
+
+    def __init__(self, areas: Collection[str] = ()) -> None:
+        """Begin empty.
+
+        Args:
+            areas: codes of the areas that are taken; empty takes all known ones.
+        """
+        self.table = PointTable()
+        self.point_id: Int32 = np.empty(0, np.int32)
+        known = {area.code for area in domain.areas()}
+        self._areas = frozenset(areas) or frozenset(known)
+        self._fresh: list[PointDef] = []
+        self._provisional: dict[str, int] = {}
+        self._by_no: dict[str, dict[str, int]] = {}
+
+    def load(self, mines: Iterable[MineDef], versions: Iterable[PointDef]) -> None:
+        """Begin with what the database knows, mine by mine."""
+        versions = sorted(versions, key=lambda p: (p.key, p.effective_from_us))
+        self.table = lay_out(mines, versions)
+        self._fresh.extend(versions)
+        self.point_id = np.asarray([p.point_id for p in self.table.current], np.int32)
+        self._by_no.clear()
+
+    def fresh(self) -> list[PointDef]:
+        """Versions that came since the last call, oldest first."""
+        fresh, self._fresh = self._fresh, []
+        return fresh
+
+    # What decoding asks
+
+    def admits(self, mine: str) -> bool:
+        """Whether frames of this mine are taken here."""
+        return mine[:6] in self._areas
+
+    def rows(self, mine: str, nos: tuple[str, ...]) -> Int32:
+        """Rows of a mine's point numbers, int32[k]; -1 where one is unknown.
+
+        A short number belongs to safety monitoring unless only drainage defines it.
+        """
+        known = self._by_no.get(mine)
+        if known is None:
+            known = {}
+            for row in self.table.rows_of_mine(mine):
+                key = self.table.keys[row]
+                if key.system == "01" or key.no not in known:
+                    known[key.no] = int(row)
+            self._by_no[mine] = known
+        return np.asarray([known.get(no, -1) for no in nos], np.int32)
+
+    def rows_by_key(self, keys: Sequence[PointKey]) -> Int32:
+        """Rows of full identities, int32[k]; -1 where one is unknown."""
+        return np.asarray([self.table.index.get(key, -1) for key in keys], np.int32)
+
+    def quantity(self, row: int) -> str:
+        """What the point in ``row`` measures."""
+        return self.table.current[row].quantity
+
+    def provision(
+        self, keys: Sequence[PointKey], sensor_types: Sequence[str | None]
+    ) -> Int32:
+        """Make rows for points that nobody defined; they are judged at once.
+
+        Returns:
+            Rows, int32[k]; -1 for those beyond what a mine may make up.
+        """
+        made = []
+        for key, sensor_type in zip(keys, sensor_types, strict=True):
+            count = self._provisional.get(key.mine, 0)
+            if key in self.table.index or count >= PROVISIONAL_PER_MINE:
+                continue
+            self._provisional[key.mine] = count + 1
+            made.append(provisional(key, sensor_type))
+        if made:
+            self._extend((), made)
+        return self.rows_by_key(keys)
+
+    # What mines tell
+
+    def define(self, definition: Definition) -> list[PointDef]:
+        """Take a mine's definitions.
+
+        Args:
+            definition: all points of one mine. A revision that is not newer than the
+                known one changes nothing.
+
+        Returns:
+            The versions that are new: points never defined before, and points of
+            which something changed.
+        """
+        mine = definition.mine
+        number = self.table.mine_index.get(mine.code)
+        if number is not None:
+            known_rev = self.table.mines[number].rev
+            if known_rev is not None and definition.rev <= known_rev:
+                return []
+        changed = []
+        for point in definition.points:
+            row = self.table.index.get(point.key)
+            known = None if row is None else self.table.current[row]
+            version = merged(
+                point,
+                known,
+                definition.refused.get(point.key, ()),
+                definition.arrived_us,
+            )
+            if version is not None:
+                changed.append(version)
+        self._extend((mine,), changed)
+        return changed
+
+    def _extend(self, mines: Iterable[MineDef], points: list[PointDef]) -> None:
+        self.table = self.table.extended(mines, points)
+        self._fresh.extend(points)
+        missing = self.table.n - len(self.point_id)
+        if missing:
+            grown = np.r_[self.point_id, np.zeros(missing, np.int32)]
+            self.point_id = grown.astype(np.int32)
+        for point in points:
+            self._by_no.pop(point.key.mine, None)
+
+    # What the database tells
+
+    def set_ids(self, ids: Mapping[PointKey, int]) -> None:
+        """Remember the database's numbers of points that were new."""
+        for key, point_id in ids.items():
+            self.point_id[self.table.index[key]] = point_id
+
+    def without_id(self, rows: Int32) -> list[PointDef]:
+        """Points among these rows that the database has no number for yet."""
+        missing = np.unique(rows[self.point_id[rows] == 0])
+        return [self.table.current[row] for row in missing]
+
+
+def provisional(key: PointKey, sensor_type: str | None) -> PointDef:
+    """A definition for a point that only sends; its type decides, if it is known."""
+    kind = domain.sensor_types().get(sensor_type or "")
+    return PointDef(
+        key=key,
+        sensor_type=sensor_type or "0000",
+        value_kind=kind.value_kind if kind else "MN",
+        quantity=domain.quantity_of(sensor_type or ""),
+        uom=kind.unit if kind else "",
+        source="provisional",
+    )
+
+
+def merged(
+    told: PointDef, known: PointDef | None, refused: Collection[str], arrived_us: int
+) -> PointDef | None:
+    """The version that a told definition makes, or None when it changes nothing.
+
+    A limit that was refused (it contradicts another) keeps its last good value. The
+    first definition counts for all times; a later one from its arrival.
+    """
+    if known is None:
+        return replace(told, effective_from_us=0, point_id=0)
+    kept = {name: getattr(known, name) for name in refused if name in LIMIT_FIELDS}
+    version = replace(told, **kept)
+    same = replace(
+        version,
+        effective_from_us=known.effective_from_us,
+        rev=known.rev,
+        source=known.source,
+        point_id=known.point_id,
+    )
+    if known.source != "provisional" and _equal(same, known):
+        return None
+    return replace(version, effective_from_us=arrived_us, point_id=known.point_id)
+
+
+def _equal(a: PointDef, b: PointDef) -> bool:
+    """Equality in which NaN equals NaN."""
+    return _comparable(a) == _comparable(b)
+
+
+def _comparable(point: PointDef) -> tuple[object, ...]:
+    values = (getattr(point, name) for name in point.__slots__)
+    return tuple(None if isinstance(v, float) and isnan(v) else v for v in values)

@@ -1,0 +1,215 @@
+"""Evaluate: packets in, verdicts out, without a disk and without a clock.
+
+The same steps serve live frames, a replay of a file and (later) the frames stored
+before a restart: decode, adopt what mines define, judge.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from gasmon.alarms.engine import AlarmEngine
+from gasmon.alarms.events import AlarmEvent
+from gasmon.alarms.quiet import QuietTable
+from gasmon.alarms.silence import Sign
+from gasmon.batch import FrameKey, Packet, ReadingBatch, Reject
+from gasmon.ingest.decode import (
+    Decoded,
+    DecodeLimits,
+    Definition,
+    Layouts,
+    MineEvent,
+    MineState,
+    decode_packets,
+)
+from gasmon.ingest.dedupe import SeenFrames
+from gasmon.pipeline.book import PointBook
+from gasmon.points import PointDef, PointKey
+
+# What is read before the readings that came after it: a definition must be known
+# when its points' first values are decoded, a last will must fall between frames.
+_CONTROL = ("/state", "/points")
+
+
+@dataclass(slots=True)
+class Judged:
+    """Everything that one turn found out, in order; what persist stores.
+
+    Attributes:
+        packets: what it came from, to be acknowledged after the commit.
+        batches: the readings, in order.
+        definitions: what mines told, with the versions that were new.
+        unknown: points that sent and are not defined.
+        heard: mine indices of which something came.
+        offline: mines that said goodbye or whose last will came.
+    """
+
+    packets: Sequence[Packet] = ()
+    batches: list[ReadingBatch] = field(default_factory=list)
+    events: list[AlarmEvent] = field(default_factory=list)
+    rejects: list[Reject] = field(default_factory=list)
+    definitions: list[tuple[Definition, list[PointDef]]] = field(default_factory=list)
+    unknown: list[PointKey] = field(default_factory=list)
+    mine_events: list[MineEvent] = field(default_factory=list)
+    repeated: list[FrameKey] = field(default_factory=list)
+    marks: Sequence[int] = ()
+    heard: set[int] = field(default_factory=set)
+    online: dict[str, bool] = field(default_factory=dict)
+
+    @property
+    def n_readings(self) -> int:
+        """Number of readings over all batches."""
+        return sum(batch.n for batch in self.batches)
+
+
+class Evaluator:
+    """The pure middle of ingest: decode and judge.
+
+    Attributes:
+        book: the points; ``engine`` what judges them; ``seen`` which frames came.
+        boots: the present boot of each mine, as far as it told.
+    """
+
+    def __init__(
+        self,
+        book: PointBook,
+        engine: AlarmEngine,
+        seen: SeenFrames,
+        limits: DecodeLimits | None = None,
+    ) -> None:
+        self.book = book
+        self.engine = engine
+        self.seen = seen
+        self.boots: dict[str, str] = {}
+        self._limits = limits or DecodeLimits()
+        self._layouts = Layouts(self._limits.lowest)
+
+    def evaluate(
+        self,
+        packets: Sequence[Packet],
+        *,
+        now_us: int,
+        marks: Sequence[int] = (),
+        quiet: QuietTable | None = None,
+    ) -> Judged:
+        """Judge packets in the order in which they arrived, then the clock marks.
+
+        Args:
+            now_us: stamped as the time of decision [µs UTC].
+            marks: clock marks after the packets [µs UTC].
+        """
+        judged = Judged(packets=packets, marks=marks)
+        for control, data in stretches(packets):
+            signs = self._control(self._decode(control), judged, now_us)
+            decoded = self._decode(data)
+            self._adopt(now_us)
+            signs += self._empty_frames(decoded)
+            self._tick(decoded.batch, (), signs, quiet, now_us, judged)
+            self._collect(decoded, judged)
+        self._adopt(now_us)
+        if marks:
+            self._tick(ReadingBatch.empty(), marks, (), quiet, now_us, judged)
+        return judged
+
+    def _decode(self, packets: Sequence[Packet]) -> Decoded:
+        if not packets:
+            return Decoded()
+        return decode_packets(
+            packets,
+            self.book,
+            layouts=self._layouts,
+            limits=self._limits,
+            is_new=self.seen.is_new,
+        )
+
+    def _adopt(self, now_us: int) -> None:
+        fresh = self.book.fresh()
+        if fresh or self.book.table is not self.engine.table:
+            self.engine.adopt(self.book.table, fresh, now_us)
+
+    def _tick(
+        self,
+        batch: ReadingBatch,
+        marks: Sequence[int],
+        signs: Sequence[Sign],
+        quiet: QuietTable | None,
+        now_us: int,
+        judged: Judged,
+    ) -> None:
+        judged.events += self.engine.tick(
+            batch, now_us=now_us, marks=marks, signs=signs, quiet=quiet
+        )
+
+    def _control(self, decoded: Decoded, judged: Judged, now_us: int) -> list[Sign]:
+        """Take definitions and states; returns what the engine must know of them."""
+        judged.rejects += decoded.rejects
+        for definition in decoded.definitions:
+            changed = self.book.define(definition)
+            # A number may mean another row now (system 02 instead of 01).
+            self._layouts.forget(definition.mine.code)
+            judged.definitions.append((definition, changed))
+        self._adopt(now_us)
+        signs = [sign for state in decoded.states for sign in self._sign(state, judged)]
+        return signs
+
+    def _sign(self, told: MineState, judged: Judged) -> Iterable[Sign]:
+        mine, state = told.mine, told.state
+        number = self.book.table.mine_index.get(mine)
+        if number is None:
+            return ()
+        online = state.s == "online"
+        if online:
+            self.boots[mine] = state.boot
+        elif self.boots.get(mine, state.boot) != state.boot:
+            # The will of a connection that a newer start has replaced.
+            return ()
+        if online and told.retained:
+            # Kept by the broker since who knows when: no proof of life.
+            return ()
+        judged.online[mine] = online
+        return (Sign(0, number, online, told.arrived_us),)
+
+    def _empty_frames(self, decoded: Decoded) -> list[Sign]:
+        """A frame without a usable reading is a sign of life all the same."""
+        index = self.book.table.mine_index
+        return [
+            Sign(frame.first, index[frame.key.mine], True, frame.arrived_us)
+            for frame in decoded.frames
+            if frame.n_readings == 0 and frame.key.mine in index
+        ]
+
+    def _collect(self, decoded: Decoded, judged: Judged) -> None:
+        table = self.book.table
+        for frame in decoded.frames:
+            self.seen.add(frame.key, frame.device_ms)
+            if frame.channel == "data":
+                self.boots[frame.key.mine] = frame.key.boot
+            number = table.mine_index.get(frame.key.mine)
+            if number is not None:
+                judged.heard.add(number)
+                judged.online[frame.key.mine] = True
+        if decoded.batch.n or decoded.frames:
+            judged.batches.append(decoded.batch)
+        judged.rejects += decoded.rejects
+        judged.unknown += decoded.unknown
+        judged.mine_events += decoded.events
+        judged.repeated += decoded.repeated
+
+
+def stretches(
+    packets: Sequence[Packet],
+) -> Iterable[tuple[Sequence[Packet], Sequence[Packet]]]:
+    """Cut packets into (control, data) pairs, keeping the order between them.
+
+    Yields:
+        Definitions and states, then the data that came after them.
+    """
+    begin, n = 0, len(packets)
+    while begin < n:
+        middle = begin
+        while middle < n and packets[middle].topic.endswith(_CONTROL):
+            middle += 1
+        end = middle
+        while end < n and not packets[end].topic.endswith(_CONTROL):
+            end += 1
+        yield packets[begin:middle], packets[middle:end]
+        begin = end
