@@ -1,0 +1,244 @@
+// A list of alarms that keeps its rows, its selection and its place while it updates.
+import { html, useEffect, useMemo, useRef, useState } from "./html.js";
+import { t } from "./i18n.js";
+import { RowEditor, AlarmRow } from "./alarmrow.js";
+import { merge, owes } from "./alarmbook.js";
+import { alarmHref } from "./banner.js";
+import { bindKeys } from "./keys.js";
+import { get, post } from "./requests.js";
+import { go } from "./router.js";
+import { enterAlarm, link, mayConfirm, on, second, tier } from "./state.js";
+import { Failure } from "./widgets.js";
+
+const PAGE_ROWS = 50;
+const KEEP_ROWS = 500;
+
+/** Whether a new alarm belongs into a list with this filter (same terms as the API). */
+export function matches(filter, alarm) {
+  if (filter.state === "cleared" && !alarm.cleared_at) return false;
+  if (filter.confirmed === "true") return false;
+  if (filter.area && alarm.area !== filter.area && `${String(alarm.area).slice(0, 4)}00` !== filter.area) return false;
+  if (filter.mine && alarm.mine !== filter.mine) return false;
+  if (filter.point && String(alarm.point_id) !== String(filter.point)) return false;
+  if (filter.kind && !filter.kind.split(",").includes(alarm.kind)) return false;
+  if (filter.min_rank && !(alarm.rank >= Number(filter.min_rank))) return false;
+  if (filter.from || filter.to) return false;
+  if (!filter.q) return true;
+  const words = [alarm.mine_name, alarm.place, alarm.point, alarm.unit].join(" ").toLowerCase();
+  return words.includes(filter.q.toLowerCase());
+}
+
+/** The list's own memory: plain data, changed in place, then `redraw`. */
+class ListModel {
+  constructor(filter, redraw) {
+    this.filter = filter;
+    this.redraw = redraw;
+    this.rows = [];
+    this.waiting = [];
+    this.checked = new Set();
+    this.results = new Map();
+    this.selected = null;
+    this.editing = null;
+    this.total = 0;
+    this.next = null;
+    this.error = null;
+    this.loading = false;
+    this.generation = 0;
+  }
+
+  async load(more) {
+    const generation = more ? this.generation : (this.generation += 1);
+    this.loading = true;
+    this.redraw();
+    try {
+      const page = await get("/alarms", { ...this.filter, limit: PAGE_ROWS, cursor: more ? this.next : "" });
+      if (generation !== this.generation) return;
+      const rows = page.items.map((row) => merge(null, row, tier.peek()));
+      this.rows = more ? this.rows.concat(rows.filter((row) => !this.has(row.alarm_id))) : rows;
+      if (!more) this.waiting = [];
+      this.total = page.total;
+      this.next = page.next;
+      this.error = null;
+    } catch (error) {
+      if (generation === this.generation) this.error = error;
+    }
+    this.loading = false;
+    this.redraw();
+  }
+
+  has(id) {
+    return this.rows.some((row) => row.alarm_id === id);
+  }
+
+  /** Takes an event: known rows change where they stand, new ones wait their turn. */
+  take(body) {
+    const known = this.rows.findIndex((row) => row.alarm_id === body.alarm_id);
+    if (known >= 0) {
+      this.rows[known] = merge(this.rows[known], body, tier.peek());
+    } else {
+      const index = this.waiting.findIndex((row) => row.alarm_id === body.alarm_id);
+      if (index >= 0) this.waiting[index] = merge(this.waiting[index], body, tier.peek());
+      else if (body.event === "raised" && matches(this.filter, body)) {
+        this.waiting.unshift(merge(null, body, tier.peek()));
+        this.waiting.length = Math.min(this.waiting.length, KEEP_ROWS);
+        this.total += 1;
+      }
+    }
+    this.redraw();
+  }
+
+  /** Lets the waiting rows in at the top. */
+  release() {
+    if (!this.waiting.length) return;
+    this.rows = this.waiting.concat(this.rows);
+    this.waiting = [];
+    if (this.rows.length > KEEP_ROWS) {
+      this.rows.length = KEEP_ROWS;
+      this.next = null;
+    }
+    this.redraw();
+  }
+
+  move(step) {
+    if (!this.rows.length) return;
+    const at = this.rows.findIndex((row) => row.alarm_id === this.selected);
+    const next = at < 0 ? 0 : Math.max(0, Math.min(this.rows.length - 1, at + step));
+    this.selected = this.rows[next].alarm_id;
+    this.redraw();
+  }
+
+  toggle(id) {
+    if (id === null) return;
+    if (!this.checked.delete(id)) this.checked.add(id);
+    this.redraw();
+  }
+
+  /** Opens the note for the checked rows, or for the selected one. */
+  edit(id) {
+    const ids = id !== undefined ? [id] : this.checked.size ? [...this.checked] : [this.selected];
+    const owed = this.rows.filter((row) => ids.includes(row.alarm_id) && owes(row, tier.peek()));
+    if (!owed.length) return;
+    if (id !== undefined) this.selected = id;
+    this.editing = owed.map((row) => row.alarm_id);
+    this.redraw();
+  }
+
+  cancel() {
+    this.editing = null;
+    this.redraw();
+  }
+
+  /** Confirms each alarm being edited with one note; every row says how it went. */
+  async confirm(note) {
+    const ids = this.editing || [];
+    this.editing = null;
+    this.results.clear();
+    for (const id of ids) {
+      this.results.set(id, { phase: "busy" });
+      this.redraw();
+      try {
+        const row = await post(`/alarms/${id}/confirm`, { note, cause_code: null });
+        const known = this.rows.findIndex((item) => item.alarm_id === id);
+        if (known >= 0) this.rows[known] = merge(this.rows[known], row, tier.peek());
+        enterAlarm(row);
+        this.results.set(id, { phase: "ok" });
+        this.checked.delete(id);
+      } catch (error) {
+        this.results.set(id, { phase: "failed", status: error.status, message: error.message });
+      }
+    }
+    this.toNextOwed();
+    this.redraw();
+  }
+
+  toNextOwed() {
+    const at = this.rows.findIndex((row) => row.alarm_id === this.selected);
+    const after = this.rows.slice(at + 1).concat(this.rows.slice(0, Math.max(at, 0)));
+    const next = after.find((row) => owes(row, tier.peek()));
+    if (next) this.selected = next.alarm_id;
+  }
+}
+
+/**
+ * `filter` as for GET /alarms; `compact` for the lists beside other things.
+ *
+ * Parts are drawn anew only when their properties change, so what the model holds of
+ * a row is passed to it, and the toolbar is given the model's revision.
+ */
+export function AlarmList({ filter, empty, compact, extraKeys }) {
+  const [revision, redraw] = useState(0);
+  const key = JSON.stringify(filter);
+  const model = useMemo(() => new ListModel(filter, () => redraw((n) => n + 1)), [key]);
+  const box = useRef(null);
+  const inside = useRef(false);
+  useEffect(() => { model.load(false); }, [model]);
+  useEffect(() => on("alarm", (body) => model.take(body)), [model]);
+  useEffect(() => second.subscribe(() => { if (calm(model, box.current, inside.current)) model.release(); }), [model]);
+  // After a lost link what was missed cannot be known: the list is read anew.
+  useEffect(() => { if (link.value.phase === "open" && model.rows.length) model.load(false); }, [link.value.phase]);
+  useEffect(() => bindKeys(keysOf(model, extraKeys)), [model, extraKeys]);
+  useEffect(() => {
+    const row = model.selected !== null && box.current.querySelector(`tr[data-alarm="${model.selected}"]`);
+    if (row) row.scrollIntoView({ block: "nearest" });
+  }, [model.selected]);
+  const can = mayConfirm.value;
+  const columns = (compact ? 6 : 11) + (can ? (compact ? 1 : 2) : 0);
+  return html`<div class=${`alarm-list ${compact ? "compact" : ""}`}>
+    <${Toolbar} model=${model} revision=${revision} can=${can} compact=${compact} />
+    <${Failure} error=${model.error} retry=${() => model.load(false)} />
+    <div class="list-scroll" ref=${box} onPointerEnter=${() => { inside.current = true; }} onPointerLeave=${() => { inside.current = false; }}>
+      <table class="alarms"><${Head} can=${can} compact=${compact} />
+        <tbody>${model.rows.map((row) => html`
+          <${AlarmRow} key=${row.alarm_id} alarm=${row} model=${model} can=${can} compact=${compact}
+            selected=${model.selected === row.alarm_id} checked=${model.checked.has(row.alarm_id)} result=${model.results.get(row.alarm_id)} />
+          ${model.editing && model.editing.length === 1 && model.editing[0] === row.alarm_id
+            ? html`<tr class="editor" key=${`e${row.alarm_id}`}><td colspan=${columns}><${RowEditor} model=${model} /></td></tr>` : null}`)}
+        </tbody></table>
+      ${!model.rows.length && !model.loading && !model.error ? html`<p class="empty">${empty || t("alarms.none")}</p>` : null}
+      ${model.next && model.rows.length < KEEP_ROWS ? html`<button class="more" onClick=${() => model.load(true)}>${t("alarms.more")}</button>` : null}
+    </div></div>`;
+}
+
+/** New rows may come in by themselves only when nobody is working in the list. */
+function calm(model, box, inside) {
+  return !inside && !model.editing && !model.checked.size && box !== null && box.scrollTop === 0;
+}
+
+function keysOf(model, extra) {
+  return {
+    j: () => model.move(1),
+    k: () => model.move(-1),
+    Enter: () => {
+      const row = model.rows.find((item) => item.alarm_id === model.selected);
+      if (row) go(alarmHref(row));
+    },
+    x: () => { if (mayConfirm.peek()) model.toggle(model.selected); },
+    a: () => { if (mayConfirm.peek()) model.edit(); },
+    Escape: () => model.cancel(),
+    ...(extra || {}),
+  };
+}
+
+/** Always there and always as high, so that the rows below never jump. */
+function Toolbar({ model, can, compact }) {
+  const { editing, waiting, checked } = model;
+  const bulk = editing && editing.length > 1;
+  return html`<div class="toolbar">
+    ${bulk ? html`<${RowEditor} model=${model} />` : html`
+      <span class="muted">${t(compact ? "alarms.total_short" : "alarms.total", { total: model.total, shown: model.rows.length })}</span>
+      ${waiting.length ? html`<button class="waiting" onClick=${() => model.release()}>${t("alarms.waiting", { n: waiting.length })}</button>` : null}
+      <span class="push"></span>
+      ${can && checked.size ? html`<button class="main" onClick=${() => model.edit()}>${t("alarms.confirm_checked", { n: checked.size })}</button>` : null}
+      <button onClick=${() => model.load(false)}>${t("alarms.reload")}</button>`}
+  </div>`;
+}
+
+function Head({ can, compact }) {
+  const names = compact
+    ? ["level", "place", "kind", "value", "lasting", "marks"]
+    : ["level", "mine", "place", "kind", "value", "peak", "limit", "start", "lasting", "planned", "marks"];
+  const right = ["value", "peak", "limit", "lasting"];
+  return html`<thead><tr>${can && !compact ? html`<th class="check"></th>` : null}
+    ${names.map((name) => html`<th class=${`h-${name} ${right.includes(name) ? "r" : ""}`}>${t(`col.${name}`)}</th>`)}
+    ${can ? html`<th class="act">${t("col.action")}</th>` : null}</tr></thead>`;
+}

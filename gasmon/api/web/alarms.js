@@ -1,0 +1,91 @@
+// The alarm page: tabs and filters kept in the address, filtering done by the server.
+import { html, useEffect, useMemo, useRef, useState } from "./html.js";
+import { t } from "./i18n.js";
+import { AlarmList } from "./alarmlist.js";
+import { KINDS, isDevice, RANKS } from "./levels.js";
+import { areaName } from "./overview.js";
+import { route, setQuery } from "./router.js";
+import { areas } from "./state.js";
+import { kindName } from "./widgets.js";
+
+const TABS = {
+  unconfirmed: { state: "open", confirmed: "false" },
+  confirmed: { state: "open", confirmed: "true" },
+  cleared: { state: "cleared", confirmed: "false" },
+  open: { state: "open" },
+  device: { state: "open", kind: KINDS.filter(isDevice).join(",") },
+  history: { state: "all" },
+};
+const TYPING_MS = 400;
+
+/** What GET /alarms is asked for, from the address. */
+export function filterOf(query) {
+  const tab = TABS[query.tab] || TABS.unconfirmed;
+  const filter = { ...tab };
+  for (const name of ["area", "mine", "min_rank", "q"]) if (query[name]) filter[name] = query[name];
+  if (query.kind && !tab.kind) filter.kind = query.kind;
+  if (tab === TABS.history) {
+    // A day in a field is a day in Beijing.
+    if (query.from) filter.from = `${query.from}T00:00:00.000+08:00`;
+    if (query.to) filter.to = `${query.to}T23:59:59.999+08:00`;
+  }
+  return filter;
+}
+
+export function AlarmsPage() {
+  const { query } = route.value;
+  const tab = TABS[query.tab] ? query.tab : "unconfirmed";
+  const search = useRef(null);
+  areas.value;
+  const keys = useMemo(() => {
+    const table = { "/": () => search.current.focus() };
+    for (const rank of ["1", "2", "3", "4"]) {
+      table[rank] = () => setQuery({ min_rank: route.peek().query.min_rank === rank ? "" : rank });
+    }
+    return table;
+  }, []);
+  return html`<main class="alarms-page">
+    <div class="filters">
+      <span class="tabs">${Object.keys(TABS).map((name) => html`<button aria-pressed=${name === tab}
+        onClick=${() => setQuery({ tab: name })}>${t(`tab.${name}`)}</button>`)}</span>
+      <${Choice} name="area" value=${query.area} options=${areas.value.map((area) => [area.code, areaName(area.code)])} />
+      <${Choice} name="min_rank" value=${query.min_rank} options=${RANKS.filter(Boolean).map((rank) => [String(rank), t("filter.and_above", { level: t(`level.${rank}`) })])} />
+      ${tab === "device" ? null : html`<${Choice} name="kind" value=${query.kind} options=${KINDS.map((kind) => [kind, kindName(kind)])} />`}
+      ${tab === "history" ? html`<${Day} name="from" value=${query.from} /><${Day} name="to" value=${query.to} />` : null}
+      ${query.mine ? html`<button onClick=${() => setQuery({ mine: "" })}>${t("filter.mine_only", { mine: query.mine })} ×</button>` : null}
+      <${Search} value=${query.q || ""} field=${search} />
+    </div>
+    <${AlarmList} filter=${filterOf(query)} extraKeys=${keys} empty=${t(tab === "unconfirmed" ? "alarms.none_unconfirmed" : "alarms.none")} />
+  </main>`;
+}
+
+function Choice({ name, value, options }) {
+  return html`<label><span class="muted">${t(`filter.${name}`)}</span>
+    <select name=${name} value=${value || ""} onChange=${(event) => setQuery({ [name]: event.target.value })}>
+      <option value="">${t("filter.all")}</option>
+      ${options.map(([code, text]) => html`<option value=${code} selected=${code === value}>${text}</option>`)}</select></label>`;
+}
+
+function Day({ name, value }) {
+  return html`<label><span class="muted">${t(`filter.${name}`)}</span>
+    <input type="date" name=${name} value=${value || ""} onChange=${(event) => setQuery({ [name]: event.target.value })} /></label>`;
+}
+
+/** Searches a moment after the last key, and never in the middle of a composition. */
+function Search({ value, field }) {
+  const [text, setText] = useState(value);
+  const timer = useRef(0);
+  useEffect(() => setText(value), [value]);
+  useEffect(() => () => clearTimeout(timer.current), []);
+  const onInput = (event) => {
+    setText(event.target.value);
+    clearTimeout(timer.current);
+    if (event.isComposing) return;
+    const next = event.target.value.trim();
+    timer.current = setTimeout(() => setQuery({ q: next }), TYPING_MS);
+  };
+  return html`<label class="search"><span class="muted">${t("filter.q")}</span>
+    <input type="search" name="q" ref=${field} value=${text} placeholder=${t("filter.q_hint")}
+      onInput=${onInput} onCompositionEnd=${onInput}
+      onKeyDown=${(event) => { if (event.key === "Escape") event.target.blur(); }} /></label>`;
+}

@@ -1,0 +1,94 @@
+// Starts the page: who are we, which address, then one screen under the banner.
+import { html, render, useEffect } from "./html.js";
+import { lang, markLang, t } from "./i18n.js";
+import { AlarmsPage } from "./alarms.js";
+import { Banner } from "./banner.js";
+import { startHub, stopHub } from "./hub.js";
+import { bindKeys, startKeys } from "./keys.js";
+import { Login, signInFailure, takeTokenFromAddress } from "./login.js";
+import { MinePage } from "./mine.js";
+import { Overview } from "./overview.js";
+import { PointPage } from "./point.js";
+import { get, signIn, whoAmI } from "./requests.js";
+import { go, route, startRouter } from "./router.js";
+import { silence, startSound, tickSound } from "./sound.js";
+import { applyLook, areas, bookSeq, me, on, owedAlarms, second, version } from "./state.js";
+import { Failure } from "./widgets.js";
+import { Help, toggleHelp } from "./help.js";
+
+let startFailure = null;
+let tokenFailure = "";
+
+function Screen() {
+  const { name, id } = route.value;
+  if (name === "overview") return html`<${Overview} key="all" area=${null} />`;
+  if (name === "area") return html`<${Overview} key=${id} area=${id} />`;
+  if (name === "mine") return html`<${MinePage} key=${id} code=${id} />`;
+  if (name === "point") return html`<${PointPage} key=${id} id=${id} />`;
+  if (name === "alarms") return html`<${AlarmsPage} />`;
+  return html`<main><p class="failure">${t("error.no_page")} <a href="/">${t("nav.overview")}</a></p></main>`;
+}
+
+function App() {
+  lang.value;
+  const known = me.value;
+  const here = route.value;
+  useEffect(() => {
+    if (known && here.name === "login") go("/", true);
+    if (known === null && here.name !== "login") {
+      go(`/login?next=${encodeURIComponent(location.pathname + location.search)}`, true);
+    }
+  }, [known === null, here.name]);
+  useEffect(() => {
+    document.title = `${t("brand")} · ${t(`title.${here.name}`)}`;
+  }, [here.name, lang.value]);
+  useEffect(() => {
+    if (!known) {
+      stopHub();
+      return;
+    }
+    startHub();
+    get("/areas").then((page) => { areas.value = page.items; }, () => {});
+    get("/version").then((data) => { version.value = data; }, () => {});
+  }, [Boolean(known)]);
+  if (startFailure) return html`<main><${Failure} error=${startFailure} retry=${() => location.reload()} /></main>`;
+  if (known === undefined) return html`<main class="login"><p class="muted">${t("loading")}</p></main>`;
+  if (known === null || here.name === "login") return html`<${Login} failure=${tokenFailure} />`;
+  return html`<${Banner} /><${Screen} /><${Help} />`;
+}
+
+// Symbols that flash do so in phase, whenever each was put on the screen.
+function alignFlashing(event) {
+  if (!event.target.getAnimations) return;
+  for (const animation of event.target.getAnimations()) animation.startTime = 0;
+}
+
+async function start() {
+  applyLook();
+  markLang();
+  startRouter();
+  startKeys();
+  startSound();
+  bindKeys({ s: silence, "?": toggleHelp });
+  document.addEventListener("animationstart", alignFlashing);
+  const sounder = () => tickSound(owedAlarms());
+  second.subscribe(sounder);
+  bookSeq.subscribe(sounder);
+  on("alarm", sounder);
+  const token = takeTokenFromAddress();
+  try {
+    if (token) {
+      await signIn(token).catch(async (error) => {
+        tokenFailure = signInFailure(error);
+        await whoAmI();
+      });
+    } else {
+      await whoAmI();
+    }
+  } catch (error) {
+    startFailure = error;
+  }
+  render(html`<${App} />`, document.getElementById("app"));
+}
+
+start();

@@ -1,0 +1,137 @@
+// The alarm banner: on every page, at the same place, with the same content.
+import { html } from "./html.js";
+import { lang, pick, setLang, t } from "./i18n.js";
+import { clockTime, dayText, duration, moment } from "./format.js";
+import { RANKS } from "./levels.js";
+import { signOut } from "./requests.js";
+import { route } from "./router.js";
+import { silence, sound, testSound, toggleSound } from "./sound.js";
+import {
+  bookSummary, dataAtMs, link, me, second, serverNow, setLook, size, theme, version,
+} from "./state.js";
+import { Age, kindName, Sym } from "./widgets.js";
+
+const SIZES = ["100", "125", "150", "200"];
+
+export function Banner() {
+  return html`<header class="banner">
+    <div class="bar">
+      <a class="brand" href="/">${t("brand")}</a>
+      <nav>
+        <${NavLink} href="/" names=${["overview", "area", "mine", "point"]} text=${t("nav.overview")} />
+        <${NavLink} href="/alarms" names=${["alarms"]} text=${t("nav.alarms")} />
+      </nav>
+      <${Marks} />
+      <span class="push"></span>
+      <${DataAge} /><${SoundButton} /><${Clock} /><${Choices} />
+    </div>
+    <div class="bar line2"><${Counts} /><${OldestNewest} /></div>
+    <${Bars} />
+  </header>`;
+}
+
+function NavLink({ href, names, text }) {
+  const here = names.includes(route.value.name);
+  return html`<a href=${href} aria-current=${here ? "page" : undefined}>${text}</a>`;
+}
+
+/** Drill and demonstration are never to be mistaken for the real thing. */
+function Marks() {
+  const mode = version.value && version.value.mode;
+  const word = bookSummary.value.drill ? t("mark.drill")
+    : mode === "demo" ? t("mark.demo") : mode === "test" ? t("mark.test") : "";
+  return word ? html`<strong class="mark">${word}</strong>` : null;
+}
+
+function DataAge() {
+  second.value;
+  const ms = serverNow() - dataAtMs.value;
+  const old = !(ms < 30000) || link.value.phase !== "open";
+  return html`<span class=${`cell ${old ? "stale" : ""}`} title=${t("banner.data_age_hint")}>
+    <span class="muted">${t("banner.data_age")}</span>
+    <b class="num age">${duration(ms)}</b>
+    <span>${t(`link.${link.value.phase}`)}</span></span>`;
+}
+
+function SoundButton() {
+  second.value;
+  const { state, offUntil, played, elsewhere } = sound.value;
+  const left = state === "off" ? ` ${duration(offUntil - performance.now())}` : "";
+  const word = elsewhere && state === "on" ? t("sound.elsewhere") : t(`sound.${state}`);
+  return html`<span class="cell">
+    <span class="muted">${t("sound.title")}</span>
+    <button class=${`sound ${state}`} data-state=${state} data-played=${played}
+      title=${t("sound.toggle_hint")} onClick=${toggleSound}>${word}${left}</button>
+    <button title=${t("sound.silence_hint")} onClick=${silence}>${t("sound.silence")}</button>
+    <button title=${t("sound.test_hint")} onClick=${testSound}>${t("sound.test")}</button></span>`;
+}
+
+function Clock() {
+  second.value;
+  const now = serverNow();
+  return html`<span class="cell clock" title=${t("banner.clock_hint")}>
+    <span class="muted num">${dayText(now)}</span> <b class="num">${clockTime(now)}</b></span>`;
+}
+
+function Choices() {
+  const next = SIZES[(SIZES.indexOf(size.value) + 1) % SIZES.length];
+  const who = me.value && me.value.principal;
+  return html`<span class="cell choices">
+    <button title=${t("choice.size_hint")} onClick=${() => setLook(theme.value, next)}>${size.value} %</button>
+    <button title=${t("choice.theme_hint")}
+      onClick=${() => setLook(theme.value === "dark" ? "light" : "dark", size.value)}>${t(`choice.${theme.value}`)}</button>
+    <button class="lang" onClick=${() => setLang(lang.value === "zh" ? "en" : "zh")}>${t("choice.language")}</button>
+    ${who ? html`<button class="who" title=${`${who.name} · ${t(`role.${who.role}`)} · ${t("login.out")}`}
+      onClick=${() => signOut().catch(() => {})}>${who.name}</button>` : null}</span>`;
+}
+
+function Counts() {
+  const { counts, more } = bookSummary.value;
+  const keys = [...RANKS.map(String), "d"];
+  return html`<span class="counts" title=${t("banner.counts_hint")}>
+    ${keys.map((key) => html`<${Count} k=${key} pair=${counts[key]} />`)}
+    ${counts.planned[1] ? html`<a class="count planned" href="/alarms?tab=open">
+      <span>${t("banner.planned")}</span><b class="num">${counts.planned[1]}</b></a>` : null}
+    ${more ? html`<span class="muted">${t("banner.more")}</span>` : null}</span>`;
+}
+
+function Count({ k, pair }) {
+  const [owed, all] = pair;
+  const query = k === "d" ? "tab=device" : `tab=unconfirmed&min_rank=${k}`;
+  return html`<a class=${`count ${all ? `c-${k}` : "none"}`} data-level=${k} href=${`/alarms?${query}`}>
+    <${Sym} k=${k} flash=${owed > 0} /><span>${t(`level.${k}`)}</span>
+    <b class="num">${owed}<i>/${all}</i></b></a>`;
+}
+
+function placeOf(alarm) {
+  return [alarm.mine_name || alarm.mine, alarm.place || alarm.point].filter(Boolean).join(" ");
+}
+
+export function alarmHref(alarm) {
+  if (alarm.point_id) return `/point/${alarm.point_id}`;
+  return alarm.mine ? `/mine/${alarm.mine}` : "/alarms";
+}
+
+function OldestNewest() {
+  const { oldest, newest } = bookSummary.value;
+  const quiet = html`<span class="muted">${t("banner.none")}</span>`;
+  return html`<span class="lines">
+    <span class="oldest"><span class="muted">${t("banner.oldest")}</span>
+      ${oldest ? html`<a href=${alarmHref(oldest)}><${Age} since=${oldest.raised_at} /> · ${placeOf(oldest)} · ${kindName(oldest.kind)}</a>` : quiet}</span>
+    <span class="newest"><span class="muted">${t("banner.newest")}</span>
+      ${newest ? html`<a href=${alarmHref(newest)}><span class="num">${moment(newest.raised_at, serverNow())}</span> ${newest.text ? pick(newest.text.zh, newest.text.en) : placeOf(newest)}</a>` : quiet}</span>
+  </span>`;
+}
+
+/** What must not be overlooked gets a bar of its own across the screen. */
+function Bars() {
+  second.value;
+  const { counts } = bookSummary.value;
+  const owed = Object.values(counts).reduce((sum, pair) => sum + pair[0], 0);
+  const blocked = sound.value.state === "blocked" && owed > 0;
+  const { dead, phase } = link.value;
+  return html`
+    ${dead ? html`<div class="wide dead-bar" role="alert">${t("bar.dead", { at: clockTime(dataAtMs.value), age: duration(serverNow() - dataAtMs.value) })}</div>`
+      : phase === "lost" ? html`<div class="wide lost-bar" role="alert">${t("bar.lost")}</div>` : null}
+    ${blocked ? html`<button class="wide blocked-bar" onClick=${testSound}>${t("bar.blocked", { n: owed })}</button>` : null}`;
+}

@@ -1,0 +1,114 @@
+// Wires the page's own stream to the state: link, clock, alarm book, age of the data.
+import { LiveStream, DEAD_MS } from "./live.js";
+import { get } from "./requests.js";
+import { dataAtMs, emit, enterAlarm, link, me, resetBook, second, setServerClock } from "./state.js";
+import { BOOK_LIMIT } from "./alarmbook.js";
+
+const PAGE_ROWS = 200;
+const RELOAD_BOOK_MS = 60 * 1000;
+const FLUSH_MS = 300; // tiles and values are written about three times a second
+
+let stream = null;
+let timers = [];
+let loading = null;
+let since = [];
+
+/** Connects after sign-in: one stream for tiles and alarms, kept while browsing. */
+export function startHub() {
+  if (stream) return;
+  stream = new LiveStream("/api/v1/stream/live?points=0", {
+    onFrame: takeFrame,
+    onAlarm: takeAlarm,
+    onClock: setServerClock,
+    onPhase: takePhase,
+    onRefused: (code) => {
+      link.value = { phase: "lost", reason: String(code), dead: true };
+      if (code === 4401) me.value = null;
+    },
+  }).start();
+  timers = [
+    setInterval(everySecond, 1000),
+    setInterval(() => emit("flush"), FLUSH_MS),
+    // Frames keep the book right; the reload mends whatever was missed anyway.
+    setInterval(loadBook, RELOAD_BOOK_MS),
+  ];
+}
+
+export function stopHub() {
+  if (!stream) return;
+  stream.stop();
+  stream = null;
+  timers.forEach(clearInterval);
+  timers = [];
+  resetBook([], false, []);
+  dataAtMs.value = NaN;
+}
+
+function everySecond() {
+  second.value += 1;
+  if (!stream) return;
+  stream.check();
+  const dead = stream.silentMs() > DEAD_MS || stream.stopped;
+  if (dead !== link.value.dead) link.value = { ...link.value, dead };
+  document.documentElement.classList.toggle("dead", dead);
+}
+
+function takePhase(phase, reason) {
+  const came = phase === "open" && link.value.phase !== "open";
+  link.value = { phase, reason, dead: phase === "open" ? false : link.value.dead };
+  if (phase === "open") document.documentElement.classList.remove("dead");
+  if (came) loadBook();
+}
+
+function takeFrame(frame) {
+  noteArrivals(frame);
+  emit("frame", frame);
+}
+
+/** Keeps the newest arrival seen in a frame as the age of the data. */
+export function noteArrivals(frame) {
+  let newest = dataAtMs.peek();
+  for (const mine of frame.mines || []) {
+    if (!(newest >= mine.arrived_ms) && mine.arrived_ms) newest = mine.arrived_ms;
+  }
+  if (newest !== dataAtMs.peek()) dataAtMs.value = newest;
+}
+
+/** An alarm frame: the book, the lists and the sound hear of it at once. */
+export function takeAlarm(body) {
+  if (loading) since.push(body);
+  enterAlarm(body);
+  emit("alarm", body);
+}
+
+/** Loads what is open or cleared but unconfirmed; events meanwhile are kept. */
+export async function loadBook() {
+  if (loading) return;
+  since = [];
+  loading = (async () => {
+    const rows = [];
+    let more = false;
+    for (const query of [{ state: "open" }, { state: "cleared", confirmed: "false" }]) {
+      more = (await loadPages(query, rows)) || more;
+    }
+    resetBook(rows, more, since);
+  })();
+  try {
+    await loading;
+  } catch (error) {
+    if (error.status !== 401) link.value = { ...link.value, reason: error.message };
+  } finally {
+    loading = null;
+  }
+}
+
+async function loadPages(query, rows) {
+  let cursor = "";
+  for (;;) {
+    const page = await get("/alarms", { ...query, cursor, limit: PAGE_ROWS });
+    rows.push(...page.items);
+    cursor = page.next;
+    if (!cursor) return false;
+    if (rows.length >= BOOK_LIMIT) return true;
+  }
+}

@@ -1,0 +1,107 @@
+// Calls to the HTTP interface. Every failure becomes an `ApiError` with the server's
+// own words (problem+json) or, without an answer, status 0.
+import { me } from "./state.js";
+
+export class ApiError extends Error {
+  constructor(status, detail) {
+    super(detail);
+    this.status = status;
+  }
+}
+
+async function send(method, path, headers, body, signal) {
+  let response;
+  try {
+    response = await fetch(path, {
+      method,
+      headers,
+      body: body === undefined ? undefined : JSON.stringify(body),
+      credentials: "same-origin",
+      cache: "no-store",
+      signal,
+    });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new ApiError(0, String(error.message || error));
+  }
+  const text = await response.text();
+  let data = null;
+  try {
+    data = text ? JSON.parse(text) : null;
+  } catch (_) {
+    // A proxy's HTML page, not our server's JSON: the status alone is told.
+  }
+  if (response.ok) return data;
+  throw new ApiError(response.status, (data && (data.detail || data.title)) || response.statusText);
+}
+
+/** GET `path` below /api/v1 with `query` (empty values are left out). */
+export async function get(path, query, signal) {
+  const search = new URLSearchParams();
+  for (const [name, value] of Object.entries(query || {})) {
+    if (value !== null && value !== undefined && value !== "") search.set(name, value);
+  }
+  const tail = search.toString();
+  return guard(send("GET", `/api/v1${path}${tail ? `?${tail}` : ""}`, {}, undefined, signal));
+}
+
+export async function post(path, body) {
+  return guard(unsafe("POST", path, body));
+}
+
+async function unsafe(method, path, body) {
+  // The CSRF token lives in memory only; another tab may have signed in anew since.
+  const headers = { "Content-Type": "application/json" };
+  if (me.value && me.value.csrf) headers["X-CSRF-Token"] = me.value.csrf;
+  try {
+    return await send(method, `/api/v1${path}`, headers, body);
+  } catch (error) {
+    if (error.status !== 403 || !(await refreshMe())) throw error;
+    headers["X-CSRF-Token"] = me.value.csrf;
+    return send(method, `/api/v1${path}`, headers, body);
+  }
+}
+
+async function refreshMe() {
+  const before = me.value && me.value.csrf;
+  try {
+    me.value = await send("GET", "/api/v1/me", {});
+  } catch (_) {
+    return false;
+  }
+  return Boolean(me.value && me.value.csrf && me.value.csrf !== before);
+}
+
+async function guard(promise) {
+  try {
+    return await promise;
+  } catch (error) {
+    if (error.status === 401) me.value = null;
+    throw error;
+  }
+}
+
+/** Reads who we are; null when not signed in. Other failures are thrown. */
+export async function whoAmI() {
+  try {
+    me.value = await send("GET", "/api/v1/me", {});
+  } catch (error) {
+    if (error.status !== 401) throw error;
+    me.value = null;
+  }
+  return me.value;
+}
+
+/** Exchanges an access token for a session cookie. */
+export async function signIn(token) {
+  await send("POST", "/api/v1/session", { Authorization: `Bearer ${token}` });
+  return whoAmI();
+}
+
+export async function signOut() {
+  try {
+    await unsafe("DELETE", "/session");
+  } finally {
+    me.value = null;
+  }
+}
