@@ -59,7 +59,9 @@ CREATE INDEX alarm_incident ON alarm (incident_id);
 CREATE TABLE alarm_journal (
     journal_id   bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     alarm_id     bigint NOT NULL REFERENCES alarm ON DELETE RESTRICT,
-    event_id     text NOT NULL UNIQUE,
+    -- "alarm's key/event/rank/time"; "C" so that all events of one alarm's key are
+    -- one range of the index.
+    event_id     text COLLATE "C" NOT NULL UNIQUE,
     event        text NOT NULL,
     happened_at  timestamptz NOT NULL,
     arrived_at   timestamptz,

@@ -1,0 +1,390 @@
+"""What was decided: alarms, their journal, confirmations, and what is told of them.
+
+The engine's events are applied idempotently: an event whose id is in the journal is
+skipped as a whole, so redelivery and replay change nothing and tell nothing twice. Two
+writers with the same events meet in a unique index; the second is told to run again
+(``db.retry_deadlock``) and then finds everything done.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import psycopg
+from psycopg.rows import dict_row
+
+from gasmon.alarms.events import RANK_NAMES, AlarmEvent
+from gasmon.errors import BadRequest, NotFound, StateConflict
+from gasmon.store import outbox
+from gasmon.store.alarm_book import AlarmBook, as_json, moment
+from gasmon.store.db import Connection
+from gasmon.store.facts import ensure_parents, facts_key, load_facts
+from gasmon.store.outbox import OutboxRow
+from gasmon.units import iso_us, to_datetime
+
+TIERS = ("mine", "county", "city")
+"""Who may confirm, each for itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEvent:
+    """An event with its place in the database, as its body needs it.
+
+    Attributes:
+        event: what happened; ``event.event`` is ``confirmed`` for a confirmation.
+        cleared_at_us: when the alarm was cleared; None while it is open.
+        continued: the alarm was open already under another key.
+        by: who confirmed; ``tier``, ``note`` and ``cause_code`` belong to it.
+    """
+
+    event: AlarmEvent
+    alarm_id: int
+    incident_id: int
+    point_id: int | None
+    mine_name: str
+    place: str
+    quantity: str
+    uom: str
+    cleared_at_us: int | None = None
+    continued: bool = False
+    by: str | None = None
+    tier: str | None = None
+    note: str | None = None
+    cause_code: str | None = None
+
+
+Encode = Callable[[StoredEvent], str]
+"""Makes the body of an event; ``remote.frames.encode_body`` is meant."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What ``record`` wrote.
+
+    Attributes:
+        events: those that were new, in order.
+        last_seq: last outbox number; 0 when nothing was new.
+    """
+
+    events: list[StoredEvent]
+    last_seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class OpenAlarm:
+    """An alarm that is not cleared, as a restart and the annunciator need it.
+
+    Attributes:
+        confirmed_by: tiers that confirmed it at its present level or above.
+    """
+
+    alarm_id: int
+    incident_id: int
+    run: int
+    subject_type: str
+    subject_id: str
+    kind: str
+    rule: str
+    area: str
+    mine: str
+    system: str | None
+    no: str | None
+    unit: str | None
+    raised_at_us: int
+    arrived_at_us: int
+    decided_at_us: int
+    rank: int
+    value: float | None
+    limit: float | None
+    peak: float | None
+    peak_at_us: int | None
+    unknown: bool
+    late: bool
+    planned: bool
+    quiet: str | None
+    explain: dict[str, Any]
+    confirmed_by: tuple[str, ...]
+
+
+def record(
+    conn: Connection, events: Sequence[AlarmEvent], encode: Encode, now_us: int
+) -> Recorded:
+    """Alarms, journal and outbox, as the last thing before the caller's commit.
+
+    Args:
+        encode: makes the body of each event.
+        now_us: when it is recorded [µs UTC].
+
+    Raises:
+        psycopg.errors.SerializationFailure: another writer applied the same events
+            meanwhile; run the whole transaction again.
+    """
+    stored = apply_events(conn, events, now_us)
+    return Recorded(stored, outbox.append(conn, _told(stored, encode), now_us))
+
+
+def apply_events(
+    conn: Connection, events: Sequence[AlarmEvent], now_us: int
+) -> list[StoredEvent]:
+    """Apply events to alarms, incidents and journal; see ``alarm_book`` for how.
+
+    Returns:
+        The events that were not in the journal yet, in order.
+
+    Raises:
+        psycopg.errors.SerializationFailure: as :func:`record`.
+    """
+    fresh = _fresh(conn, events)
+    if not fresh:
+        return []
+    try:
+        with conn.transaction():
+            return _apply(conn, fresh, now_us)
+    except psycopg.errors.UniqueViolation as error:
+        raise psycopg.errors.SerializationFailure(
+            f"another writer applied the same alarm events: {error}"
+        ) from error
+
+
+def open_alarms(conn: Connection, run: int) -> list[OpenAlarm]:
+    """All alarms of a run that are not cleared, in the order they were raised."""
+    with conn.cursor(row_factory=dict_row) as cursor:
+        rows = cursor.execute(
+            f"{_ALARM} WHERE a.run = %s AND a.cleared_at IS NULL"
+            " ORDER BY a.raised_at, a.alarm_id".encode(),
+            (run,),
+        ).fetchall()
+    return [
+        OpenAlarm(
+            **{name: row[name] for name in _OPEN_FIELDS},
+            confirmed_by=tuple(row["confirmed_by"]),
+        )
+        for row in rows
+    ]
+
+
+def confirm(
+    conn: Connection,
+    alarm_id: int,
+    *,
+    by: str,
+    tier: str,
+    note: str,
+    cause_code: str | None,
+    encode: Encode,
+    now_us: int,
+) -> StoredEvent:
+    """Confirm an alarm for one tier, in the caller's transaction, and tell it.
+
+    Also possible once it is cleared. A tier confirms a level once; when the alarm has
+    risen since, it confirms again.
+
+    Args:
+        by: name of the principal.
+        tier: mine, county or city.
+        now_us: wall time [µs UTC].
+
+    Raises:
+        BadRequest: no such tier.
+        NotFound: no such alarm.
+        StateConflict: this tier has confirmed this level or a higher one; says who
+            and when.
+    """
+    if tier not in TIERS:
+        raise BadRequest(f"tier {tier!r} does not confirm; {', '.join(TIERS)} do")
+    with conn.cursor(row_factory=dict_row) as cursor:
+        # The row's lock makes two confirmations of one alarm wait for one another.
+        row = cursor.execute(
+            f"{_ALARM} WHERE a.alarm_id = %s FOR NO KEY UPDATE OF a".encode(),
+            (alarm_id,),
+        ).fetchone()
+        if row is None:
+            raise NotFound(f"no alarm {alarm_id}")
+        marks = cursor.execute(
+            "SELECT tier, rank, principal,"
+            " (extract(epoch FROM confirmed_at) * 1000000)::bigint AS at_us"
+            " FROM confirmation WHERE alarm_id = %s ORDER BY confirmed_at",
+            (alarm_id,),
+        ).fetchall()
+    for mark in marks:
+        if mark["tier"] == tier and mark["rank"] >= row["rank"]:
+            raise StateConflict(
+                f"alarm {alarm_id} was confirmed at level {RANK_NAMES[mark['rank']]} "
+                f"by {mark['principal']} ({tier}) at {iso_us(mark['at_us'])}"
+            )
+    # Part of the event's identity: two tiers within one microsecond are two events.
+    at_us = max([now_us, *(mark["at_us"] + 1 for mark in marks)])
+    note = note.replace("\x00", "")
+    stored = _confirmed(row, by, tier, note, cause_code, at_us)
+    conn.execute(
+        "INSERT INTO confirmation (alarm_id, tier, rank, principal, confirmed_at,"
+        " cause_code, note) VALUES (%s, %s, %s, %s, %s, %s, %s)",
+        (alarm_id, tier, row["rank"], by, to_datetime(at_us), cause_code, note),
+    )
+    _append_journal(conn, [stored], now_us)
+    outbox.append(conn, _told([stored], encode), now_us)
+    return stored
+
+
+_ALARM = """
+SELECT a.alarm_id, a.incident_id, a.run, a.subject_type, a.subject_id, a.kind, a.rule,
+       a.area_code AS area, coalesce(m.code, '') AS mine, m.name AS mine_name,
+       p.system, p.no, a.point_id, a.unit_slug AS unit, a.rank, a.value,
+       a.limit_value AS limit, a.peak, a.unknown, a.late, a.planned, a.quiet, a.explain,
+       (extract(epoch FROM a.raised_at) * 1000000)::bigint AS raised_at_us,
+       (extract(epoch FROM a.arrived_at) * 1000000)::bigint AS arrived_at_us,
+       (extract(epoch FROM a.decided_at) * 1000000)::bigint AS decided_at_us,
+       (extract(epoch FROM a.peak_at) * 1000000)::bigint AS peak_at_us,
+       (extract(epoch FROM a.cleared_at) * 1000000)::bigint AS cleared_at_us,
+       v.place, v.quantity, v.uom,
+       ARRAY(SELECT DISTINCT c.tier FROM confirmation c
+             WHERE c.alarm_id = a.alarm_id AND c.rank >= a.rank
+             ORDER BY c.tier) AS confirmed_by
+FROM alarm a
+LEFT JOIN mine m USING (mine_id)
+LEFT JOIN point p ON p.point_id = a.point_id
+LEFT JOIN LATERAL (
+    SELECT w.place, w.quantity, w.uom FROM point_version w
+    WHERE w.point_id = a.point_id
+      AND w.effective_from_us <= (extract(epoch FROM a.raised_at) * 1000000)::bigint
+    ORDER BY w.effective_from_us DESC LIMIT 1) v ON true"""
+
+_EVENT_FIELDS = (
+    *("kind", "rule", "subject_type", "subject_id", "area", "mine", "raised_at_us"),
+    *("rank", "run", "system", "no", "unit", "value", "limit", "peak", "peak_at_us"),
+    *("late", "planned", "quiet", "explain"),
+)
+_OPEN_FIELDS = [name for name in OpenAlarm.__slots__ if name != "confirmed_by"]
+
+
+def _fresh(conn: Connection, events: Sequence[AlarmEvent]) -> list[AlarmEvent]:
+    """The events that are not in the journal, each once, in order."""
+    by_id = {event.event_id: event for event in reversed(events)}
+    if not by_id:
+        return []
+    known = conn.execute(
+        "SELECT event_id FROM alarm_journal WHERE event_id = ANY(%s)", (list(by_id),)
+    ).fetchall()
+    for row in known:
+        del by_id[cast(str, row[0])]
+    return list(reversed(by_id.values()))
+
+
+def _apply(
+    conn: Connection, events: Sequence[AlarmEvent], now_us: int
+) -> list[StoredEvent]:
+    ensure_parents(conn, events)
+    facts = load_facts(conn, events)
+    book = AlarmBook(conn, events)
+    applied = []
+    for event in events:
+        known = facts[facts_key(event)]
+        # A row is an object that later events change; what this one left is kept.
+        row, continued = book.apply(event, known)
+        applied.append((event, known, row, continued, row.cleared_us))
+    book.write()
+    stored = [
+        StoredEvent(
+            event=event,
+            alarm_id=row.alarm_id,
+            incident_id=row.incident.incident_id,
+            point_id=row.point_id,
+            mine_name=known.mine_name,
+            place=known.place,
+            quantity=known.quantity,
+            uom=known.uom,
+            cleared_at_us=cleared_us,
+            continued=continued,
+        )
+        for event, known, row, continued, cleared_us in applied
+    ]
+    _append_journal(conn, stored, now_us)
+    return stored
+
+
+def _append_journal(
+    conn: Connection, stored: Sequence[StoredEvent], now_us: int
+) -> None:
+    recorded = to_datetime(now_us)
+    conn.cursor().executemany(
+        "INSERT INTO alarm_journal (alarm_id, event_id, event, happened_at, arrived_at,"
+        " decided_at, recorded_at, rank, value, limit_value, actor, tier, cause_code,"
+        " note, detail) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s,"
+        " %s, %s::jsonb)",
+        [
+            (
+                s.alarm_id,
+                s.event.event_id,
+                s.event.event,
+                moment(s.event.happened_at_us),
+                moment(s.event.arrived_at_us),
+                moment(s.event.decided_at_us),
+                recorded,
+                s.event.rank,
+                s.event.value,
+                s.event.limit,
+                s.by,
+                s.tier,
+                s.cause_code,
+                s.note,
+                as_json(_detail(s)),
+            )
+            for s in stored
+        ],
+    )
+
+
+def _detail(stored: StoredEvent) -> dict[str, Any]:
+    event = stored.event
+    detail: dict[str, Any] = {"rule": event.rule, "explain": event.explain}
+    if stored.continued:
+        # The fact that this event came under another key than its alarm's own.
+        detail["continues"] = event.key
+    return detail
+
+
+def _told(stored: Sequence[StoredEvent], encode: Encode) -> list[OutboxRow]:
+    return [
+        OutboxRow(
+            run=s.event.run,
+            area=s.event.area,
+            mine=s.event.mine or None,
+            alarm_id=s.alarm_id,
+            event=s.event.event,
+            rank=s.event.rank,
+            body=encode(s),
+        )
+        for s in stored
+    ]
+
+
+def _confirmed(
+    row: dict[str, Any],
+    by: str,
+    tier: str,
+    note: str,
+    cause_code: str | None,
+    at_us: int,
+) -> StoredEvent:
+    event = AlarmEvent(
+        event="confirmed",
+        happened_at_us=at_us,
+        arrived_at_us=at_us,
+        decided_at_us=at_us,
+        **{name: row[name] for name in _EVENT_FIELDS},
+    )
+    return StoredEvent(
+        event=event,
+        alarm_id=row["alarm_id"],
+        incident_id=row["incident_id"],
+        point_id=row["point_id"],
+        mine_name=row["mine_name"] or "",
+        place=row["place"] or "",
+        quantity=row["quantity"] or "",
+        uom=row["uom"] or "",
+        cleared_at_us=row["cleared_at_us"],
+        by=by,
+        tier=tier,
+        note=note,
+        cause_code=cause_code,
+    )

@@ -1,0 +1,67 @@
+"""What the database knows of the subjects that events are about."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from gasmon.alarms.events import AlarmEvent
+from gasmon.store.db import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the database knows of an event's subject at the time it began."""
+
+    mine_id: int | None = None
+    mine_name: str = ""
+    point_id: int | None = None
+    place: str = ""
+    quantity: str = ""
+    uom: str = ""
+
+
+def ensure_parents(conn: Connection, events: Sequence[AlarmEvent]) -> None:
+    """Runs and areas that nobody announced: an alarm is not lost for want of them."""
+    conn.execute(
+        "INSERT INTO run (run, name) SELECT r, 'drill ' || r FROM unnest(%s::int[])"
+        " AS r WHERE NOT EXISTS (SELECT FROM run WHERE run.run = r)"
+        " ON CONFLICT DO NOTHING",
+        (sorted({e.run for e in events}),),
+    )
+    conn.execute(
+        "INSERT INTO area (code, slug, name_zh, name_en) SELECT a, a, a, a"
+        " FROM unnest(%s::bpchar[]) AS a"
+        " WHERE NOT EXISTS (SELECT FROM area WHERE code = a) ON CONFLICT DO NOTHING",
+        (sorted({e.area for e in events}),),
+    )
+
+
+def facts_key(event: AlarmEvent) -> tuple[str, str, str, int]:
+    """What the facts of an event depend on."""
+    return (event.mine, event.system or "", event.no or "", event.raised_at_us)
+
+
+def load_facts(
+    conn: Connection, events: Sequence[AlarmEvent]
+) -> dict[tuple[str, str, str, int], Facts]:
+    """What is known of each subject, by the version in force when it began."""
+    keys = sorted({facts_key(event) for event in events})
+    rows = conn.execute(
+        """SELECT m.mine_id, coalesce(m.name, ''), p.point_id, coalesce(v.place, ''),
+                  coalesce(v.quantity, ''), coalesce(v.uom, '')
+           FROM unnest(%s::text[], %s::text[], %s::text[], %s::bigint[])
+                WITH ORDINALITY AS k (mine, system, no, at_us, nr)
+           LEFT JOIN mine m ON m.code = k.mine::bpchar
+           LEFT JOIN point p ON p.mine_id = m.mine_id
+                AND p.system = k.system::bpchar AND p.no = k.no
+           LEFT JOIN LATERAL (
+               SELECT w.place, w.quantity, w.uom FROM point_version w
+               WHERE w.point_id = p.point_id AND w.effective_from_us <= k.at_us
+               ORDER BY w.effective_from_us DESC LIMIT 1) v ON true
+           ORDER BY k.nr""",
+        tuple([key[i] for key in keys] for i in range(4)),
+    ).fetchall()
+    return {
+        key: Facts(*cast(tuple[Any, ...], row))
+        for key, row in zip(keys, rows, strict=True)
+    }

@@ -1,0 +1,164 @@
+"""Incidents while events are applied: the alarms of one unit or subject that overlap.
+
+An incident opens with its first alarm and closes when its last open one is cleared;
+the next alarm there opens another. Working copies live here during one call of
+``alarms.apply_events``; the table is read once and written once.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import cast
+
+from gasmon.alarms.events import AlarmEvent
+from gasmon.store.db import Connection
+from gasmon.units import to_datetime
+
+Scope = tuple[int, str, str]
+"""(run, scope_type, scope_id)"""
+
+
+@dataclass(slots=True)
+class Incident:
+    """Working copy of one incident.
+
+    Attributes:
+        incident_id: 0 until a new one is written.
+        n_open: its alarms that are not cleared.
+        closed_us: when the last one was cleared; None while any is open.
+    """
+
+    incident_id: int
+    scope: Scope
+    area: str
+    mine_id: int | None
+    opened_us: int
+    worst_rank: int
+    n_open: int
+    closed_us: int | None = None
+    is_changed: bool = False
+
+    def ranked(self, rank: int) -> None:
+        """One of its alarms reached a level; the worst is kept."""
+        if rank > self.worst_rank:
+            self.worst_rank = rank
+            self.is_changed = True
+
+
+def scope_of(event: AlarmEvent) -> Scope:
+    """What the incident of an event is about: its unit if it has one."""
+    if event.unit:
+        return (event.run, "unit", f"{event.mine}/u/{event.unit}")
+    return (event.run, event.subject_type, event.subject_id)
+
+
+class Incidents:
+    """The incidents that one call of ``apply_events`` may touch."""
+
+    def __init__(self, conn: Connection, scopes: Iterable[Scope], ids: Iterable[int]):
+        """Read and lock what is open at these scopes, and those with these ids."""
+        self._conn = conn
+        self._by_id: dict[int, Incident] = {}
+        self._open: dict[Scope, Incident] = {}
+        self._new: list[Incident] = []
+        wanted = sorted(set(scopes))
+        rows = conn.execute(
+            """SELECT i.incident_id, i.run, i.scope_type, i.scope_id, i.area_code,
+                      i.mine_id, (extract(epoch FROM i.opened_at) * 1000000)::bigint,
+                      i.worst_rank, (SELECT count(*) FROM alarm a
+                          WHERE a.incident_id = i.incident_id
+                            AND a.cleared_at IS NULL),
+                      i.closed_at IS NULL
+               FROM incident i
+               WHERE i.incident_id = ANY(%s) OR i.closed_at IS NULL
+                 AND (i.run, i.scope_type, i.scope_id) IN
+                     (SELECT * FROM unnest(%s::int[], %s::text[], %s::text[]))
+               ORDER BY i.incident_id FOR UPDATE OF i""",
+            (
+                sorted(set(ids)),
+                [s[0] for s in wanted],
+                [s[1] for s in wanted],
+                [s[2] for s in wanted],
+            ),
+        ).fetchall()
+        for number, run, kind, name, area, mine_id, opened, worst, n, is_open in cast(
+            list[tuple[int, int, str, str, str, int | None, int, int, int, bool]], rows
+        ):
+            found = Incident(number, (run, kind, name), area, mine_id, opened, worst, n)
+            self._by_id[number] = found
+            if is_open:
+                self._open[found.scope] = found
+
+    def joined(self, event: AlarmEvent, mine_id: int | None) -> Incident:
+        """The open incident of an event's scope, made when there is none."""
+        scope = scope_of(event)
+        incident = self._open.get(scope)
+        if incident is None:
+            incident = Incident(
+                incident_id=0,
+                scope=scope,
+                area=event.area,
+                mine_id=mine_id,
+                opened_us=event.raised_at_us,
+                worst_rank=event.rank,
+                n_open=0,
+            )
+            self._new.append(incident)
+            self._open[scope] = incident
+        return incident
+
+    def known(self, incident_id: int) -> Incident:
+        """An incident that was read; our own error if it was not asked for."""
+        return self._by_id[incident_id]
+
+    def alarm_cleared(self, incident: Incident, cleared_us: int) -> None:
+        """One open alarm fewer; the last one closes the incident."""
+        incident.n_open -= 1
+        if incident.n_open <= 0:
+            incident.closed_us = max(cleared_us, incident.opened_us)
+            incident.is_changed = True
+            if self._open.get(incident.scope) is incident:
+                del self._open[incident.scope]
+
+    def write(self) -> None:
+        """Write what changed: known ones first, so that a scope is free again."""
+        changed = [i for i in self._by_id.values() if i.is_changed]
+        self._conn.cursor().executemany(
+            "UPDATE incident SET worst_rank = %s, closed_at = %s"
+            " WHERE incident_id = %s",
+            [(i.worst_rank, _moment(i.closed_us), i.incident_id) for i in changed],
+        )
+        numbers = draw(self._conn, "incident", "incident_id", len(self._new))
+        for incident, number in zip(self._new, numbers, strict=True):
+            incident.incident_id = number
+        self._conn.cursor().executemany(
+            "INSERT INTO incident (incident_id, run, scope_type, scope_id, area_code,"
+            " mine_id, opened_at, closed_at, worst_rank) OVERRIDING SYSTEM VALUE"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
+            [
+                (
+                    i.incident_id,
+                    *i.scope,
+                    i.area,
+                    i.mine_id,
+                    to_datetime(i.opened_us),
+                    _moment(i.closed_us),
+                    i.worst_rank,
+                )
+                for i in self._new
+            ],
+        )
+
+
+def draw(conn: Connection, table: str, column: str, n: int) -> list[int]:
+    """The next n numbers of an identity column, before the rows are written."""
+    if n == 0:
+        return []
+    rows = conn.execute(
+        "SELECT nextval(pg_get_serial_sequence(%s, %s)) FROM generate_series(1, %s)",
+        (table, column, n),
+    ).fetchall()
+    return [cast(int, row[0]) for row in rows]
+
+
+def _moment(time_us: int | None) -> object:
+    return None if time_us is None else to_datetime(time_us)

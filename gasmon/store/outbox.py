@@ -1,0 +1,203 @@
+"""The outbox: what must be told, in an order in which nobody is skipped.
+
+A sequence number is drawn before its transaction commits, so a reader polling for
+``seq > last`` could see 8, remember it, and never see 7. Therefore every writer takes
+one transaction-scoped advisory lock *before* it draws a number and holds it until it
+has committed: numbers become visible in their order. A rolled-back writer leaves a
+hole, which means nothing.
+
+The newest row is never deleted, so that the head of the stream is known from what is
+committed and not from the sequence, which runs ahead of it.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+
+import psycopg
+from psycopg.rows import class_row
+
+from gasmon.errors import DependencyError
+from gasmon.settings import DatabaseSettings
+from gasmon.store.db import AsyncConnection, Connection, connect_async
+from gasmon.units import to_datetime
+
+LOCK_KEY = 0x6761_736D_0003
+"""Advisory lock of whoever draws outbox numbers: "gasm", 3."""
+
+CHANNEL = "gasmon_outbox"
+"""NOTIFY channel; the payload is empty, because the rows are the message."""
+
+_APPEND = """
+WITH told AS (
+    INSERT INTO outbox (seq, run, area_code, mine, alarm_id, event, rank, body,
+                        recorded_at)
+    SELECT nextval('outbox_seq'), r.run, r.area, r.mine, r.alarm_id, r.event, r.rank,
+           r.body, %s
+    FROM (SELECT * FROM unnest(%s::int[], %s::bpchar[], %s::bpchar[], %s::bigint[],
+                               %s::text[], %s::smallint[], %s::text[])
+                        WITH ORDINALITY
+                        AS f (run, area, mine, alarm_id, event, rank, body, nr)
+          ORDER BY nr) r
+    RETURNING seq)
+SELECT max(seq) FROM told"""
+
+_READ = """
+SELECT seq, run, area_code AS area, mine, alarm_id, event, rank, body
+FROM outbox WHERE seq > %s ORDER BY seq LIMIT %s"""
+
+_POSITION = """
+SELECT epoch::text AS epoch,
+       coalesce((SELECT min(seq) FROM outbox), 1) AS first_seq,
+       coalesce((SELECT max(seq) FROM outbox), 0) AS last_seq
+FROM platform"""
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxRow:
+    """One thing to tell.
+
+    Attributes:
+        run: 0 for live, else the number of a drill.
+        mine: 12 digits; None when it is about no single mine.
+        event: what happened, as in the body.
+        body: the event's JSON, encoded once.
+    """
+
+    run: int
+    area: str
+    mine: str | None
+    alarm_id: int | None
+    event: str
+    rank: int
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One row as it is read; ``seq`` is its place in the stream."""
+
+    seq: int
+    run: int
+    area: str
+    mine: str | None
+    alarm_id: int | None
+    event: str
+    rank: int
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """What can be resumed from.
+
+    Attributes:
+        epoch: changes when a database is restored; positions of another are void.
+        first_seq: oldest number still kept; 1 when nothing was ever told.
+        last_seq: newest committed number; 0 when nothing was ever told.
+    """
+
+    epoch: str
+    first_seq: int
+    last_seq: int
+
+
+def append(conn: Connection, rows: Sequence[OutboxRow], now_us: int) -> int:
+    """Add rows at the end of the caller's transaction and wake the readers.
+
+    Nothing but the commit may follow: the lock that is taken here stops every other
+    writer until then.
+
+    Args:
+        now_us: when it is recorded [µs UTC].
+
+    Returns:
+        The last number drawn; 0 when there was nothing to add.
+    """
+    if not rows:
+        return 0
+    conn.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK_KEY,))
+    last = conn.execute(
+        _APPEND,
+        (
+            to_datetime(now_us),
+            [r.run for r in rows],
+            [r.area for r in rows],
+            [r.mine for r in rows],
+            [r.alarm_id for r in rows],
+            [r.event for r in rows],
+            [r.rank for r in rows],
+            [r.body for r in rows],
+        ),
+    ).fetchone()
+    conn.execute(f"NOTIFY {CHANNEL}".encode())
+    assert last is not None
+    assert isinstance(last[0], int)
+    return last[0]
+
+
+def read(conn: Connection, after_seq: int, limit: int) -> list[Told]:
+    """The next rows after a number, in order, ``limit`` at most."""
+    with conn.cursor(row_factory=class_row(Told)) as cursor:
+        return cursor.execute(_READ, (after_seq, limit)).fetchall()
+
+
+async def read_async(conn: AsyncConnection, after_seq: int, limit: int) -> list[Told]:
+    """:func:`read` in the event loop."""
+    async with conn.cursor(row_factory=class_row(Told)) as cursor:
+        await cursor.execute(_READ, (after_seq, limit))
+        return await cursor.fetchall()
+
+
+def position(conn: Connection) -> Position:
+    """Epoch, oldest and newest number; one snapshot."""
+    with conn.cursor(row_factory=class_row(Position)) as cursor:
+        found = cursor.execute(_POSITION).fetchone()
+    assert found is not None, "the table platform has lost its row"
+    return found
+
+
+async def position_async(conn: AsyncConnection) -> Position:
+    """:func:`position` in the event loop."""
+    async with conn.cursor(row_factory=class_row(Position)) as cursor:
+        await cursor.execute(_POSITION)
+        found = await cursor.fetchone()
+    assert found is not None, "the table platform has lost its row"
+    return found
+
+
+async def wait_for_notify(
+    database: DatabaseSettings, *, poll_s: float = 1.0
+) -> AsyncIterator[bool]:
+    """Say when to look at the outbox, for ever; the caller closes the generator.
+
+    Listens on a connection of its own. The slow poll covers a notification that is
+    lost with its connection; after a reconnect it says so at once, because something
+    may have been told meanwhile.
+
+    Args:
+        poll_s: longest silence between two looks [s].
+
+    Yields:
+        True after a notification, False when only ``poll_s`` has passed or the
+        database is away.
+    """
+    while True:
+        try:
+            conn = await connect_async(database)
+        except DependencyError:
+            yield False
+            await asyncio.sleep(poll_s)
+            continue
+        try:
+            await conn.execute(f"LISTEN {CHANNEL}".encode())
+            yield False
+            while True:
+                heard = False
+                async for _ in conn.notifies(timeout=poll_s, stop_after=1):
+                    heard = True
+                yield heard
+        except psycopg.OperationalError:
+            yield False
+        finally:
+            await conn.close()
