@@ -49,15 +49,6 @@ class State(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Position:
-    """Where the outbox is: its epoch, and the oldest and newest number it holds."""
-
-    epoch: str
-    first: int
-    last: int
-
-
-@dataclass(frozen=True, slots=True)
 class Begin:
     """Action: the client subscribed; answer with ``resume`` or a snapshot."""
 
@@ -75,26 +66,28 @@ class Close:
 Action = Begin | Close
 
 
-def judge_resume(resume: tuple[str, int], position: Position) -> tuple[str, str] | None:
+def judge_resume(
+    resume: tuple[str, int], *, epoch: str, first_seq: int, last_seq: int
+) -> tuple[str, str] | None:
     """Whether a stream can go on from a client's position: all or nothing.
 
     Args:
         resume: the client's epoch and the last number it holds.
-        position: read from the outbox after the client spoke.
+        epoch: of the outbox, read after the client spoke.
+        first_seq: oldest number it still holds.
+        last_seq: newest number it holds.
 
     Returns:
         None when it can; else the reason of the refusal and its detail.
     """
-    epoch, seq = resume
-    if epoch != position.epoch:
-        return (
-            "epoch_changed",
-            f"position of epoch {epoch[:40]}, the database's is {position.epoch}",
-        )
-    if seq > position.last:
-        return "ahead", f"position {seq} is ahead of the newest, {position.last}"
-    if seq < position.first - 1:
-        return "too_old", f"position {seq}, the oldest kept is {position.first}"
+    theirs, seq = resume
+    if theirs != epoch:
+        detail = f"position of epoch {theirs[:40]}, the database's is {epoch}"
+        return "epoch_changed", detail
+    if seq > last_seq:
+        return "ahead", f"position {seq} is ahead of the newest, {last_seq}"
+    if seq < first_seq - 1:
+        return "too_old", f"position {seq}, the oldest kept is {first_seq}"
     return None
 
 
@@ -103,6 +96,7 @@ class ServerSession:
 
     Attributes:
         state: see the table of this module.
+        epoch: of the outbox; may be set until the first frame is made.
         areas: the subscription's areas as six-digit codes; None = all of the client's.
         min_rank: least level wanted.
         claimed: the stream was told completely up to this number.
@@ -112,7 +106,7 @@ class ServerSession:
     def __init__(
         self,
         *,
-        epoch: str,
+        epoch: str = "",
         allows_area: Callable[[str], bool],
         heartbeat_s: float,
         max_frame_bytes: int,
@@ -132,7 +126,7 @@ class ServerSession:
         self.min_rank = 0
         self.claimed = 0
         self.acked = 0
-        self._epoch = epoch
+        self.epoch = epoch
         self._allows_area = allows_area
         self._silence_s = heartbeat_s * SILENCE_HEARTBEATS
         self._max_frame_bytes = max_frame_bytes
@@ -242,12 +236,12 @@ class ServerSession:
         """The frame that accepts the client's position ``seq``."""
         self._answered(seq)
         self.acked = seq
-        return frames.resumed(self._epoch, seq)
+        return frames.resumed(self.epoch, seq)
 
     def snapshot(self, seq: int, bodies: Sequence[str]) -> str:
         """The frame with all that is open; ``seq`` was taken before it was read."""
         self._answered(seq)
-        return frames.snapshot(self._epoch, seq, bodies)
+        return frames.snapshot(self.epoch, seq, bodies)
 
     def _answered(self, seq: int) -> None:
         assert self.state is State.ANSWERING, self.state
@@ -259,7 +253,7 @@ class ServerSession:
         assert self.state is State.STREAMING, self.state
         if seq <= self.claimed:
             return None
-        frame = frames.event(self._epoch, self.claimed, seq, body)
+        frame = frames.event(self.epoch, self.claimed, seq, body)
         self.claimed = seq
         return frame
 
@@ -274,7 +268,7 @@ class ServerSession:
         assert self.state is State.STREAMING, self.state
         to_seq = max(to_seq, self.claimed)
         frame = frames.heartbeat(
-            self._epoch, self.claimed, to_seq, at_us, complete_to_us
+            self.epoch, self.claimed, to_seq, at_us, complete_to_us
         )
         self.claimed = to_seq
         return frame

@@ -327,3 +327,19 @@ def _raw_reading(row: Row) -> list[Any]:
     if not row["good"]:
         return [at_ms, None, None, None, 0, 1]
     return [at_ms, row["value"], row["value"], row["value"], 1, 0]
+
+
+async def point_names(conn: Conn, now_us: int, ids: list[int]) -> dict[int, Row]:
+    """Number and place of points that are the caller's own to see, by id."""
+    rows = await fetch(
+        conn,
+        sql.SQL(
+            "SELECT p.point_id, p.no, v.place FROM point p"
+            " LEFT JOIN LATERAL (SELECT w.place FROM point_version w"
+            "   WHERE w.point_id = p.point_id AND w.effective_from_us <= %(now_us)s"
+            "   ORDER BY w.effective_from_us DESC LIMIT 1) v ON true"
+            " WHERE p.point_id = ANY(%(ids)s)"
+        ),
+        {"now_us": now_us, "ids": ids},
+    )
+    return {row["point_id"]: row for row in rows}

@@ -1,0 +1,208 @@
+"""Puts the api together, and says how it is served."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI, WebSocket
+from uvicorn.config import WS_PROTOCOLS
+
+import gasmon
+from gasmon.api import problems, routes_alarms, routes_mines, routes_session
+from gasmon.api.follower import Follower
+from gasmon.api.health import Check, health_routes
+from gasmon.api.hub import Hub
+from gasmon.api.live import LiveFollower
+from gasmon.api.live_stream import serve_live
+from gasmon.api.pages import SecurityHeaders, page_router, static_files
+from gasmon.api.state import ApiState
+from gasmon.api.streams import serve_alarms
+from gasmon.clock import Clock
+from gasmon.settings import Settings
+from gasmon.store import migrate
+from gasmon.store.db import AsyncPool, connect, open_pool
+from gasmon.telemetry import Counter, Metrics
+
+log = logging.getLogger("gasmon.api")
+
+PREFIX = "/api/v1"
+RESTART_S = 1.0
+"""Wait before a task of ours that crashed is started again [s]."""
+
+GRACE_S = 5
+"""How long open connections may take to end when the server stops [s]."""
+
+
+def create_app(
+    settings: Settings,
+    metrics: Metrics,
+    clock: Clock,
+    *,
+    checks: Mapping[str, Check] | None = None,
+) -> FastAPI:
+    """Make the application.
+
+    Args:
+        checks: what ``/readyz`` asks besides the database, the migrations and our own
+            tasks: the broker, the ingest's lag.
+
+    Returns:
+        The application; its lifespan opens the pool and runs the followers.
+    """
+    crashes = metrics.counter(
+        "gasmon_api_task_crashes_total", "tasks of the api that ended by an error"
+    )
+    all_checks: dict[str, Check] = {}
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        pool = await open_pool(settings.database)
+        state = _build_state(settings, metrics, clock, pool)
+        app.state.api = state
+        down: set[str] = set()
+        all_checks.update(_own_checks(settings, state, down), **(checks or {}))
+        tasks = [
+            asyncio.create_task(
+                _keep_running(name, run, down, crashes), name=f"gasmon.{name}"
+            )
+            for name, run in (
+                ("follower", state.follower.run),
+                ("live", state.live.run),
+            )
+        ]
+        try:
+            yield
+        finally:
+            state.hub.close_all(1012, "the server restarts; resume")
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await pool.close()
+
+    app = FastAPI(
+        title="gasmon",
+        version=gasmon.__version__,
+        summary="Coal-mine gas monitoring and remote alarms",
+        openapi_url=f"{PREFIX}/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+    )
+    for router in (routes_session.router, routes_mines.router, routes_alarms.router):
+        app.include_router(router, prefix=PREFIX)
+
+    @app.websocket(f"{PREFIX}/stream/alarms")
+    async def stream_alarms(socket: WebSocket) -> None:
+        await serve_alarms(socket, socket.app.state.api)
+
+    @app.websocket(f"{PREFIX}/stream/live")
+    async def stream_live(socket: WebSocket) -> None:
+        await serve_live(socket, socket.app.state.api)
+
+    app.router.routes.extend(health_routes(all_checks, metrics))
+    app.mount("/static", static_files())
+    app.include_router(page_router())
+    problems.add_handlers(app)
+    app.add_middleware(SecurityHeaders)
+    return app
+
+
+def _build_state(
+    settings: Settings, metrics: Metrics, clock: Clock, pool: AsyncPool
+) -> ApiState:
+    hub = Hub(metrics)
+    return ApiState(
+        settings=settings,
+        metrics=metrics,
+        clock=clock,
+        pool=pool,
+        hub=hub,
+        follower=Follower(settings.database, hub, metrics, clock),
+        live=LiveFollower(settings.database, metrics, clock),
+        refused_logins=metrics.counter(
+            "gasmon_api_refused_tokens_total", "tokens that were nobody's"
+        ),
+        closes=metrics.counter(
+            "gasmon_api_stream_closes_total", "ended streams by stream and close code"
+        ),
+    )
+
+
+async def _keep_running(
+    name: str,
+    run: Callable[[], Coroutine[Any, Any, None]],
+    down: set[str],
+    crashes: Counter,
+) -> None:
+    """Run a task for ever; a crash is logged, counted, seen by readyz, and mended."""
+    while True:
+        down.discard(name)
+        try:
+            await run()
+            raise RuntimeError(f"task {name} returned")
+        except Exception:
+            log.exception("task %s crashed; again in %g s", name, RESTART_S)
+        down.add(name)
+        crashes.inc(task=name)
+        await asyncio.sleep(RESTART_S)
+
+
+def _own_checks(
+    settings: Settings, state: ApiState, down: set[str]
+) -> dict[str, Check]:
+    async def database() -> str | None:
+        async with state.pool.connection(timeout=3.0) as conn:
+            await conn.execute("SELECT 1")
+        return None
+
+    def migrations() -> str | None:
+        with connect(settings.database, autocommit=True) as conn:
+            status = migrate.status(conn)
+        if status.pending:
+            return f"not applied: {', '.join(status.pending)}"
+        return status.problem
+
+    async def tasks() -> str | None:
+        return f"crashed: {', '.join(sorted(down))}" if down else None
+
+    async def follower() -> str | None:
+        return state.follower.problem()
+
+    async def live() -> str | None:
+        return state.live.problem()
+
+    return {
+        "database": database,
+        "migrations": migrations,
+        "tasks": tasks,
+        "follower": follower,
+        "live": live,
+    }
+
+
+def uvicorn_config(
+    app: Any, settings: Settings, *, port: int | None = None
+) -> uvicorn.Config:
+    """How the application is served.
+
+    Frames are small and alarms are urgent: no compression of streams (it costs time
+    and memory per client). asyncio sets TCP_NODELAY on every connection by itself.
+    """
+    largest = settings.api.max_client_frame_bytes
+    return uvicorn.Config(
+        app,
+        host=settings.api.host,
+        port=settings.api.port if port is None else port,
+        ws="websockets-sansio" if "websockets-sansio" in WS_PROTOCOLS else "websockets",
+        ws_per_message_deflate=False,
+        # A frame somewhat over our limit is refused by us, with a code that says why
+        # (4413); one far over it is cut off while it is read (1009).
+        ws_max_size=4 * largest,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_S,
+    )

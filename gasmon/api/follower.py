@@ -1,0 +1,101 @@
+"""Follows the outbox: woken by NOTIFY, backed by a slow poll, reading by number.
+
+One connection of its own, autocommit: it listens and reads, so a notification costs one
+SELECT and no waiting for a pool. Anything that goes wrong ends in a new connection that
+reads on from the last number it published; nothing is skipped and nothing told twice.
+"""
+
+import asyncio
+import logging
+
+import psycopg
+
+from gasmon.api.hub import Hub
+from gasmon.clock import Clock
+from gasmon.errors import DependencyError
+from gasmon.settings import DatabaseSettings
+from gasmon.store.db import AsyncConnection, connect_async
+from gasmon.store.outbox import CHANNEL, position_async, read_async
+from gasmon.telemetry import Metrics
+
+log = logging.getLogger("gasmon.api.follower")
+
+POLL_S = 1.0
+"""Longest time without a look at the outbox [s]: a lost notification costs this."""
+
+PAGE = 500
+"""Entries read at once; a longer backlog is read page by page."""
+
+RETRY_S = (0.1, 0.2, 0.5, 1.0, 2.0)
+"""Waits before connecting again [s]; the last one is repeated."""
+
+
+class Follower:
+    """Hands every outbox entry to the hub, once and in order.
+
+    Attributes:
+        looked_s: when the outbox was last read with success (monotonic) [s].
+    """
+
+    def __init__(
+        self, database: DatabaseSettings, hub: Hub, metrics: Metrics, clock: Clock
+    ) -> None:
+        self.looked_s = float("-inf")
+        self._database = database
+        self._hub = hub
+        self._clock = clock
+        self._reconnects = metrics.counter(
+            "gasmon_api_follower_reconnects_total", "lost connections of the follower"
+        )
+
+    async def run(self) -> None:
+        """Follow for ever; returns only by cancellation."""
+        failures = 0
+        while True:
+            try:
+                conn = await connect_async(self._database)
+                try:
+                    failures = 0
+                    await self._follow(conn)
+                finally:
+                    await conn.close()
+            except (psycopg.Error, DependencyError, OSError) as error:
+                self._reconnects.inc()
+                wait_s = RETRY_S[min(failures, len(RETRY_S) - 1)]
+                failures += 1
+                log.warning("outbox: %s; again in %g s", error, wait_s)
+                await asyncio.sleep(wait_s)
+
+    async def _follow(self, conn: AsyncConnection) -> None:
+        # LISTEN first: what is committed after this wakes us, what was before is read.
+        await conn.execute(f"LISTEN {CHANNEL}".encode())
+        while True:
+            now_us = self._clock.now_us()
+            here = await position_async(conn)
+            self._hub.start_at(here.epoch, here.last_seq, now_us)
+            await self._read(conn)
+            # The position is asked again once a poll: a restored database shows
+            # itself by its epoch even if this connection survived it.
+            deadline_s = self._clock.monotonic_s() + POLL_S
+            while (left_s := deadline_s - self._clock.monotonic_s()) > 0:
+                async for _ in conn.notifies(timeout=left_s, stop_after=1):
+                    pass
+                await self._read(conn)
+
+    async def _read(self, conn: AsyncConnection) -> None:
+        """Publish everything that is new."""
+        while True:
+            began_us = self._clock.now_us()
+            entries = await read_async(conn, self._hub.position, PAGE)
+            self._hub.publish(entries)
+            if len(entries) < PAGE:
+                self._hub.complete_to_us = began_us
+                self.looked_s = self._clock.monotonic_s()
+                return
+
+    def problem(self) -> str | None:
+        """Why the streams may be behind; None when all is well."""
+        age_s = self._clock.monotonic_s() - self.looked_s
+        if age_s > 5 * POLL_S:
+            return f"the outbox was last read {age_s:.1f} s ago"
+        return None

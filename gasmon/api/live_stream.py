@@ -1,0 +1,215 @@
+"""The socket side of ``/api/v1/stream/live``: what a page shows, as it changes.
+
+One socket per page: a snapshot, then deltas with consecutive numbers, alarms as they
+come, and a heartbeat by which the page notices a dead line.
+"""
+
+import asyncio
+
+from fastapi import WebSocket
+from starlette.websockets import WebSocketDisconnect
+
+from gasmon import domain
+from gasmon.api.auth import Caller
+from gasmon.api.live import LiveListener, LiveMine
+from gasmon.api.state import ApiState
+from gasmon.api.streams import (
+    READY_WAIT_S,
+    StreamClosed,
+    admit,
+    close,
+    finish,
+    recheck,
+    run_together,
+)
+from gasmon.remote import frames
+from gasmon.remote.session import covers
+from gasmon.units import US_PER_MS
+
+SEND_WAIT_S = 15.0
+"""A page that takes no frame for this long is closed (1013) [s]."""
+
+MAX_PAGE_FRAMES = 200
+"""Frames a page may send before it is closed: it has nothing to say here."""
+
+
+async def serve_live(socket: WebSocket, state: ApiState) -> None:
+    """Show one page what its principal may see of what it asks for."""
+    caller = await admit(socket, state)
+    if caller is None:
+        return
+    try:
+        stream = LiveStream(socket, state, caller)
+    except StreamClosed as refused:
+        await close(socket, state, refused.code, refused.reason)
+        return
+    try:
+        end = await run_together(
+            stream.read(),
+            stream.write(),
+            stream.guard(),
+            recheck(socket, state, caller),
+        )
+    except Exception:
+        await close(socket, state, 1011, "an error of ours; connect again")
+        raise
+    finally:
+        stream.leave()
+    await finish(socket, state, end)
+
+
+class LiveStream:
+    """One page: its filter, its place in the hub, what it was told."""
+
+    def __init__(self, socket: WebSocket, state: ApiState, caller: Caller) -> None:
+        """Read the query.
+
+        Raises:
+            StreamClosed: it asks for what there is not, or what is not the caller's.
+        """
+        self._socket = socket
+        self._state = state
+        self._scope = caller.principal.scope
+        self._area: str | None = None
+        self._mine: str | None = None
+        self._with_points = True
+        self._read_query()
+        self._number = 0
+        self._place = state.hub.join(
+            self._scope, self._wants_alarm, state.settings.api.client_queue_frames
+        )
+        self._listener = LiveListener(self._place.wake)
+
+    def _read_query(self) -> None:
+        query = self._socket.query_params
+        for name in query:
+            if name not in ("area", "mine", "points"):
+                raise StreamClosed(
+                    frames.CLOSE_MALFORMED, f"unknown parameter {name[:40]}"
+                )
+        if query.get("points", "1") not in ("0", "1"):
+            raise StreamClosed(frames.CLOSE_MALFORMED, "points is 0 or 1")
+        self._with_points = query.get("points", "1") == "1"
+        if "area" in query:
+            name = query["area"]
+            try:
+                self._area = domain.area_by(name).code
+            except KeyError:
+                self._area = name
+            if not self._scope.allows_area(self._area):
+                raise StreamClosed(frames.CLOSE_FORBIDDEN, f"area {name[:20]}")
+        if "mine" in query:
+            self._mine = query["mine"]
+            if not self._scope.allows(self._mine[:6], self._mine):
+                raise StreamClosed(frames.CLOSE_FORBIDDEN, f"mine {self._mine[:20]}")
+
+    def leave(self) -> None:
+        """Give up the places in the hub and among the listeners."""
+        self._state.hub.leave(self._place)
+        self._state.live.listeners.discard(self._listener)
+
+    def _wants_alarm(self, area: str, mine: str | None, rank: int) -> bool:
+        if self._mine is not None and mine != self._mine:
+            return False
+        return self._area is None or covers((self._area,), area)
+
+    def _wants(self, mine: LiveMine) -> bool:
+        return self._scope.allows(mine.area, mine.code) and self._wants_alarm(
+            mine.area, mine.code, 0
+        )
+
+    async def read(self) -> None:
+        """Notice when the page leaves; what it says is not needed.
+
+        Raises:
+            StreamClosed: it says too much.
+            WebSocketDisconnect: it left.
+        """
+        largest = self._state.settings.api.max_client_frame_bytes
+        for _ in range(MAX_PAGE_FRAMES):
+            message = await self._socket.receive()
+            if message["type"] == "websocket.disconnect":
+                raise WebSocketDisconnect(
+                    message.get("code") or 1006, message.get("reason")
+                )
+            if len(message.get("text") or message.get("bytes") or "") > largest:
+                raise StreamClosed(
+                    frames.CLOSE_TOO_LARGE, f"frame over {largest} bytes"
+                )
+        raise StreamClosed(frames.CLOSE_FLOOD, f"over {MAX_PAGE_FRAMES} frames")
+
+    async def guard(self) -> None:
+        """Wait until the hub cuts this page off.
+
+        Raises:
+            StreamClosed: it did.
+        """
+        await self._place.gone.wait()
+        assert self._place.cut is not None
+        raise StreamClosed(*self._place.cut)
+
+    async def write(self) -> None:
+        """Show the snapshot, then what changes.
+
+        Raises:
+            StreamClosed: the page is too slow, or there is no database.
+        """
+        try:
+            async with asyncio.timeout(READY_WAIT_S):
+                await self._state.live.ready.wait()
+                await self._state.hub.ready.wait()
+        except TimeoutError:
+            raise StreamClosed(1013, "not ready: no database; try again") from None
+        # From here to the snapshot nothing waits: no tick can fall between.
+        self._state.live.listeners.add(self._listener)
+        mines = [m for m in self._state.live.state.mines.values() if self._wants(m)]
+        mines.sort(key=lambda mine: mine.code)
+        await self._send_mines("snapshot", [self._json(mine, True) for mine in mines])
+        await self._show()
+
+    async def _show(self) -> None:
+        clock = self._state.clock
+        heartbeat_s = self._state.settings.api.heartbeat_s
+        beat_s = clock.monotonic_s() + heartbeat_s
+        while True:
+            self._place.wake.clear()
+            while self._place.queue:
+                told = self._place.queue.popleft()
+                await self._send(f'{{"type":"alarm","data":{told.body}}}')
+            changed = [
+                self._json(mine, whole)
+                for mine, whole in self._listener.take()
+                if self._wants(mine)
+            ]
+            if changed:
+                await self._send_mines("delta", changed)
+            if clock.monotonic_s() >= beat_s:
+                at_ms = clock.now_us() // US_PER_MS
+                await self._send(f'{{"type":"heartbeat","at_ms":{at_ms}}}')
+                beat_s = clock.monotonic_s() + heartbeat_s
+            try:
+                async with asyncio.timeout(max(beat_s - clock.monotonic_s(), 0)):
+                    await self._place.wake.wait()
+            except TimeoutError:
+                pass
+
+    def _json(self, mine: LiveMine, whole: bool) -> str:
+        if not self._with_points:
+            return mine.top(self._state.live.state.top_points)
+        return mine.full() if whole else mine.delta()
+
+    async def _send_mines(self, kind: str, mines: list[str]) -> None:
+        self._number += 1
+        at_ms = self._state.clock.now_us() // US_PER_MS
+        await self._send(
+            f'{{"type":"{kind}","seq":{self._number},"at_ms":{at_ms},'
+            f'"mines":[{",".join(mines)}]}}'
+        )
+
+    async def _send(self, text: str) -> None:
+        try:
+            async with asyncio.timeout(SEND_WAIT_S):
+                await self._socket.send_text(text)
+        except TimeoutError:
+            reason = f"took no frame for {SEND_WAIT_S:g} s"
+            raise StreamClosed(1013, reason) from None

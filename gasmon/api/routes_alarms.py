@@ -1,0 +1,190 @@
+"""``/alarms``, ``/incidents``: what was decided, and who confirmed it."""
+
+import asyncio
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query
+from fastapi import Path as PathParam
+from starlette.responses import Response
+
+from gasmon.api.answers import PROBLEMS, answer, area_code
+from gasmon.api.auth import Asker, Shared, no_query
+from gasmon.api.schemas import (
+    Alarm,
+    AlarmList,
+    AlarmsQuery,
+    ConfirmBody,
+    History,
+    Incident,
+    IncidentList,
+    IncidentsQuery,
+)
+from gasmon.errors import Forbidden, NotFound
+from gasmon.remote.frames import encode_body
+from gasmon.remote.texts import Told, sentence
+from gasmon.settings import DatabaseSettings
+from gasmon.store import access, alarms, db, outbox, views_alarms
+from gasmon.units import iso_us
+
+router = APIRouter(tags=["alarms"], responses=PROBLEMS)
+PLAIN = [Depends(no_query)]
+
+AlarmId = Annotated[int, PathParam(ge=1, le=2**63 - 1)]
+
+
+def with_text(row: dict[str, Any]) -> dict[str, Any]:
+    """The alarm with its sentence, as it stands now."""
+    event = "cleared" if row["cleared_at"] else "raised"
+    if row["unknown"] and event == "raised":
+        event = "unknown"
+    told = Told(
+        event=event,
+        kind=row["kind"],
+        rank=row["rank"],
+        area=row["area"],
+        mine_name=row["mine_name"],
+        place=row["place"],
+        quantity=row["quantity"],
+        value=row["value"],
+        limit=row["limit"],
+        uom=row["uom"],
+    )
+    return {**row, "text": sentence(told)}
+
+
+@router.get("/alarms", response_model=AlarmList)
+async def list_alarms(
+    asker: Asker, shared: Shared, query: Annotated[AlarmsQuery, Query()]
+) -> Response:
+    """One page of alarms, the newest first; ``next`` is the cursor of the next one."""
+    area = area_code(query.area)
+    wanted = views_alarms.AlarmFilter(
+        state=query.state,
+        areas=None if area is None else (area,),
+        mine=query.mine,
+        point=query.point,
+        kinds=None if query.kind is None else tuple(query.kind.split(",")),
+        min_rank=query.min_rank,
+        confirmed=query.confirmed,
+        from_us=query.from_,
+        to_us=query.to,
+        q=query.q,
+    )
+    who = asker.principal
+    now_us = shared.clock.now_us()
+    async with shared.pool.connection() as conn:
+        # The position first: what is stored while we read is told by the stream.
+        here = await outbox.position_async(conn)
+        rows, following, total = await views_alarms.alarms(
+            conn, who.scope, who.tier, wanted, cursor=query.cursor, limit=query.limit
+        )
+    return answer(
+        {
+            "items": [with_text(row) for row in rows],
+            "next": following,
+            "total": total,
+            "at": iso_us(now_us),
+            "seq": here.last_seq,
+        }
+    )
+
+
+@router.get("/alarms/{alarm_id}", response_model=Alarm, dependencies=PLAIN)
+async def one_alarm(asker: Asker, shared: Shared, alarm_id: AlarmId) -> Response:
+    """One alarm."""
+    return answer(await _alarm(asker, shared, alarm_id))
+
+
+async def _alarm(asker: Asker, shared: Shared, alarm_id: int) -> dict[str, Any]:
+    who = asker.principal
+    async with shared.pool.connection() as conn:
+        return with_text(await views_alarms.alarm(conn, who.scope, who.tier, alarm_id))
+
+
+@router.get("/alarms/{alarm_id}/history", response_model=History, dependencies=PLAIN)
+async def alarm_history(asker: Asker, shared: Shared, alarm_id: AlarmId) -> Response:
+    """Everything that happened to an alarm, in the order of its writing."""
+    await _alarm(asker, shared, alarm_id)
+    async with shared.pool.connection() as conn:
+        return answer({"items": await views_alarms.history(conn, alarm_id)})
+
+
+@router.post("/alarms/{alarm_id}/confirm", response_model=Alarm, dependencies=PLAIN)
+async def confirm(
+    asker: Asker, shared: Shared, alarm_id: AlarmId, body: ConfirmBody
+) -> Response:
+    """Confirm for the asker's tier; 409 when it did so at this level already."""
+    who = asker.principal
+    await _alarm(asker, shared, alarm_id)
+    if who.tier is None:
+        raise Forbidden(f"role {who.role} does not confirm alarms")
+    await asyncio.to_thread(
+        _confirm,
+        shared.settings.database,
+        alarm_id,
+        who,
+        body,
+        shared.clock.now_us(),
+    )
+    return answer(await _alarm(asker, shared, alarm_id))
+
+
+def _confirm(
+    database: DatabaseSettings,
+    alarm_id: int,
+    who: access.Principal,
+    body: ConfirmBody,
+    now_us: int,
+) -> None:
+    """Write the confirmation, its journal row and its outbox row in one transaction."""
+    assert who.tier is not None
+    tier = who.tier
+    with db.connect(database, statement_timeout_s=database.statement_timeout_s) as conn:
+
+        def once() -> None:
+            with conn.transaction():
+                alarms.confirm(
+                    conn,
+                    alarm_id,
+                    by=who.name,
+                    tier=tier,
+                    note=body.note,
+                    cause_code=body.cause_code,
+                    encode=encode_body,
+                    now_us=now_us,
+                )
+
+        db.retry_deadlock(once)
+
+
+@router.get("/incidents", response_model=IncidentList)
+async def list_incidents(
+    asker: Asker, shared: Shared, query: Annotated[IncidentsQuery, Query()]
+) -> Response:
+    """Incidents: the alarms of one unit or subject that overlap in time."""
+    async with shared.pool.connection() as conn:
+        rows = await views_alarms.incidents(
+            conn,
+            asker.principal.scope,
+            state=query.state,
+            area=area_code(query.area),
+            mine=query.mine,
+            limit=query.limit,
+        )
+    return answer({"items": rows})
+
+
+@router.get("/incidents/{incident_id}", response_model=Incident, dependencies=PLAIN)
+async def one_incident(asker: Asker, shared: Shared, incident_id: AlarmId) -> Response:
+    """One incident."""
+    async with shared.pool.connection() as conn:
+        rows = await views_alarms.incidents(
+            conn,
+            asker.principal.scope,
+            state="all",
+            incident_id=incident_id,
+            limit=1,
+        )
+    if not rows:
+        raise NotFound(f"no incident {incident_id}")
+    return answer(rows[0])

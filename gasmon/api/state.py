@@ -1,0 +1,32 @@
+"""What the routes and streams of one application share."""
+
+from dataclasses import dataclass
+
+from gasmon.api.follower import Follower
+from gasmon.api.hub import Hub
+from gasmon.api.live import LiveFollower
+from gasmon.clock import Clock
+from gasmon.settings import Settings
+from gasmon.store.db import AsyncPool
+from gasmon.telemetry import Counter, Metrics
+
+
+@dataclass(slots=True)
+class ApiState:
+    """Made when the application starts, closed when it ends.
+
+    Attributes:
+        pool: autocommit connections with a statement timeout.
+        refused_logins: tokens that were nobody's.
+        closes: streams closed by us or by them, by stream and code.
+    """
+
+    settings: Settings
+    metrics: Metrics
+    clock: Clock
+    pool: AsyncPool
+    hub: Hub
+    follower: Follower
+    live: LiveFollower
+    refused_logins: Counter
+    closes: Counter

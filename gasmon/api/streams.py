@@ -1,0 +1,392 @@
+"""The socket side of ``/api/v1/stream/alarms``; the rules are in ``remote.session``.
+
+Two tasks per client: one reads its frames, one writes ours. Events come from the hub's
+queue; a client that resumes reads the outbox in pages first, with connections of the
+pool and without anybody waiting for it, and then joins the hub without a gap or a
+duplicate: it notes the hub's position when joining, reads up to exactly there, and the
+session leaves out what was told already.
+"""
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from typing import Any
+
+import psycopg
+from fastapi import WebSocket
+from psycopg_pool import PoolTimeout
+from starlette.websockets import WebSocketDisconnect
+
+from gasmon.api.auth import Caller, identify, is_own_origin
+from gasmon.api.hub import Subscriber
+from gasmon.api.state import ApiState
+from gasmon.errors import DependencyError, RequestError
+from gasmon.remote import frames
+from gasmon.remote.session import (
+    Action,
+    Begin,
+    Close,
+    ServerSession,
+    judge_resume,
+)
+from gasmon.store.outbox import position_async
+from gasmon.store.views_alarms import open_events
+from gasmon.store.views_outbox import told_between
+
+log = logging.getLogger("gasmon.api.streams")
+
+PAGE = 500
+"""Outbox entries a resuming client reads at once; 500 × 1.2 kB = 0.6 MB."""
+
+CLOSE_WAIT_S = 10.0
+"""How long a close frame may wait for a client that does not read [s]."""
+
+READY_WAIT_S = 5.0
+"""How long a client waits for the follower's first position [s]."""
+
+RECHECK_S = 15.0
+"""How often an open stream asks whether its token or session still holds [s]."""
+
+
+NO_DATABASE = (psycopg.OperationalError, PoolTimeout, DependencyError)
+
+
+class StreamClosed(Exception):
+    """The stream ends with this code; raised by either task."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(f"{code} {reason}")
+        self.code = code
+        self.reason = reason
+
+
+async def admit(
+    socket: WebSocket, state: ApiState, subprotocol: str | None = None
+) -> Caller | None:
+    """Accept a handshake and find out who it is; None when it was sent away.
+
+    A browser's handshake from a page that is not ours is refused before anything is
+    accepted. Everybody else gets a close code, because a browser's script can read
+    that and cannot read a status.
+    """
+    from_page = "origin" in socket.headers and "authorization" not in socket.headers
+    if from_page and not is_own_origin(socket, state.settings.api.allowed_origins):
+        state.closes.inc(stream=socket.url.path, code="403")
+        await socket.close()
+        return None
+    offered = socket.scope.get("subprotocols") or []
+    await socket.accept(subprotocol if subprotocol in offered else None)
+    if offered and subprotocol is not None and subprotocol not in offered:
+        await close(socket, state, frames.CLOSE_MALFORMED, f"speak {subprotocol}")
+        return None
+    try:
+        caller = await identify(socket, state)
+        if caller.by_cookie and socket.headers.get("origin") is None:
+            raise StreamClosed(frames.CLOSE_FORBIDDEN, "a session needs an Origin")
+    except RequestError as error:
+        await close(socket, state, frames.CLOSE_UNAUTHENTICATED, str(error))
+    except NO_DATABASE:
+        await close(socket, state, 1013, "no database; try again")
+    except StreamClosed as end:
+        await close(socket, state, end.code, end.reason)
+    else:
+        return caller
+    return None
+
+
+async def close(socket: WebSocket, state: ApiState, code: int, reason: str) -> None:
+    """Close with a code, counted; gives up on a client that does not read."""
+    state.closes.inc(stream=socket.url.path, code=str(code))
+    # The protocol allows 123 bytes for the reason.
+    short = reason.encode()[:120].decode(errors="ignore")
+    try:
+        async with asyncio.timeout(CLOSE_WAIT_S):
+            await socket.close(code, short)
+    except (TimeoutError, RuntimeError, WebSocketDisconnect, OSError):
+        # It is gone, or will be when the server drops the transport.
+        log.debug("close %s not delivered: %s", code, reason)
+
+
+async def recheck(socket: WebSocket, state: ApiState, caller: Caller) -> None:
+    """Watch that the token or session still holds, as long as the stream lasts.
+
+    Raises:
+        StreamClosed: it was revoked, ended, or its rights changed.
+    """
+    while True:
+        await asyncio.sleep(RECHECK_S)
+        try:
+            found = await identify(socket, state)
+        except RequestError as error:
+            raise StreamClosed(frames.CLOSE_UNAUTHENTICATED, str(error)) from None
+        except Exception as error:
+            # Without a database nobody can be asked; the stream says by complete_to
+            # that it is behind, and the next round asks again.
+            log.warning("rights of %s unchecked: %s", caller.principal.name, error)
+            continue
+        if found.principal != caller.principal:
+            raise StreamClosed(frames.CLOSE_UNAUTHENTICATED, "rights changed; resume")
+
+
+async def run_together(*parts: Coroutine[Any, Any, None]) -> StreamClosed:
+    """Run the tasks of one stream until the first ends; end the others.
+
+    Returns:
+        Why it ended.
+    """
+    tasks = [asyncio.create_task(part) for part in parts]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    ends = [task.exception() for task in done if not task.cancelled()]
+    for end in ends:
+        if isinstance(end, StreamClosed):
+            return end
+    for end in ends:
+        if isinstance(end, WebSocketDisconnect):
+            return StreamClosed(-end.code, end.reason)
+    for end in ends:
+        if isinstance(end, NO_DATABASE):
+            return StreamClosed(1013, "no database; resume later")
+    for end in ends:
+        if end is not None:
+            raise end
+    return StreamClosed(1000, "done")
+
+
+async def finish(socket: WebSocket, state: ApiState, end: StreamClosed) -> None:
+    """Close as a stream ended; a negative code is the client's own."""
+    if end.code < 0:
+        state.closes.inc(stream=socket.url.path, code=str(-end.code))
+    else:
+        await close(socket, state, end.code, end.reason)
+
+
+async def serve_alarms(socket: WebSocket, state: ApiState) -> None:
+    """Speak ``gasmon.alarms.v1`` with one client until it ends."""
+    caller = await admit(socket, state, frames.SUBPROTOCOL)
+    if caller is None:
+        return
+    for name in socket.query_params:
+        await close(
+            socket, state, frames.CLOSE_MALFORMED, f"unknown parameter {name[:40]}"
+        )
+        return
+    stream = AlarmStream(socket, state, caller)
+    try:
+        end = await run_together(
+            stream.read(),
+            stream.write(),
+            stream.guard(),
+            recheck(socket, state, caller),
+        )
+    except Exception:
+        await close(socket, state, 1011, "an error of ours; resume")
+        raise
+    finally:
+        stream.leave()
+    await finish(socket, state, end)
+
+
+class AlarmStream:
+    """One client's socket, session and place in the hub."""
+
+    def __init__(self, socket: WebSocket, state: ApiState, caller: Caller) -> None:
+        self._socket = socket
+        self._state = state
+        self._scope = caller.principal.scope
+        self._principal = caller.principal
+        self._api = state.settings.api
+        self._begin: asyncio.Future[Begin] = asyncio.get_running_loop().create_future()
+        self._subscriber: Subscriber | None = None
+        self._has_joined = asyncio.Event()
+        self._joined = 0
+        self._session = ServerSession(
+            allows_area=self._scope.allows_area,
+            heartbeat_s=self._api.heartbeat_s,
+            max_frame_bytes=self._api.max_client_frame_bytes,
+            at_s=state.clock.monotonic_s(),
+        )
+
+    def leave(self) -> None:
+        """Give up the place in the hub."""
+        if self._subscriber is not None:
+            self._state.hub.leave(self._subscriber)
+
+    async def read(self) -> None:
+        """Take the client's frames, and notice when it falls silent.
+
+        Raises:
+            StreamClosed: it broke a rule, or was silent.
+            WebSocketDisconnect: it left.
+        """
+        while True:
+            wait_s = self._session.silent_at_s() - self._state.clock.monotonic_s()
+            try:
+                async with asyncio.timeout(max(wait_s, 0.01)):
+                    message = await self._socket.receive()
+            except TimeoutError:
+                end = self._session.overdue(self._state.clock.monotonic_s())
+                if end is not None:
+                    raise StreamClosed(end.code, end.reason) from None
+                continue
+            if message["type"] == "websocket.disconnect":
+                raise WebSocketDisconnect(
+                    message.get("code") or 1006, message.get("reason")
+                )
+            text = message.get("text")
+            if text is None:
+                self._do(self._session.receive_binary())
+            else:
+                now_s = self._state.clock.monotonic_s()
+                self._do(self._session.receive(text, now_s))
+
+    def _do(self, actions: list[Action]) -> None:
+        for action in actions:
+            if isinstance(action, Close):
+                raise StreamClosed(action.code, action.reason)
+            self._begin.set_result(action)
+
+    async def guard(self) -> None:
+        """Wait until the hub cuts this client off; its writer may be stuck in a send.
+
+        Raises:
+            StreamClosed: it did.
+        """
+        await self._has_joined.wait()
+        assert self._subscriber is not None
+        await self._subscriber.gone.wait()
+        assert self._subscriber.cut is not None
+        raise StreamClosed(*self._subscriber.cut)
+
+    async def write(self) -> None:
+        """Greet, answer the subscription, then tell events and beat for ever.
+
+        Raises:
+            StreamClosed: there is no database.
+        """
+        hub = self._state.hub
+        try:
+            async with asyncio.timeout(READY_WAIT_S):
+                await hub.ready.wait()
+        except TimeoutError:
+            raise StreamClosed(1013, "not ready: no database; try again") from None
+        self._session.epoch = hub.epoch
+        await self._socket.send_text(
+            frames.hello(
+                server="gasmon",
+                epoch=hub.epoch,
+                head=hub.position,
+                now_us=self._state.clock.now_us(),
+                heartbeat_s=self._api.heartbeat_s,
+                principal=self._principal.name,
+                areas=self._principal.areas,
+            )
+        )
+        begin = await self._begin
+        await self._answer(begin)
+        await self._tell()
+
+    async def _answer(self, begin: Begin) -> None:
+        refusal: tuple[str, str] | None = None
+        if begin.resume is not None:
+            async with self._state.pool.connection() as conn:
+                here = await position_async(conn)
+            refusal = judge_resume(
+                begin.resume,
+                epoch=here.epoch,
+                first_seq=here.first_seq,
+                last_seq=here.last_seq,
+            )
+            if refusal is None:
+                await self._socket.send_text(self._session.resumed(begin.resume[1]))
+                await self._catch_up(begin.resume[1], here.last_seq)
+                return
+            await self._socket.send_text(frames.refused(*refusal))
+        self._join()
+        async with self._state.pool.connection() as conn:
+            found = await open_events(conn, self._scope)
+        bodies = [
+            frames.encode_body(one)
+            for one in found
+            if self._session.wants(one.event.area, one.event.rank)
+        ]
+        # What comes while we read is queued, and follows the snapshot.
+        await self._socket.send_text(self._session.snapshot(self._joined, bodies))
+
+    def _join(self) -> None:
+        hub = self._state.hub
+        if hub.epoch != self._session.epoch:
+            raise StreamClosed(frames.CLOSE_RESTART, "a new epoch began; resume")
+        self._joined = hub.position
+        self._subscriber = hub.join(
+            self._scope,
+            lambda area, mine, rank: self._session.wants(area, rank),
+            self._api.client_queue_frames,
+        )
+        self._has_joined.set()
+
+    async def _catch_up(self, after: int, head: int) -> None:
+        """Tell the past, then join the hub exactly where the past ends."""
+        after = await self._tell_past(after, head)
+        # The first reading may have taken minutes on a slow line. What came since is
+        # read the same way until the rest is short, so that the hub's queue does not
+        # have to hold it.
+        while self._state.hub.position - after > PAGE:
+            after = await self._tell_past(after, self._state.hub.position)
+        self._join()
+        await self._tell_past(after, self._joined)
+
+    async def _tell_past(self, after: int, up_to: int) -> int:
+        """Tell this client's entries in (after, up_to] from the outbox."""
+        while after < up_to:
+            async with self._state.pool.connection() as conn:
+                entries = await told_between(
+                    conn,
+                    self._scope,
+                    after=after,
+                    up_to=up_to,
+                    areas=self._session.areas,
+                    min_rank=self._session.min_rank,
+                    limit=PAGE,
+                )
+            for entry in entries:
+                await self._send_event(entry.seq, entry.body)
+            after = entries[-1].seq if len(entries) == PAGE else up_to
+        return after
+
+    async def _send_event(self, seq: int, body: str) -> None:
+        frame = self._session.event(seq, body)
+        if frame is not None:
+            await self._socket.send_text(frame)
+
+    async def _tell(self) -> None:
+        """Tell what the hub queues; beat in between."""
+        place = self._subscriber
+        assert place is not None
+        clock = self._state.clock
+        beat_s = clock.monotonic_s() + self._api.heartbeat_s
+        while True:
+            while place.queue:
+                entry = place.queue.popleft()
+                await self._send_event(entry.seq, entry.body)
+            if clock.monotonic_s() >= beat_s:
+                await self._socket.send_text(self._beat(place))
+                beat_s = clock.monotonic_s() + self._api.heartbeat_s
+                continue
+            place.wake.clear()
+            try:
+                async with asyncio.timeout(max(beat_s - clock.monotonic_s(), 0)):
+                    await place.wake.wait()
+            except TimeoutError:
+                pass
+
+    def _beat(self, place: Subscriber) -> str:
+        """A heartbeat; everything up to ``seen`` that matched has been sent."""
+        hub = self._state.hub
+        return self._session.heartbeat(
+            place.seen, self._state.clock.now_us(), hub.complete_to_us
+        )

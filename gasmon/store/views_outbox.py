@@ -1,0 +1,43 @@
+"""The outbox as one resuming client sees it: its scope, its areas, its levels."""
+
+from psycopg import sql
+from psycopg.rows import class_row
+
+from gasmon.store.db import AsyncConnection
+from gasmon.store.outbox import Told
+from gasmon.store.scope import Scope, scope_condition
+
+_BETWEEN = sql.SQL(
+    "SELECT seq, run, area_code AS area, mine, alarm_id, event, rank, body"
+    " FROM outbox WHERE seq > %(after)s AND seq <= %(up_to)s"
+    " AND run = 0 AND rank >= %(min_rank)s AND {scope} AND {areas}"
+    " ORDER BY seq LIMIT %(limit)s"
+)
+
+
+async def told_between(
+    conn: AsyncConnection,
+    scope: Scope,
+    *,
+    after: int,
+    up_to: int,
+    areas: tuple[str, ...] | None,
+    min_rank: int,
+    limit: int,
+) -> list[Told]:
+    """Live rows of one subscription in (after, up_to], in order.
+
+    Args:
+        areas: further restriction of the scope; None = none.
+        min_rank: least level.
+        limit: rows at most; fewer mean that there are no more.
+    """
+    query = _BETWEEN.format(
+        scope=scope_condition(scope, "area_code", "mine"),
+        areas=scope_condition(Scope(areas, None), "area_code", "mine"),
+    )
+    cursor = conn.cursor(row_factory=class_row(Told))
+    await cursor.execute(
+        query, {"after": after, "up_to": up_to, "min_rank": min_rank, "limit": limit}
+    )
+    return await cursor.fetchall()
