@@ -42,6 +42,7 @@ class PointBook:
         self._fresh: list[PointDef] = []
         self._provisional: dict[str, int] = {}
         self._by_no: dict[str, dict[str, int]] = {}
+        self._rows: dict[str, Int32] = {}
 
     def load(self, mines: Iterable[MineDef], versions: Iterable[PointDef]) -> None:
         """Begin with what the database knows, mine by mine."""
@@ -50,11 +51,19 @@ class PointBook:
         self._fresh.extend(versions)
         self.point_id = np.asarray([p.point_id for p in self.table.current], np.int32)
         self._by_no.clear()
+        self._rows.clear()
 
     def fresh(self) -> list[PointDef]:
         """Versions that came since the last call, oldest first."""
         fresh, self._fresh = self._fresh, []
         return fresh
+
+    def rows_of_mine(self, mine: str) -> Int32:
+        """All rows of a mine, int32[k]; empty when it is unknown."""
+        rows = self._rows.get(mine)
+        if rows is None:
+            rows = self._rows[mine] = self.table.rows_of_mine(mine)
+        return rows
 
     # What decoding asks
 
@@ -70,7 +79,7 @@ class PointBook:
         known = self._by_no.get(mine)
         if known is None:
             known = {}
-            for row in self.table.rows_of_mine(mine):
+            for row in self.rows_of_mine(mine):
                 key = self.table.keys[row]
                 if key.system == "01" or key.no not in known:
                     known[key.no] = int(row)
@@ -114,8 +123,7 @@ class PointBook:
                 known one changes nothing.
 
         Returns:
-            The versions that are new: points never defined before, and points of
-            which something changed.
+            Every point as it stands now, or nothing when the revision is not newer.
         """
         mine = definition.mine
         number = self.table.mine_index.get(mine.code)
@@ -123,20 +131,17 @@ class PointBook:
             known_rev = self.table.mines[number].rev
             if known_rev is not None and definition.rev <= known_rev:
                 return []
-        changed = []
+        changed, standing = [], []
         for point in definition.points:
             row = self.table.index.get(point.key)
             known = None if row is None else self.table.current[row]
-            version = merged(
-                point,
-                known,
-                definition.refused.get(point.key, ()),
-                definition.arrived_us,
-            )
+            refused = definition.refused.get(point.key, ())
+            version = merged(point, known, refused, definition.arrived_us)
             if version is not None:
                 changed.append(version)
+            standing.append(version or known)
         self._extend((mine,), changed)
-        return changed
+        return [point for point in standing if point is not None]
 
     def _extend(self, mines: Iterable[MineDef], points: list[PointDef]) -> None:
         self.table = self.table.extended(mines, points)
@@ -147,6 +152,7 @@ class PointBook:
             self.point_id = grown.astype(np.int32)
         for point in points:
             self._by_no.pop(point.key.mine, None)
+            self._rows.pop(point.key.mine, None)
 
     # What the database tells
 

@@ -11,7 +11,7 @@ from gasmon.alarms.engine import AlarmEngine
 from gasmon.alarms.events import AlarmEvent
 from gasmon.alarms.quiet import QuietTable
 from gasmon.alarms.silence import Sign
-from gasmon.batch import FrameKey, Packet, ReadingBatch, Reject
+from gasmon.batch import Frame, FrameKey, Packet, ReadingBatch, Reject
 from gasmon.ingest.decode import (
     Decoded,
     DecodeLimits,
@@ -23,6 +23,7 @@ from gasmon.ingest.decode import (
 )
 from gasmon.ingest.dedupe import SeenFrames
 from gasmon.pipeline.book import PointBook
+from gasmon.pipeline.latest import LatestPoints, latest_points
 from gasmon.points import PointDef, PointKey
 
 # What is read before the readings that came after it: a definition must be known
@@ -37,10 +38,11 @@ class Judged:
     Attributes:
         packets: what it came from, to be acknowledged after the commit.
         batches: the readings, in order.
-        definitions: what mines told, with the versions that were new.
+        definitions: what mines told, with all their points as they stand now.
         unknown: points that sent and are not defined.
-        heard: mine indices of which something came.
-        offline: mines that said goodbye or whose last will came.
+        newest: newest accepted frame of each mine that sent one.
+        online: mines of which was learned whether they are heard.
+        latest: what is known now of each mine in ``online``.
     """
 
     packets: Sequence[Packet] = ()
@@ -52,8 +54,9 @@ class Judged:
     mine_events: list[MineEvent] = field(default_factory=list)
     repeated: list[FrameKey] = field(default_factory=list)
     marks: Sequence[int] = ()
-    heard: set[int] = field(default_factory=set)
+    newest: dict[str, Frame] = field(default_factory=dict)
     online: dict[str, bool] = field(default_factory=dict)
+    latest: list[LatestPoints] = field(default_factory=list)
 
     @property
     def n_readings(self) -> int:
@@ -108,6 +111,14 @@ class Evaluator:
         self._adopt(now_us)
         if marks:
             self._tick(ReadingBatch.empty(), marks, (), quiet, now_us, judged)
+        for event in judged.events:
+            if event.subject_type == "mine":
+                judged.online[event.mine] = event.event == "cleared"
+        judged.latest = [
+            points
+            for mine in judged.online
+            if (points := latest_points(self.book, self.engine.state, mine))
+        ]
         return judged
 
     def _decode(self, packets: Sequence[Packet]) -> Decoded:
@@ -143,10 +154,11 @@ class Evaluator:
         """Take definitions and states; returns what the engine must know of them."""
         judged.rejects += decoded.rejects
         for definition in decoded.definitions:
-            changed = self.book.define(definition)
+            standing = self.book.define(definition)
             # A number may mean another row now (system 02 instead of 01).
             self._layouts.forget(definition.mine.code)
-            judged.definitions.append((definition, changed))
+            if standing:
+                judged.definitions.append((definition, standing))
         self._adopt(now_us)
         signs = [sign for state in decoded.states for sign in self._sign(state, judged)]
         return signs
@@ -178,15 +190,12 @@ class Evaluator:
         ]
 
     def _collect(self, decoded: Decoded, judged: Judged) -> None:
-        table = self.book.table
         for frame in decoded.frames:
             self.seen.add(frame.key, frame.device_ms)
             if frame.channel == "data":
                 self.boots[frame.key.mine] = frame.key.boot
-            number = table.mine_index.get(frame.key.mine)
-            if number is not None:
-                judged.heard.add(number)
-                judged.online[frame.key.mine] = True
+                judged.newest[frame.key.mine] = frame
+            judged.online[frame.key.mine] = True
         if decoded.batch.n or decoded.frames:
             judged.batches.append(decoded.batch)
         judged.rejects += decoded.rejects

@@ -1,0 +1,179 @@
+"""Persist: one transaction for everything that a turn found out.
+
+Order inside the transaction: definitions, points, readings, latest values, rejects,
+then alarms and journal, and last the outbox under its lock (store/outbox.py says
+why). Either all of it is committed or none, and only then is the broker told.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from gasmon.batch import Int32, ReadingBatch, Reject
+from gasmon.pipeline.book import PointBook
+from gasmon.pipeline.evaluate import Judged
+from gasmon.pipeline.latest import LatestPoints
+from gasmon.points import PointKey
+from gasmon.store import alarms, clock_marks, points, readings, rejects
+from gasmon.store.alarms import StoredEvent
+from gasmon.store.db import Connection, retry_deadlock
+from gasmon.store.latest import LATEST_DTYPE, MineLatest, upsert_latest
+from gasmon.store.partitions import Partitions
+
+
+@dataclass(slots=True)
+class Persisted:
+    """What one transaction wrote.
+
+    Attributes:
+        events: those that were not stored before.
+        last_seq: the outbox position after it; 0 when nothing was told.
+    """
+
+    n_frames: int = 0
+    n_readings: int = 0
+    n_duplicates: int = 0
+    n_rejects: int = 0
+    last_seq: int = 0
+    events: list[StoredEvent] = field(default_factory=list)
+
+
+class Writer:
+    """Writes turns to one database connection."""
+
+    def __init__(
+        self,
+        conn: Connection,
+        book: PointBook,
+        partitions: Partitions,
+        encode: Callable[[StoredEvent], str],
+        *,
+        owner: str,
+        run: int = 0,
+    ) -> None:
+        self.conn = conn
+        self._book = book
+        self._partitions = partitions
+        self._encode = encode
+        self._owner = owner
+        self._run = run
+        self._mines = set(points.load_mine_ids(conn))
+        conn.commit()
+
+    def persist(self, judged: Judged, now_us: int) -> Persisted:
+        """Commit one turn; a deadlock is tried again as a whole.
+
+        Args:
+            now_us: when it is recorded [µs UTC].
+
+        Raises:
+            psycopg.Error: the database is away or refuses; nothing was written.
+        """
+        for batch in judged.batches:
+            self._partitions.ensure(self.conn, batch.at_us, now_us)
+            judged_us = np.asarray([f.judged_us for f in batch.frames], np.int64)
+            self._partitions.ensure(self.conn, judged_us, now_us)
+        ids: dict[PointKey, int] = {}
+
+        def turn() -> Persisted:
+            ids.clear()
+            with self.conn.transaction():
+                return self._write(judged, now_us, ids)
+
+        written = retry_deadlock(turn)
+        # Only what is committed may be remembered as stored.
+        self._book.set_ids(ids)
+        self._mines |= {mine for mine, _, _ in ids}
+        self._mines |= {d.mine.code for d, _ in judged.definitions}
+        self._mines |= set(judged.newest) | {e.mine for e in judged.events}
+        return written
+
+    def _write(
+        self, judged: Judged, now_us: int, ids: dict[PointKey, int]
+    ) -> Persisted:
+        out = Persisted()
+        for definition, standing in judged.definitions:
+            points.save_definitions(
+                self.conn, definition.mine, standing, now_us=definition.arrived_us
+            )
+        self._ensure_mines(judged, now_us)
+        self._ensure_points(judged, now_us, ids)
+        refused = list(judged.rejects)
+        for batch in judged.batches:
+            refused += self._store(batch, ids, out)
+        upsert_latest(self.conn, self._run, self._latest(judged, ids, now_us))
+        out.n_rejects = sum(reject.n for reject in refused)
+        rejects.append(self.conn, refused)
+        if judged.marks:
+            clock_marks.append(self.conn, self._run, self._owner, judged.marks, now_us)
+        recorded = alarms.record(self.conn, judged.events, self._encode, now_us)
+        out.events, out.last_seq = recorded.events, recorded.last_seq
+        return out
+
+    def _ensure_mines(self, judged: Judged, now_us: int) -> None:
+        heard = set(judged.online) | {e.mine for e in judged.events}
+        for code in sorted(heard - self._mines):
+            points.ensure_mine(self.conn, code, now_us)
+
+    def _ensure_points(
+        self, judged: Judged, now_us: int, ids: dict[PointKey, int]
+    ) -> None:
+        rows = [batch.row for batch in judged.batches]
+        rows += [latest.row for latest in judged.latest]
+        if not rows:
+            return
+        new = self._book.without_id(np.concatenate(rows))
+        ids |= points.ensure_points(self.conn, [point.key for point in new], now_us)
+
+    def _point_ids(self, rows: Int32, ids: dict[PointKey, int]) -> Int32:
+        found = self._book.point_id[rows]
+        if ids:
+            keys = self._book.table.keys
+            for position in np.flatnonzero(found == 0):
+                found[position] = ids[keys[rows[position]]]
+        return found
+
+    def _store(
+        self, batch: ReadingBatch, ids: dict[PointKey, int], out: Persisted
+    ) -> Sequence[Reject]:
+        result = readings.copy_frames_and_readings(
+            self.conn, self._run, batch.frames, self._point_ids(batch.row, ids), batch
+        )
+        out.n_frames += result.n_frames
+        out.n_readings += result.n_readings
+        out.n_duplicates += result.n_duplicates
+        return [*result.contradictions, *result.rejects]
+
+    def _latest(
+        self, judged: Judged, ids: dict[PointKey, int], now_us: int
+    ) -> list[MineLatest]:
+        return [
+            self._mine_latest(points_of, judged, ids, now_us)
+            for points_of in judged.latest
+        ]
+
+    def _mine_latest(
+        self,
+        latest: LatestPoints,
+        judged: Judged,
+        ids: dict[PointKey, int],
+        now_us: int,
+    ) -> MineLatest:
+        packed = np.empty(len(latest.row), LATEST_DTYPE)
+        packed["point_id"] = self._point_ids(latest.row, ids)
+        packed["state"] = latest.state
+        packed["value"] = latest.value
+        packed["at_us"] = latest.at_us
+        packed["arrived_us"] = latest.arrived_us
+        frame = judged.newest.get(latest.mine)
+        arrived = int(latest.arrived_us.max()) if len(latest.row) else now_us
+        return MineLatest(
+            mine=latest.mine,
+            online=judged.online[latest.mine],
+            boot=frame.key.boot if frame else None,
+            frame_seq=frame.key.seq if frame else None,
+            judged_us=frame.judged_us if frame else None,
+            arrived_us=frame.arrived_us if frame else arrived,
+            points=packed,
+        )

@@ -1,0 +1,114 @@
+"""What ingest must know before it takes the first frame: read from the database."""
+
+from math import nan
+
+import numpy as np
+
+from gasmon.alarms.engine import AlarmEngine, LivingAlarm
+from gasmon.alarms.kinds import ALL_KINDS, LINK_BREAK
+from gasmon.batch import FrameKey
+from gasmon.ingest.dedupe import SeenFrames
+from gasmon.ingest.payloads import RaisedAlarm
+from gasmon.pipeline.annunciate import Annunciator
+from gasmon.pipeline.book import PointBook
+from gasmon.points import PointKey
+from gasmon.store import alarms, frames, latest, points
+from gasmon.store.alarms import OpenAlarm
+from gasmon.store.db import Connection
+from gasmon.units import US_PER_H, US_PER_MS
+
+SEEN_BACK_US = 24 * US_PER_H
+"""How far back frames are remembered as seen [µs]: longer than a broker's backlog of
+unacknowledged frames lasts. An older repeat is harmless, it only costs a fall-back."""
+
+
+def restore(
+    conn: Connection,
+    book: PointBook,
+    engine: AlarmEngine,
+    seen: SeenFrames,
+    annunciator: Annunciator,
+    now_us: int,
+) -> None:
+    """Fill everything from the database.
+
+    Args:
+        book: empty; gets all mines and points.
+        engine: new; gets the newest values and the open alarms of its run.
+        seen: gets the frames of the last day.
+        annunciator: gets what is raised.
+        now_us: from when silence counts: while we were away nobody was silent [µs].
+    """
+    book.load(points.load_mines(conn), points.load_point_versions(conn, retired=True))
+    engine.adopt(book.table, book.fresh(), now_us)
+    _restore_values(conn, book, engine, now_us)
+    annunciator.know(mine.code for mine in book.table.mines)
+    living = []
+    for alarm in alarms.open_alarms(conn, engine.run):
+        row = _row(book, alarm)
+        mine = book.table.mine_index.get(alarm.mine, -1)
+        if alarm.kind not in ALL_KINDS or (alarm.kind != LINK_BREAK and row < 0):
+            # Another version's kind, or a subject that is no point: it stays open
+            # for people, and the engine has no opinion of it.
+            continue
+        living.append(
+            LivingAlarm(
+                kind=alarm.kind,
+                row=row,
+                mine=mine,
+                raised_us=alarm.raised_at_us,
+                rank=alarm.rank,
+                peak=nan if alarm.peak is None else alarm.peak,
+                peak_at_us=alarm.peak_at_us or alarm.raised_at_us,
+                unknown=alarm.unknown,
+            )
+        )
+        annunciator.restore(alarm.mine, _key(alarm), _raised(alarm))
+    engine.resume(living)
+    since_us = now_us - SEEN_BACK_US
+    for code, boot, seq, device_ms in frames.seen_since(conn, engine.run, since_us):
+        seen.add(FrameKey(engine.run, code, boot, seq), device_ms)
+    conn.commit()
+
+
+def _restore_values(
+    conn: Connection, book: PointBook, engine: AlarmEngine, now_us: int
+) -> None:
+    row_of = {int(i): row for row, i in enumerate(book.point_id)}
+    state = engine.state
+    for _, packed in latest.load_latest(conn, engine.run).values():
+        known = [i for i, p in enumerate(packed["point_id"]) if int(p) in row_of]
+        if not known:
+            continue
+        rows = np.asarray([row_of[int(packed["point_id"][i])] for i in known])
+        kept = packed[known]
+        state.last_at_us[rows] = kept["at_us"]
+        state.last_value[rows] = kept["value"]
+        state.last_state[rows] = kept["state"]
+        good = ~np.isnan(kept["value"])
+        state.good_at_us[rows[good]] = kept["at_us"][good]
+        state.last_arrived_us[rows] = now_us
+
+
+def _row(book: PointBook, alarm: OpenAlarm) -> int:
+    if alarm.system is None or alarm.no is None:
+        return -1
+    row = book.table.row_of(PointKey(alarm.mine, alarm.system, alarm.no))
+    return -1 if row is None else row
+
+
+def _key(alarm: OpenAlarm) -> str:
+    subject = f"{alarm.subject_type}:{alarm.subject_id}"
+    return f"{alarm.run}/{subject}/{alarm.kind}/{alarm.raised_at_us}"
+
+
+def _raised(alarm: OpenAlarm) -> RaisedAlarm:
+    return RaisedAlarm(
+        id=_key(alarm),
+        no=alarm.no or "",
+        kind=alarm.kind,
+        rank=alarm.rank,
+        value=alarm.value,
+        since_ms=alarm.raised_at_us // US_PER_MS,
+        confirmed=bool(alarm.confirmed_by),
+    )
