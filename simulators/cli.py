@@ -201,6 +201,9 @@ def _speaker(quiet: bool) -> Callable[[str], None]:
 def _on_signals(stop: Callable[[], None]) -> None:
     def handler(_number: int, _frame: FrameType | None) -> None:
         stop()
+        # A second signal ends the process at once, without the goodbye.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
     signal.signal(signal.SIGINT, handler)
     signal.signal(signal.SIGTERM, handler)

@@ -14,6 +14,7 @@ from simulators.link import Broker, Link, Tally
 
 _FIRST_PAUSE_S = 0.25
 _LONGEST_PAUSE_S = 5.0
+_LINK_PAUSE_S = 1.0
 _CONNECTS_PER_TURN = 16
 _MISC_S = 0.5
 
@@ -133,17 +134,22 @@ class Fleet:
             self.turn(turn_s)
         return True
 
-    def start(self, patience_s: float) -> None:
+    def start(
+        self, patience_s: float, given_up: Callable[[], bool] = lambda: False
+    ) -> None:
         """Wait for the first connection; the others may still follow.
+
+        Args:
+            given_up: asked all the time; true ends the waiting without an error.
 
         Raises:
             DependencyError: nobody answers in time, or the broker refuses the login.
         """
         self.wait_until(
-            lambda: self.n_connected > 0 or bool(self.tally.refusal),
+            lambda: self.n_connected > 0 or bool(self.tally.refusal) or given_up(),
             time.monotonic() + patience_s,
         )
-        if self.n_connected == 0:
+        if self.n_connected == 0 and not given_up():
             why = self.tally.refusal or self.last_error or "no answer"
             where = f"{self._broker.host}:{self._broker.port}"
             raise DependencyError(f"MQTT broker {where}: {why}")
@@ -171,21 +177,28 @@ class Fleet:
         return flushed
 
     def _open_links(self, now_s: float) -> None:
-        if now_s < self._knock_at_s:
-            return
-        closed = [link for link in self.links if not link.opening]
-        # Nobody inside: send one ahead instead of all against a shut door.
         inside = any(link.connected for link in self.links)
-        knocking = len(self.links) - len(closed)
-        if not closed or (not inside and knocking):
+        if inside:
+            self._pause_s = _FIRST_PAUSE_S
+            # A link that was thrown out waits, so that two simulators of one mine do
+            # not take its client id from each other as fast as they can.
+            latest_s = now_s - _LINK_PAUSE_S
+            able = [
+                link
+                for link in self.links
+                if not link.opening and link.closed_at_s <= latest_s
+            ]
+            able = able[:_CONNECTS_PER_TURN]
+        elif now_s < self._knock_at_s or any(link.opening for link in self.links):
             return
-        for link in closed[: _CONNECTS_PER_TURN if inside else 1]:
+        else:
+            # Nobody inside: send one ahead instead of all against a shut door.
+            able = self.links[:1]
+            self._knock_at_s = now_s + self._pause_s
+            self._pause_s = min(self._pause_s * 2, _LONGEST_PAUSE_S)
+        for link in able:
             try:
                 link.connect()
             except OSError as error:
                 self.last_error = str(error)
-                self._knock_at_s = now_s + self._pause_s
-                self._pause_s = min(self._pause_s * 2, _LONGEST_PAUSE_S)
                 return
-        if inside:
-            self._pause_s = _FIRST_PAUSE_S

@@ -7,6 +7,7 @@ client, so nothing depends on what a client object remembers.
 """
 
 import ssl
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -93,6 +94,7 @@ class Link:
         self._leaving = False
         self._closing = False
         self.connected = False
+        self.closed_at_s = float("-inf")
 
     @property
     def shared(self) -> bool:
@@ -183,6 +185,12 @@ class Link:
         """The socket has something to read."""
         if self._client is not None:
             self._client.loop_read()
+        # TLS decrypts whole records: what it holds back, no selector reports.
+        while self._client is not None:
+            sock = self._client.socket()
+            if not isinstance(sock, ssl.SSLSocket) or not sock.pending():
+                return
+            self._client.loop_read()
 
     def write(self) -> None:
         """The socket takes more."""
@@ -239,6 +247,7 @@ class Link:
             self._tally.losses += 1
         self.connected = False
         self._client = None
+        self.closed_at_s = time.monotonic()
         for message in reversed(self._in_flight.values()):
             if message.topic == message.gateway.backfill_topic:
                 self._backfill.appendleft(message)

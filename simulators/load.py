@@ -178,10 +178,13 @@ class Load:
             DependencyError: the broker cannot be reached.
         """
         settings, fleet = self._settings, self.fleet
-        fleet.start(settings.patience_s)
+        fleet.start(settings.patience_s, lambda: self._stopping)
         # Definitions first, so that the load itself is frames alone.
         fleet.wait_until(
-            lambda: all(link.connected and link.idle for link in fleet.links),
+            lambda: (
+                self._stopping
+                or all(link.connected and link.idle for link in fleet.links)
+            ),
             time.monotonic() + settings.patience_s,
         )
         self._say(f"{settings.mines} mines defined, sending")
@@ -205,7 +208,7 @@ class Load:
             "dropped": fleet.n_dropped,
             "readings": sent * settings.points,
             "target_frames_per_s": round(settings.mines / settings.cycle_s, 3),
-            "sent_frames_per_s": round(sent / sent_in_s, 3),
+            "sent_frames_per_s": round(sent / max(sent_in_s, 1e-9), 3),
             "acked_frames_per_s": round(acked / acked_in_s, 3),
             "acked_readings_per_s": round(acked * settings.points / acked_in_s, 1),
             "late_ms": _spread_ms(self._late_s),

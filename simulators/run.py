@@ -116,7 +116,9 @@ class CityRun:
             client_prefix=f"drill{settings.run}" if settings.run else "gateway",
         )
         self.report = CityReport(len(plan.mines), plan.n_points, boot)
-        self._groups = self._deal(plan, gateways)
+        self._plan = plan
+        self._gateways = gateways
+        self._groups: list[_Group] = []
 
     def stop(self) -> None:
         """Ask the run to end; safe in a signal handler."""
@@ -131,7 +133,12 @@ class CityRun:
         settings, report = self._settings, self.report
         self._say(f"connecting {len(self.fleet.links)} gateways")
         try:
-            self.fleet.start(settings.patience_s)
+            self.fleet.start(settings.patience_s, lambda: self._stopping)
+            # The city begins when somebody listens, so that a slow broker does not
+            # swallow the first minutes and the incidents in them.
+            self._start_s = time.monotonic()
+            self._start_us = time.time_ns() // 1000
+            self._groups = self._deal()
             self._loop()
         finally:
             # Without a broker there is little hope, but it may be restarting.
@@ -147,8 +154,8 @@ class CityRun:
             report.losses = self.fleet.tally.losses
         return report
 
-    def _deal(self, plan: CityPlan, gateways: list[MineGateway]) -> list[_Group]:
-        settings = self._settings
+    def _deal(self) -> list[_Group]:
+        settings, plan = self._settings, self._plan
         real_cycle_s = settings.cycle_s / settings.speed
         n = int(real_cycle_s / _GROUP_SPACING_S)
         n = max(1, min(n, _MAX_GROUPS, len(plan.mines)))
@@ -164,7 +171,7 @@ class CityRun:
                 incident_at_us=self._start_us + DELAY_S * US_PER_S,
             )
             due_s = self._start_s + real_cycle_s * k / n
-            groups.append(_Group(city, gateways[k::n], due_s))
+            groups.append(_Group(city, self._gateways[k::n], due_s))
         return groups
 
     def _loop(self) -> None:
