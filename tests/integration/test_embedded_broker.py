@@ -326,7 +326,10 @@ def test_mines_and_annunciator_hear_only_theirs(
     assert annunciator.subscribe("gasmon/v1/+/+/alarms")
     assert annunciator.subscribe("gasmon/v1/state")
     for client in (mines, annunciator):
-        for topic in ("#", "gasmon/v1/#", f"{MINE}/data", "gasmon/v1/+/+/+"):
+        for topic in (
+            *("#", "gasmon/v1/#", f"{MINE}/data", "gasmon/v1/+/+/+"),
+            *("$MQTT/sub/#", "$JS/#", "$SYS/#"),  # other sessions' deliveries
+        ):
             assert not client.subscribe(topic), topic
     assert not mines.subscribe(f"{MINE}/alarms")
     assert not annunciator.subscribe(f"{MINE}/cmd/req")

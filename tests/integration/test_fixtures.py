@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 from tests.fix_broker import Broker
+from tests.fix_found import pytest_report_header, require
 from tests.fix_proxy import Proxy
 from tests.fix_wait import wait_until
 
@@ -39,6 +40,25 @@ def test_broker_restarts_on_its_port(broker: Broker) -> None:
             socket.create_connection((broker.host, broker.port), timeout=1)
         broker.start()
         socket.create_connection((broker.host, broker.port), timeout=1).close()
+
+
+@pytest.mark.parametrize(
+    ("ci", "outcome"), [("true", pytest.fail.Exception), ("", pytest.skip.Exception)]
+)
+def test_missing_part_fails_in_ci(
+    monkeypatch: pytest.MonkeyPatch, ci: str, outcome: type[BaseException]
+) -> None:
+    """A missing real part is a skip with a reason at home and a failure in CI."""
+    monkeypatch.setenv("CI", ci)
+    with pytest.raises(outcome, match="Mosquitto was not found; scripts/install"):
+        require("Mosquitto")
+
+
+def test_header_names_the_real_parts() -> None:
+    """The header says which real parts the run has."""
+    header = "\n".join(pytest_report_header())
+    for part in ("postgres:", "timescaledb:", "nats-server:", "mosquitto:", "chromium"):
+        assert part in header
 
 
 @pytest.fixture
