@@ -59,7 +59,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     city.add_argument("--connections", choices=["per-mine", "shared"])
     city.add_argument("--ring", type=_count, default=240, metavar="FRAMES")
-    city.add_argument("--run", type=int, default=0, metavar="N", help="演练 drill")
+    city.add_argument(
+        "--run", type=_from_zero, default=0, metavar="N", help="演练 drill"
+    )
     _add_output(city)
 
     listing = commands.add_parser("list", help="列出煤矿 list the mines")
@@ -76,8 +78,8 @@ def _parser() -> argparse.ArgumentParser:
     load.add_argument("--duration", type=_positive, default=30.0, metavar="S")
     load.add_argument("--connections", type=_count, default=1, metavar="N")
     load.add_argument("--burst", action="store_true", help="同时 all mines at once")
-    load.add_argument("--alarm-every", type=int, default=0, metavar="FRAMES")
-    load.add_argument("--run", type=int, default=0, metavar="N")
+    load.add_argument("--alarm-every", type=_from_zero, default=0, metavar="FRAMES")
+    load.add_argument("--run", type=_from_zero, default=0, metavar="N")
     _add_output(load)
     return parser
 
@@ -92,7 +94,7 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
 
 def _add_broker(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=1883)
+    parser.add_argument("--port", type=_port, default=1883)
     parser.add_argument("--username")
     parser.add_argument("--password-file", type=Path, metavar="FILE")
     parser.add_argument("--tls-ca", type=Path, metavar="FILE")
@@ -187,6 +189,8 @@ def _broker(args: argparse.Namespace) -> Broker:
             password = args.password_file.read_text(encoding="utf-8").strip()
         except OSError as error:
             raise ConfigError(f"password file: {error}") from None
+    if args.tls_ca is not None and not args.tls_ca.is_file():
+        raise ConfigError(f"file of the TLS authority: {args.tls_ca} is no file")
     return Broker(args.host, args.port, args.username, password, args.tls_ca)
 
 
@@ -228,6 +232,20 @@ def _count(text: str) -> int:
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text} is not at least 1")
+    return value
+
+
+def _from_zero(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{text} is negative")
+    return value
+
+
+def _port(text: str) -> int:
+    value = int(text)
+    if not 0 < value < 65_536:
+        raise argparse.ArgumentTypeError(f"{text} is not a port, 1 to 65535")
     return value
 
 

@@ -157,7 +157,13 @@ class Link:
 
     def send(self, message: Message) -> None:
         """Queue a message; frames wait behind definitions and states."""
-        (self._control if message.seq is None else self._data).append(message)
+        if message.seq is None:
+            self._control.append(message)
+            return
+        # In a long outage the queue stays as short as the rings it points into.
+        while self._data and _is_gone(self._data[0]):
+            self._data.popleft()
+        self._data.append(message)
 
     def refill(self) -> None:
         """Allow the next burst of backfilled frames; called at a steady pace."""
@@ -290,3 +296,9 @@ class Link:
 
     def _on_wants_no_write(self, _client: mqtt.Client, _user: Any, sock: Any) -> None:
         self._selector.modify(sock, EVENT_READ, self)
+
+
+def _is_gone(message: Message) -> bool:
+    """Whether a waiting frame has been pushed out of its ring."""
+    seq = message.seq
+    return seq is not None and message.gateway.ring.get(seq) is None

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -245,6 +246,34 @@ def test_a_cut_line_is_mended_without_loss(
         ),
         15,
         "every frame of the report",
+    )
+
+
+def test_a_ring_that_overflows_says_so(
+    broker: Broker,
+    watcher: Watcher,
+    start: Start,
+    make_proxy: Callable[[int], Proxy],
+) -> None:
+    """An outage longer than the ring drops the oldest frames, counts them, exits 1."""
+    proxy = make_proxy(broker.port)
+    sim = start(*city(proxy.port, "--duration", "9", "--ring", "2"))
+    wait_until(lambda: watcher.n_frames > 20, 15, "some frames")
+    proxy.refuse()
+    wait_until(lambda: watcher.everyone("offline"), 15, "20 last wills")
+    # The last wills came at once; the outage itself has to outlast two cycles.
+    refused_s = time.monotonic()
+    wait_until(lambda: time.monotonic() > refused_s + 2.0, 5, "an outage of 2 s")
+    proxy.heal()
+    report = sim.report()
+    assert sim.process.returncode == 1
+    assert report["dropped"] > 0
+    assert report["unacknowledged"] == 0
+    n_kept = report["frames"] - report["dropped"]
+    wait_until(
+        lambda: sum(len(set(seqs)) for seqs in watcher.frames.values()) >= n_kept,
+        10,
+        "every frame that was not dropped",
     )
 
 

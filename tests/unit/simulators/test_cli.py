@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 from pathlib import Path
 
 import pytest
 
-from simulators.cli import main
+from simulators.cli import _parser, main
 
 
 def test_list_prints_the_chosen_mines(capsys: pytest.CaptureFixture[str]) -> None:
@@ -29,6 +30,7 @@ def test_list_prints_the_chosen_mines(capsys: pytest.CaptureFixture[str]) -> Non
         (["city", "--mines", "300"], "300"),
         (["list", "--county", "atlantis"], "atlantis"),
         (["city", "--mines", "3", "--password-file", "/nonexistent/x"], "/nonexistent"),
+        (["load", "--tls-ca", "/nonexistent/ca"], "/nonexistent/ca"),
     ],
 )
 def test_a_wrong_argument_is_named_and_exits_with_2(
@@ -40,7 +42,15 @@ def test_a_wrong_argument_is_named_and_exits_with_2(
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], ["fly"], ["city", "--cycle", "-1"], ["city", "--mines", "0"]]
+    "arguments",
+    [
+        [],
+        ["fly"],
+        ["city", "--cycle", "-1"],
+        ["city", "--mines", "0"],
+        ["city", "--run", "-1"],
+        ["load", "--port", "70000"],
+    ],
 )
 def test_usage_errors_exit_with_2(arguments: list[str]) -> None:
     """As argparse does."""
@@ -62,3 +72,16 @@ def test_no_broker_exits_with_3_and_says_where(
     error = capsys.readouterr().err
     assert "127.0.0.1:1" in error
     assert "hidden" not in error
+
+
+def test_every_option_stands_on_its_page() -> None:
+    """docs/simulator.md names each command and option."""
+    page = Path(__file__).parents[3].joinpath("docs/simulator.md").read_text("utf-8")
+    for action in _parser()._actions:
+        if not isinstance(action, argparse._SubParsersAction):
+            continue
+        for name, command in action.choices.items():
+            assert f"gasmon-sim {name}" in page
+            for option in command._option_string_actions:
+                if option not in ("-h", "--help"):
+                    assert f"`{option}" in page, option
