@@ -106,3 +106,4 @@ CREATE TABLE clock_mark (
     owner       text NOT NULL,
     PRIMARY KEY (run, owner, at)
 );
+CREATE INDEX clock_mark_at ON clock_mark USING brin (at);

@@ -1,0 +1,183 @@
+"""What is old goes: readings by whole partitions, the rest in bounded batches.
+
+Alarms, their journal, incidents and confirmations are never deleted here. Every step
+is a short transaction of its own that gives up when it cannot get its lock soon:
+dropping a partition needs a moment without readers, and a writer must not queue up
+behind it. What was postponed is tried again at the next round.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import cast
+
+import psycopg
+from psycopg import sql
+
+from gasmon.settings import StorageSettings
+from gasmon.store.db import Connection
+from gasmon.store.migrate import detect_kind
+from gasmon.store.partitions import TIME_COLUMNS, Span, list_spans
+from gasmon.units import US_PER_DAY, to_datetime
+
+LOCK_TIMEOUT_MS = 2_000
+"""Longest that writers may wait behind us [ms]; their inbox holds far more."""
+
+BATCH_ROWS = 10_000
+MAX_BATCHES = 200
+"""Rows of one DELETE and DELETEs of one round: 2 million rows, a few seconds each."""
+
+_MB = 1_000_000
+
+
+@dataclass(slots=True)
+class RetentionResult:
+    """What one round did.
+
+    Attributes:
+        dropped: partitions or chunks dropped for their age.
+        dropped_for_space: those dropped to stay under ``storage.max_database_mb``.
+        deleted: rows deleted, by table.
+        postponed: partitions in use, left for the next round.
+        database_mb: size afterwards [MB], without the write-ahead log.
+        over_cap_mb: how much it is still too large [MB]; the newest partition is
+            never dropped.
+    """
+
+    dropped: list[str] = field(default_factory=list)
+    dropped_for_space: list[str] = field(default_factory=list)
+    deleted: dict[str, int] = field(default_factory=dict)
+    postponed: list[str] = field(default_factory=list)
+    database_mb: float = 0.0
+    over_cap_mb: float = 0.0
+
+
+def apply_retention(
+    conn: Connection, storage: StorageSettings, now_us: int
+) -> RetentionResult:
+    """Delete what is older than the settings say, then what does not fit the cap.
+
+    Args:
+        conn: connection with no open transaction.
+        now_us: wall time [µs UTC]; ages are counted from it.
+    """
+    result = RetentionResult()
+    kind = detect_kind(conn)
+    conn.commit()
+    limit_us = now_us - storage.reading_retention_days * US_PER_DAY
+    for span in list(_past_spans(conn, kind, limit_us)):
+        _drop(conn, kind, span, result, result.dropped)
+    if kind == "plain":
+        for table in TIME_COLUMNS:
+            # Times there are far off; the arrival says how old a row is.
+            other = f"{table}_other"
+            result.deleted[other] = _delete(conn, other, "arrived_at", limit_us)
+    result.deleted["clock_mark"] = _delete(conn, "clock_mark", "at", limit_us)
+    limit_us = now_us - storage.reject_retention_days * US_PER_DAY
+    result.deleted["reject"] = _delete(conn, "reject", "arrived_at", limit_us)
+    limit_us = now_us - storage.outbox_retention_days * US_PER_DAY
+    # The newest row stays: it is the head of the stream (store/outbox.py).
+    result.deleted["outbox"] = _delete(
+        conn, "outbox", "recorded_at", limit_us, "seq < (SELECT max(seq) FROM outbox)"
+    )
+    _fit(conn, kind, storage.max_database_mb, now_us, result)
+    return result
+
+
+def database_mb(conn: Connection) -> float:
+    """Size of the database [MB], without the server's write-ahead log."""
+    row = conn.execute("SELECT pg_database_size(current_database())").fetchone()
+    assert row is not None
+    return cast(int, row[0]) / _MB
+
+
+def _fit(
+    conn: Connection, kind: str, cap_mb: int, now_us: int, result: RetentionResult
+) -> None:
+    """Drop the oldest partitions until the database is under its cap."""
+    spans = _past_spans(conn, kind, now_us) if cap_mb else iter(())
+    for span in list(spans):
+        if database_mb(conn) <= cap_mb:
+            break
+        conn.commit()
+        _drop(conn, kind, span, result, result.dropped_for_space)
+    result.database_mb = database_mb(conn)
+    conn.commit()
+    if cap_mb:
+        result.over_cap_mb = max(0.0, result.database_mb - cap_mb)
+
+
+def _past_spans(conn: Connection, kind: str, before_us: int) -> Iterator[Span]:
+    """Partitions or chunks that end at or before a time, oldest first."""
+    if kind == "plain":
+        spans = [s for table in TIME_COLUMNS for s in list_spans(conn, table)]
+    else:
+        rows = conn.execute(
+            """SELECT hypertable_name,
+                      (extract(epoch FROM range_start) * 1000000)::bigint,
+                      (extract(epoch FROM range_end) * 1000000)::bigint
+               FROM timescaledb_information.chunks
+               WHERE hypertable_schema = current_schema()
+                 AND hypertable_name = ANY(%s)""",
+            (list(TIME_COLUMNS),),
+        ).fetchall()
+        spans = [Span(*row) for row in cast(list[tuple[str, int, int]], rows)]
+    conn.commit()
+    for span in sorted(spans, key=lambda s: (s.end_us, s.table)):
+        if span.end_us <= before_us:
+            yield span
+
+
+def _drop(
+    conn: Connection, kind: str, span: Span, result: RetentionResult, done: list[str]
+) -> None:
+    start, end = to_datetime(span.start_us), to_datetime(span.end_us)
+    name = f"{span.table} {start:%Y-%m-%dT%H:%MZ}/{end:%Y-%m-%dT%H:%MZ}"
+    try:
+        with conn.transaction():
+            conn.execute(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}".encode())
+            if kind == "plain":
+                _drop_partition(conn, span)
+            else:
+                # Both bounds: an older chunk that was postponed stays.
+                conn.execute(
+                    "SELECT drop_chunks(%s::regclass, older_than => %s,"
+                    " newer_than => %s)",
+                    (span.table, end, start),
+                )
+    except psycopg.errors.LockNotAvailable:
+        result.postponed.append(name)
+    else:
+        done.append(name)
+
+
+def _drop_partition(conn: Connection, span: Span) -> None:
+    row = conn.execute(
+        """SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+           WHERE i.inhparent = %s::regclass
+             AND pg_get_expr(c.relpartbound, c.oid) LIKE %s""",
+        (
+            span.table,
+            f"FOR VALUES FROM ('{to_datetime(span.start_us):%Y-%m-%d %H:%M:%S}%%",
+        ),
+    ).fetchone()
+    if row is not None:
+        name = sql.Identifier(cast(str, row[0]))
+        conn.execute(sql.SQL("DROP TABLE {}").format(name))
+
+
+def _delete(
+    conn: Connection, table: str, column: str, before_us: int, only: str = "true"
+) -> int:
+    """Delete old rows in batches, each its own transaction; returns how many."""
+    statement = (
+        f"DELETE FROM {table} WHERE ctid = ANY(ARRAY(SELECT ctid FROM {table}"
+        f" WHERE {column} < %s AND {only} LIMIT {BATCH_ROWS}))"
+    ).encode()
+    total = 0
+    for _ in range(MAX_BATCHES):
+        with conn.transaction():
+            n = conn.execute(statement, (to_datetime(before_us),)).rowcount
+        total += n
+        if n < BATCH_ROWS:
+            break
+    return total
