@@ -85,7 +85,7 @@ function older(a, b) {
   return Date.parse(a.raised_at) < Date.parse(b.raised_at);
 }
 
-/** Worst level, open and owed counts by a key of the alarm (`mine`, `point_id`…). */
+/** Worst level, open and owed counts by a key of the alarm (`mine`, `subject`…). */
 export function tally(book, field, tier) {
   const table = new Map();
   for (const alarm of book.byId.values()) {

@@ -3,12 +3,11 @@ import { html, useEffect, useMemo, useRef, useState } from "./html.js";
 import { t } from "./i18n.js";
 import { RowEditor, AlarmRow } from "./alarmrow.js";
 import { merge, owes } from "./alarmbook.js";
-import { alarmHref } from "./banner.js";
 import { bindKeys } from "./keys.js";
 import { get, post } from "./requests.js";
 import { go } from "./router.js";
 import { enterAlarm, link, mayConfirm, on, second, tier } from "./state.js";
-import { Failure } from "./widgets.js";
+import { alarmHref, Failure } from "./widgets.js";
 
 const PAGE_ROWS = 50;
 const KEEP_ROWS = 500;
@@ -19,7 +18,7 @@ export function matches(filter, alarm) {
   if (filter.confirmed === "true") return false;
   if (filter.area && alarm.area !== filter.area && `${String(alarm.area).slice(0, 4)}00` !== filter.area) return false;
   if (filter.mine && alarm.mine !== filter.mine) return false;
-  if (filter.point && String(alarm.point_id) !== String(filter.point)) return false;
+  if (filter.point && alarm.subject !== `point:${filter.point}`) return false;
   if (filter.kind && !filter.kind.split(",").includes(alarm.kind)) return false;
   if (filter.min_rank && !(alarm.rank >= Number(filter.min_rank))) return false;
   if (filter.from || filter.to) return false;

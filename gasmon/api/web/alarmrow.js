@@ -3,11 +3,10 @@ import { html, useEffect, useRef } from "./html.js";
 import { pick, t } from "./i18n.js";
 import { moment, number, unitSign, withUnit } from "./format.js";
 import { owes } from "./alarmbook.js";
-import { alarmHref } from "./banner.js";
 import { symbolOf } from "./levels.js";
 import { areaName } from "./overview.js";
 import { serverNow, tier } from "./state.js";
-import { Age, kindName, Level } from "./widgets.js";
+import { Age, alarmHref, kindName, Level } from "./widgets.js";
 
 const TIERS = ["mine", "county", "city"];
 

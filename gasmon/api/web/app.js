@@ -12,9 +12,11 @@ import { PointPage } from "./point.js";
 import { get, signIn, whoAmI } from "./requests.js";
 import { go, route, startRouter } from "./router.js";
 import { silence, startSound, tickSound } from "./sound.js";
-import { applyLook, areas, bookSeq, me, on, owedAlarms, second, version } from "./state.js";
+import { applyLook, areas, bookSeq, me, owedAlarms, second, version } from "./state.js";
 import { Failure } from "./widgets.js";
 import { Help, toggleHelp } from "./help.js";
+
+const BURST_MS = 150;
 
 let startFailure = null;
 let tokenFailure = "";
@@ -73,8 +75,12 @@ async function start() {
   document.addEventListener("animationstart", alignFlashing);
   const sounder = () => tickSound(owedAlarms());
   second.subscribe(sounder);
-  bookSeq.subscribe(sounder);
-  on("alarm", sounder);
+  // A burst of alarms is one sound of its worst level, not tones on top of each other.
+  let pending = 0;
+  bookSeq.subscribe(() => {
+    clearTimeout(pending);
+    pending = setTimeout(sounder, BURST_MS);
+  });
   const token = takeTokenFromAddress();
   try {
     if (token) {

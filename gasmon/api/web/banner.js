@@ -9,7 +9,7 @@ import { silence, sound, testSound, toggleSound } from "./sound.js";
 import {
   bookSummary, dataAtMs, link, me, second, serverNow, setLook, size, theme, version,
 } from "./state.js";
-import { Age, kindName, Sym } from "./widgets.js";
+import { Age, alarmHref, kindName, Sym } from "./widgets.js";
 
 const SIZES = ["100", "125", "150", "200"];
 
@@ -105,11 +105,6 @@ function Count({ k, pair }) {
 
 function placeOf(alarm) {
   return [alarm.mine_name || alarm.mine, alarm.place || alarm.point].filter(Boolean).join(" ");
-}
-
-export function alarmHref(alarm) {
-  if (alarm.point_id) return `/point/${alarm.point_id}`;
-  return alarm.mine ? `/mine/${alarm.mine}` : "/alarms";
 }
 
 function OldestNewest() {

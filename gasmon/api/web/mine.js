@@ -10,7 +10,7 @@ import { LiveStream } from "./live.js";
 import { areaName } from "./overview.js";
 import { get } from "./requests.js";
 import { alarmBook, areas, bookSeq, on, second, serverNow, setServerClock, tier } from "./state.js";
-import { isSwitch, limitMarks, LiveValue } from "./values.js";
+import { isSwitch, limitMarks, LiveValue, pointKey } from "./values.js";
 import { Failure } from "./widgets.js";
 
 export function MinePage({ code }) {
@@ -135,8 +135,8 @@ function follow(code, live, onLink) {
     flush();
   };
   const takeBook = () => {
-    const table = tally(alarmBook(), "point_id", tier.peek());
-    for (const [id, row] of live) row.alarm = table.get(id) || null;
+    const table = tally(alarmBook(), "subject", tier.peek());
+    for (const row of live.values()) row.alarm = table.get(`point:${pointKey(row.point)}`) || null;
     drawAll();
   };
   const cancel = new AbortController();

@@ -79,6 +79,7 @@ function takeRow(wall, places, mine) {
     online: mine.online,
     arrivedMs,
     value: top ? top.value : null,
+    atMs: top ? toMs(top.at) : NaN,
     place: top ? top.place || top.no : "",
   });
 }
@@ -88,9 +89,11 @@ function takeFrame(wall, places, frame) {
     const patch = { online: mine.online, arrivedMs: mine.arrived_ms || NaN };
     if (mine.top) {
       patch.value = mine.top.value;
+      patch.atMs = mine.top.at_ms;
       patch.place = places.get(mine.top.point_id) || mine.top.place || "";
     } else if (mine.top === null) {
       patch.value = null;
+      patch.atMs = NaN;
       patch.place = "";
     }
     wall.patch(mine.mine, patch);

@@ -5,11 +5,11 @@ import { clockTime, dayText, duration, moment, number, NO_DATA, toMs, unitSign, 
 import { AlarmList } from "./alarmlist.js";
 import { qualityOf } from "./levels.js";
 import { areaName } from "./overview.js";
-import { get } from "./requests.js";
+import { ApiError, get } from "./requests.js";
 import { route, setQuery } from "./router.js";
 import { areas, second, serverNow, theme } from "./state.js";
 import { makeTrend, WINDOWS } from "./trend.js";
-import { isSwitch, stateText, valueText } from "./values.js";
+import { isSwitch, pointKey, stateText, valueText } from "./values.js";
 import { Failure } from "./widgets.js";
 
 const LATEST_MS = 2000;
@@ -19,7 +19,7 @@ const LIMITS = ["alarm_high", "clear_high", "cut_high", "restore_high", "alarm_l
 export function PointPage({ id }) {
   const [point, setPoint] = useState(null);
   const [error, setError] = useState(null);
-  const load = () => get(`/points/${encodeURIComponent(id)}`).then(
+  const load = () => findPoint(id).then(
     (data) => { setPoint(data); setError(null); },
     setError,
   );
@@ -38,8 +38,18 @@ export function PointPage({ id }) {
     <div class="point-top"><${Now} point=${point} /><${Limits} point=${point} /></div>
     <${Trend} point=${point} />
     <section><h2>${t("point.alarms")}</h2>
-      <${AlarmList} filter=${{ point: point.point_id, mine: point.mine, state: "all" }} empty=${t("point.no_alarms")} compact=${true} /></section>
+      <${AlarmList} filter=${{ point: pointKey(point), state: "all" }} empty=${t("point.no_alarms")} compact=${true} /></section>
   </main>`;
+}
+
+/** The point by its id, or by the key that events carry. */
+async function findPoint(id) {
+  const key = /^([0-9]{12})-([0-9]{2})-(.+)$/.exec(id);
+  if (!key) return get(`/points/${encodeURIComponent(id)}`);
+  const page = await get(`/mines/${key[1]}/points`);
+  const found = page.items.find((point) => pointKey(point) === id);
+  if (!found) throw new ApiError(404, id);
+  return found;
 }
 
 /** The latest value; asked for every two seconds, and never better than its age. */

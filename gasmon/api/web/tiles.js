@@ -68,8 +68,9 @@ class Tile {
   }
 
   draw(nowMs) {
-    const { tally, online, value, place, arrivedMs } = this.state;
-    const age = nowMs - arrivedMs;
+    const { tally, online, value, place, arrivedMs, atMs } = this.state;
+    // The mine may be heard while its highest value is old: the older time counts.
+    const age = nowMs - (atMs < arrivedMs ? atMs : arrivedMs);
     const off = online === false || !Number.isFinite(age) || age > STALE_MS;
     const gone = !Number.isFinite(age) || age > GONE_MS;
     const rank = tally ? tally.rank : -1;

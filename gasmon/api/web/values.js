@@ -13,8 +13,13 @@ export function stateText(state, value, point) {
   return words.length ? words.join(" ") : t("state.0");
 }
 
+/** `530627004499-01-001A01`: how events and other programs name a point. */
+export function pointKey(point) {
+  return `${point.mine}-${point.system}-${point.no}`;
+}
+
 export function isSwitch(point) {
-  return Boolean(point.state_0 || point.state_1);
+  return point.value_kind === "KG";
 }
 
 function switchWord(value, point) {

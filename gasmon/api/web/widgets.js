@@ -43,6 +43,15 @@ export function Failure({ error, retry }) {
     ${retry ? html`<button onClick=${retry}>${t("error.retry")}</button>` : null}</p>`;
 }
 
+/** Where an alarm's link leads: its point, else its mine. Events name a point by its
+ *  key (mine-system-number), which the point page understands as well as an id. */
+export function alarmHref(alarm) {
+  if (alarm.point_id) return `/point/${alarm.point_id}`;
+  const subject = /^point:(.+)$/.exec(alarm.subject || "");
+  if (subject) return `/point/${encodeURIComponent(subject[1])}`;
+  return alarm.mine ? `/mine/${alarm.mine}` : "/alarms";
+}
+
 export function kindName(kind) {
   return tCode("kind", kind);
 }
