@@ -73,6 +73,7 @@ class Fleet:
                 self._selector,
                 clock,
                 self.tally,
+                shared=connections is not None,
                 window=window,
                 on_ack=on_ack,
             )

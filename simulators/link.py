@@ -1,4 +1,7 @@
-"""One MQTT connection and what waits to go over it; never blocks, has no thread.
+"""One MQTT connection and what waits to go over it, without a thread.
+
+Only opening a connection may block, 3 s at most; everything else is driven by the
+selector of ``fleet.py``.
 
 The link owns reliability: a message leaves its queue only when the broker has
 acknowledged it. When a connection is lost, everything unacknowledged goes back to the
@@ -63,6 +66,7 @@ class Link:
         clock: Callable[[], int],
         tally: Tally,
         *,
+        shared: bool,
         window: int,
         backfill_burst: int = 5,
         on_ack: Callable[[Message], None] | None = None,
@@ -71,6 +75,7 @@ class Link:
 
         Args:
             clock: the gateways' time [µs UTC].
+            shared: no last will, no session that outlives the connection.
             window: most messages published and not acknowledged.
             backfill_burst: most backfilled frames per ``refill`` and link.
             on_ack: told of each frame that the broker acknowledged.
@@ -82,6 +87,7 @@ class Link:
         self._selector = selector
         self._clock = clock
         self._tally = tally
+        self._shared = shared
         self._window = window
         self._on_ack = on_ack
         self._burst = backfill_burst
@@ -95,11 +101,6 @@ class Link:
         self._closing = False
         self.connected = False
         self.closed_at_s = float("-inf")
-
-    @property
-    def shared(self) -> bool:
-        """Whether several mines use this connection."""
-        return len(self.gateways) > 1
 
     @property
     def idle(self) -> bool:
@@ -125,7 +126,7 @@ class Link:
         client = mqtt.Client(
             CallbackAPIVersion.VERSION2,
             client_id=self._client_id,
-            clean_session=self.shared,
+            clean_session=self._shared,
             protocol=mqtt.MQTTv311,
             reconnect_on_failure=False,
         )
@@ -134,7 +135,7 @@ class Link:
             client.username_pw_set(broker.username, broker.password)
         if broker.tls_ca is not None:
             client.tls_set_context(ssl.create_default_context(cafile=broker.tls_ca))
-        if not self.shared:
+        if not self._shared:
             will = self.gateways[0].state("offline", self._clock())
             client.will_set(will.topic, will.payload, qos=1, retain=True)
         # The window is kept here; paho's own must never be the smaller one.
