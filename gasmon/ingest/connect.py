@@ -20,6 +20,12 @@ RECONNECT_MIN_S = 1
 RECONNECT_MAX_S = 30
 """Waiting before a reconnect doubles from the one to the other [s]."""
 
+ROOM_WAIT_S = 1.0
+"""How long the network thread waits for room in a full inbox, per message [s].
+
+Pings and acknowledgements go out between two messages, so this stays far below the
+keep-alive (20 s, and the broker waits 1.5 times that)."""
+
 OUTGOING_LIMIT = 10_000
 """Messages of ours that wait for the broker at most: 259 annunciators × 38."""
 
@@ -51,7 +57,7 @@ REFUSED_FOR_GOOD = {
     132: "does not speak this version of MQTT (mqtt.protocol)",
     133: "refuses the client id (mqtt.client_id)",
     134: "refuses user or password (mqtt.username, mqtt.password_file)",
-    135: "does not authorise the user (mqtt.username)",
+    135: "does not authorise the user (mqtt.username, mqtt.password_file)",
     138: "has banned this client (mqtt.client_id)",
     140: "refuses the authentication method",
 }
@@ -168,7 +174,30 @@ def connect_refusal(
     return DependencyError(f"the MQTT broker at {where} refuses us now: {reason}")
 
 
-def network_refusal(where: str, error: BaseException | None) -> GasmonError:
+def subscription_refusal(
+    where: str, settings: MqttSettings, refused: list[str]
+) -> ConfigError:
+    """Return which subscriptions the broker refused, as an error for the operator."""
+    return ConfigError(
+        f"the MQTT broker at {where} refuses user {settings.username or '(none)'} "
+        f"{len(refused)} subscriptions: {', '.join(refused[:4])}"
+    )
+
+
+def cut(client: paho.Client) -> None:
+    """Cut the connection without goodbye; the client's loop opens a new one."""
+    connection = client.socket()
+    if isinstance(connection, socket.socket):
+        try:
+            connection.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            # Already gone, which is what was wanted.
+            pass
+
+
+def network_refusal(
+    where: str, settings: MqttSettings, error: BaseException | None
+) -> GasmonError:
     """Return why no connection came to be, as an error for the operator."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return ConfigError(
@@ -184,4 +213,7 @@ def network_refusal(where: str, error: BaseException | None) -> GasmonError:
             f"the MQTT broker's host in {where} is unknown (mqtt.host): "
             f"{error.strerror}"
         )
-    return DependencyError(f"no MQTT broker at {where}: {error}")
+    hint = ""
+    if settings.tls_ca is not None and isinstance(error, ConnectionError):
+        hint = " (with TLS; does this port speak it?)"
+    return DependencyError(f"no MQTT broker at {where}{hint}: {error}")

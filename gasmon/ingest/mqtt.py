@@ -15,7 +15,6 @@ where its number would belong to another message.
 from __future__ import annotations
 
 import logging
-import socket
 import sys
 import threading
 from collections import Counter
@@ -32,12 +31,15 @@ from gasmon.clock import Clock
 from gasmon.errors import ConfigError, DependencyError, GasmonError
 from gasmon.ingest.acks import AckOrder
 from gasmon.ingest.connect import (
+    ROOM_WAIT_S,
     UNSUPPORTED_VERSION,
     PumpState,
     connect,
     connect_refusal,
+    cut,
     make_client,
     network_refusal,
+    subscription_refusal,
 )
 from gasmon.ingest.inbox import Inbox
 from gasmon.ingest.payloads import encode_state
@@ -297,11 +299,7 @@ class Pump:
         ]
         if refused:
             self.counts["subscriptions_refused"] += len(refused)
-            problem = ConfigError(
-                f"the MQTT broker at {self._where} refuses user "
-                f"{self._settings.username or '(none)'} {len(refused)} of "
-                f"{len(reasons)} subscriptions: {', '.join(refused[:4])}"
-            )
+            problem = subscription_refusal(self._where, self._settings, refused)
             log.error("%s", problem)
             self._problem(problem)
             return
@@ -315,7 +313,7 @@ class Pump:
 
     def _connect_failed(self, _client: paho.Client, _userdata: object) -> None:
         # paho calls this while it handles the error and does not hand it over.
-        self._problem(network_refusal(self._where, sys.exc_info()[1]))
+        self._problem(network_refusal(self._where, self._settings, sys.exc_info()[1]))
 
     def _disconnected(
         self,
@@ -360,10 +358,11 @@ class Pump:
             self.counts["received"] += 1
             if mid:
                 self._acks.arrived(mid)
-            if self._inbox.put(packet):
-                return
-            # Cannot happen while the window is at most the inbox; if it does, the
-            # message stays with the broker, which sends it again on a new connection.
+        # Without the lock: whoever makes room must be able to acknowledge.
+        if self._inbox.put(packet, ROOM_WAIT_S):
+            return
+        with self._lock:
+            # It stays with the broker, which sends it again on a new connection.
             if mid:
                 self._acks.refused()
             self.counts["refused_full"] += 1
@@ -381,13 +380,7 @@ class Pump:
             return
         self._owes_redelivery = False
         self.counts["forced_redeliveries"] += 1
-        connection = self._client.socket()
-        if isinstance(connection, socket.socket):
-            try:
-                connection.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                # Already gone, which is what was wanted.
-                pass
+        cut(self._client)
 
     def _state_payload(self, word: str) -> bytes:
         now_ms = self._clock.now_us() // US_PER_MS
