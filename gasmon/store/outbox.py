@@ -11,7 +11,7 @@ committed and not from the sequence, which runs ahead of it.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 
 import psycopg
@@ -168,7 +168,7 @@ async def position_async(conn: AsyncConnection) -> Position:
 
 async def wait_for_notify(
     database: DatabaseSettings, *, poll_s: float = 1.0
-) -> AsyncIterator[bool]:
+) -> AsyncGenerator[bool, None]:
     """Say when to look at the outbox, for ever; the caller closes the generator.
 
     Listens on a connection of its own. The slow poll covers a notification that is

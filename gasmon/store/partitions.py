@@ -11,6 +11,7 @@ Times outside the span that is kept go to the default partitions ``reading_other
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import cast
 
 import numpy as np
 from psycopg import sql
@@ -38,11 +39,16 @@ SPAN_AHEAD_US = 2 * US_PER_DAY
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """One partition: ``[start_us, end_us)``."""
+    """One partition (or chunk) of a table: ``[start_us, end_us)``.
+
+    Attributes:
+        name: what the partition is called; empty before it is made, and for chunks.
+    """
 
     table: str
     start_us: int
     end_us: int
+    name: str = ""
 
 
 @dataclass(slots=True)
@@ -173,7 +179,7 @@ def list_spans(conn: Connection, table: str) -> list[Span]:
     rows = conn.execute(
         """SELECT name, (extract(epoch FROM bounds[1]::timestamptz) * 1000000)::bigint,
                   (extract(epoch FROM bounds[2]::timestamptz) * 1000000)::bigint
-           FROM (SELECT c.oid::regclass::text AS name, regexp_match(
+           FROM (SELECT c.relname::text AS name, regexp_match(
                     pg_get_expr(c.relpartbound, c.oid),
                     $$FROM \\('([^']+)'\\) TO \\('([^']+)'\\)$$) AS bounds
                  FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
@@ -181,12 +187,10 @@ def list_spans(conn: Connection, table: str) -> list[Span]:
            WHERE bounds IS NOT NULL ORDER BY 2""",
         (table,),
     ).fetchall()
-    return [Span(str(name), _int(start), _int(end)) for name, start, end in rows]
-
-
-def _int(value: object) -> int:
-    assert isinstance(value, int)
-    return value
+    return [
+        Span(table, start, end, name)
+        for name, start, end in cast(list[tuple[str, int, int]], rows)
+    ]
 
 
 def _hours_of(spans: Iterable[Span]) -> set[int]:

@@ -242,10 +242,10 @@ def _store_staged(
                   r.value, r.state, s.value, s.state
            FROM reading_staging s JOIN reading r
              ON r.run = s.run AND r.point_id = s.point_id AND r.at = s.at
-           WHERE r.at BETWEEN %s AND %s
+           WHERE r.at BETWEEN %s::timestamptz AND %s::timestamptz
              AND (r.value IS DISTINCT FROM s.value OR r.state <> s.state)
            ORDER BY s.at, s.point_id""",
-        (to_datetime(int(at.min())), to_datetime(int(at.max()))),
+        (_bound(int(at.min()), "-infinity"), _bound(int(at.max()), "infinity")),
     ).fetchall()
     found = cast(list[tuple[int, int, int, float | None, int, float | None, int]], rows)
     return inserted, [
@@ -269,7 +269,7 @@ def _store_frames(
         try:
             with conn.transaction():
                 stored += _insert_frames(conn, run, part)
-        except (*_POISON, UnicodeError) as error:
+        except (*_POISON, UnicodeError, OverflowError) as error:
             if len(part) == 1:
                 refused.append(_frame_reject(part[0], error))
             else:
@@ -305,6 +305,21 @@ def _insert_frames(conn: Connection, run: int, frames: Sequence[Frame]) -> int:
     ).rowcount
 
 
+def _bound(time_us: int, instead: str) -> str:
+    """A time as SQL; PostgreSQL holds years that Python's datetime does not."""
+    try:
+        return to_datetime(time_us).isoformat()
+    except OverflowError:
+        return instead
+
+
+def _when(time_us: int) -> str:
+    try:
+        return iso_us(time_us)
+    except OverflowError:
+        return f"{time_us} µs"
+
+
 def _name_points(conn: Connection, point_ids: set[int]) -> dict[int, tuple[str, str]]:
     """Mine code and full name of points, for messages."""
     if not point_ids:
@@ -323,7 +338,7 @@ def _contradiction(
     mine, name = named.get(second.point_id, (None, f"point {second.point_id}"))
     (value_0, state_0), (value_1, state_1) = second.kept, second.came
     detail = (
-        f"{name} at {iso_us(second.at_us)}: stored {value_0} (state {state_0}), "
+        f"{name} at {_when(second.at_us)}: stored {value_0} (state {state_0}), "
         f"came again as {value_1} (state {state_1}); the first is kept"
     )
     return _reject("contradiction", detail, mine, run, second.arrived_us)

@@ -136,7 +136,9 @@ def _drop(
         with conn.transaction():
             conn.execute(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}".encode())
             if kind == "plain":
-                _drop_partition(conn, span)
+                # Another round may have been quicker.
+                partition = sql.Identifier(span.name)
+                conn.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(partition))
             else:
                 # Both bounds: an older chunk that was postponed stays.
                 conn.execute(
@@ -148,21 +150,6 @@ def _drop(
         result.postponed.append(name)
     else:
         done.append(name)
-
-
-def _drop_partition(conn: Connection, span: Span) -> None:
-    row = conn.execute(
-        """SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
-           WHERE i.inhparent = %s::regclass
-             AND pg_get_expr(c.relpartbound, c.oid) LIKE %s""",
-        (
-            span.table,
-            f"FOR VALUES FROM ('{to_datetime(span.start_us):%Y-%m-%d %H:%M:%S}%%",
-        ),
-    ).fetchone()
-    if row is not None:
-        name = sql.Identifier(cast(str, row[0]))
-        conn.execute(sql.SQL("DROP TABLE {}").format(name))
 
 
 def _delete(

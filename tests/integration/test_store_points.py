@@ -1,0 +1,186 @@
+"""Versions of definitions on a real database."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import isnan, nan
+
+import pytest
+
+from gasmon import domain
+from gasmon.points import MineDef, PointDef, PointKey, UnitDef
+from gasmon.store import db, points
+from gasmon.store.points import Change
+from gasmon.units import US_PER_H, US_PER_S
+
+MINE = "530627004499"
+T0 = 1_795_000_000 * US_PER_S
+KEY = PointKey(MINE, "01", "001A01")
+
+
+def mine(rev: int | None = 1, **fields: object) -> MineDef:
+    """The mine's word of itself."""
+    told = MineDef(
+        MINE, MINE[:6], "一号煤矿", units=(UnitDef("11121", "face"),), rev=rev
+    )
+    return replace(told, **fields)  # type: ignore[arg-type]
+
+
+def point(key: PointKey = KEY, **fields: object) -> PointDef:
+    """One methane sensor."""
+    told = PointDef(
+        key=key,
+        rev=1,
+        sensor_type="0001",
+        quantity="CH4",
+        place_class="FACE_T1",
+        place="工作面",
+        unit_slug="11121",
+        uom="%",
+        range_low=0.0,
+        range_high=4.0,
+        alarm_high=1.0,
+        clear_high=1.0,
+        relations=("D-002", "D-003"),
+    )
+    return replace(told, **fields)  # type: ignore[arg-type]
+
+
+def save(
+    conn: db.Connection, told: MineDef, *defs: PointDef, at_us: int = T0
+) -> list[Change]:
+    """Save and commit."""
+    changes = points.save_definitions(conn, told, defs, now_us=at_us)
+    conn.commit()
+    return changes
+
+
+@pytest.fixture
+def conn(store_conn: db.Connection) -> db.Connection:
+    """A database with the shipped areas."""
+    points.ensure_areas(store_conn)
+    points.ensure_areas(store_conn)
+    row = store_conn.execute("SELECT count(*) FROM area").fetchone()
+    assert row == (len(domain.areas()),)
+    store_conn.commit()
+    return store_conn
+
+
+def test_the_first_definition_counts_since_ever(conn: db.Connection) -> None:
+    """What is loaded is what was told, with its point's id."""
+    changes = save(conn, mine(), point())
+    assert Change(KEY, "defined", None, "001A01", T0) in changes
+    (version,) = points.load_point_versions(conn)
+    expected = point(point_id=version.point_id)
+    assert version.point_id > 0
+    for name in points.ATTRIBUTES:
+        assert points._same(version, expected, name), name
+    assert (version.key, version.effective_from_us) == (KEY, 0)
+    assert (version.alarm_high, version.range_high) == (1.0, 4.0)
+    assert isnan(version.cut_high)
+    assert points.load_mines(conn) == [mine()]
+    assert points.load_mine_ids(conn) == {MINE: 1}
+
+
+def test_a_change_is_a_new_version(conn: db.Connection) -> None:
+    """Only what differs makes a version, from its moment on, logged old → new."""
+    other = PointKey(MINE, "02", "9")
+    save(conn, mine(), point(), point(other))
+    raised = point(alarm_high=1.5, relations=("D-002",))
+    changes = save(conn, mine(2), raised, point(other), at_us=T0 + US_PER_H)
+    assert changes == [
+        Change(KEY, "alarm_high", "1.0", "1.5", T0 + US_PER_H),
+        Change(KEY, "relations", "D-002, D-003", "D-002", T0 + US_PER_H),
+    ]
+    moments = [v.effective_from_us for v in points.load_point_versions(conn, MINE)]
+    assert moments == [0, T0 + US_PER_H, 0]
+    rows = conn.execute(
+        "SELECT attribute, old_value, new_value FROM point_change"
+        " WHERE attribute = 'alarm_high'"
+    ).fetchall()
+    assert rows == [("alarm_high", "1.0", "1.5")]
+
+
+def test_a_limit_given_and_taken(conn: db.Connection) -> None:
+    """NaN and null are the same: not given."""
+    save(conn, mine(), point())
+    assert save(conn, mine(2), point(cut_high=nan)) == []
+    (given,) = save(conn, mine(3), point(cut_high=1.5))
+    assert (given.old, given.new) == (None, "1.5")
+
+
+def test_an_old_revision_changes_nothing(conn: db.Connection) -> None:
+    """Retained and repeated messages are harmless; a file without rev is compared."""
+    save(conn, mine(5), point())
+    assert save(conn, mine(5), point(alarm_high=9.0)) == []
+    assert save(conn, mine(4), point(alarm_high=9.0)) == []
+    assert len(save(conn, mine(None), point(alarm_high=9.0))) == 1
+
+
+def test_versions_are_never_rewritten(conn: db.Connection) -> None:
+    """A definition for the same or an earlier moment begins after the newest."""
+    save(conn, mine(), point())
+    save(conn, mine(2), point(alarm_high=2.0, effective_from_us=T0))
+    save(conn, mine(3), point(alarm_high=3.0, effective_from_us=T0 - 5))
+    versions = points.load_point_versions(conn)
+    assert [v.effective_from_us for v in versions] == [0, T0, T0 + 1]
+    assert [v.alarm_high for v in versions] == [1.0, 2.0, 3.0]
+
+
+def test_points_are_retired_and_come_back(conn: db.Connection) -> None:
+    """A point that is not named any more is hidden, never deleted."""
+    other = PointKey(MINE, "01", "001A02")
+    save(conn, mine(), point(), point(other))
+    changes = save(conn, mine(2, units=()), point())
+    assert changes == [Change(other, "retired", "false", "true", T0)]
+    assert [v.key for v in points.load_point_versions(conn)] == [KEY]
+    assert len(points.load_point_versions(conn, retired=True)) == 2
+    assert points.load_mines(conn)[0].units == ()
+    back = save(conn, mine(3), point(), point(other))
+    assert back == [Change(other, "retired", "true", "false", T0)]
+    assert len(points.load_point_versions(conn)) == 2
+
+
+def test_provisional_points(conn: db.Connection) -> None:
+    """What sends without being defined gets a row; its definition adds a version."""
+    ids = points.ensure_points(conn, [KEY, KEY], T0)
+    assert points.ensure_points(conn, [KEY], T0) == ids
+    assert points.ensure_points(conn, [], T0) == {}
+    (version,) = points.load_point_versions(conn)
+    assert (version.source, version.effective_from_us) == ("provisional", 0)
+    save(conn, mine(), point(), at_us=T0 + 5)
+    sources = [
+        (v.source, v.effective_from_us) for v in points.load_point_versions(conn)
+    ]
+    assert sources == [("provisional", 0), ("points", T0 + 5)]
+    row = conn.execute("SELECT provisional FROM point").fetchone()
+    assert row == (False,)
+
+
+def test_a_retired_point_that_sends_is_taken_back(conn: db.Connection) -> None:
+    """Its readings count again, under the attributes it had."""
+    other = PointKey(MINE, "01", "001A02")
+    save(conn, mine(), point(), point(other))
+    save(conn, mine(2), point())
+    points.ensure_points(conn, [other], T0)
+    row = conn.execute(
+        "SELECT provisional, retired_at FROM point WHERE no = %s", (other.no,)
+    ).fetchone()
+    assert row == (True, None)
+    assert points.load_point_versions(conn)[-1].alarm_high == 1.0
+
+
+def test_a_mine_of_nowhere(conn: db.Connection) -> None:
+    """A code whose county nobody shipped is kept all the same."""
+    code = "990000000001"
+    number = points.ensure_mine(conn, code, T0)
+    assert points.ensure_mine(conn, code, T0) == number
+    save(conn, MineDef(code, "990000", "外地煤矿"))
+    assert [m.name for m in points.load_mines(conn)] == ["外地煤矿"]
+
+
+def test_text_that_postgresql_refuses(conn: db.Connection) -> None:
+    """A NUL in a name is left out; the definition is not refused whole."""
+    save(conn, mine(name="一\x00号"), point(place="回\x00风"))
+    assert points.load_mines(conn)[0].name == "一号"
+    assert points.load_point_versions(conn)[0].place == "回风"
