@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import paho.mqtt.client as paho
+from paho.mqtt.enums import CallbackAPIVersion
 
 from gasmon.commands.series import Column, Series, definitions
 from gasmon.errors import ConfigError, DependencyError
@@ -91,7 +92,7 @@ class _Sender:
         self._answered = threading.Event()
         self._refused = ""
         self._client = paho.Client(
-            paho.CallbackAPIVersion.VERSION2,
+            CallbackAPIVersion.VERSION2,
             client_id=f"replay-{self._mine}",
             protocol=paho.MQTTv311,
         )

@@ -187,9 +187,11 @@ class Series:
             try:
                 return parse_iso_us(text)
             except ValueError:
-                return self._bad_time(text)
+                self._bad_time(text)
+                return None
         if not isfinite(seconds):
-            return self._bad_time(text)
+            self._bad_time(text)
+            return None
         if self._start_us is None:
             raise ConfigError(
                 f"{self.path}: {self._time_column} holds seconds ({text}); "

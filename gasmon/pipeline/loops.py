@@ -34,6 +34,7 @@ from gasmon.settings import Settings
 from gasmon.store import frames, points
 from gasmon.store.alarms import StoredEvent
 from gasmon.store.db import Connection, connect
+from gasmon.store.owners import ALL, take_ownership
 from gasmon.store.partitions import open_partitions
 from gasmon.telemetry import Metrics
 from gasmon.units import US_PER_S
@@ -99,6 +100,8 @@ class IngestLoop:
         self._asked_s: dict[str, float] = {}
         self._generation = 0
         self._database_ok = False
+        self._ownership: Connection | None = None
+        self._fencing: dict[str, int] = {}
         self._stored_at_s = clock.monotonic_s()
         self._count(metrics)
 
@@ -150,6 +153,7 @@ class IngestLoop:
         Raises:
             DependencyError: the database cannot be reached; or, when waiting for it,
                 the broker.
+            StateConflict: another process ingests one of our areas.
         """
         conn = connect(self._settings.database)
         points.ensure_areas(conn)
@@ -162,6 +166,7 @@ class IngestLoop:
             self._annunciator,
             self._clock.now_us(),
         )
+        self._take_ownership()
         writer = self._writer(conn)
         self._database_ok = True
         self.pump.start(broker_wait_s)
@@ -276,6 +281,21 @@ class IngestLoop:
 
     # Persist
 
+    def _take_ownership(self) -> None:
+        """Own our areas with a connection of its own, unless it still holds them."""
+        held = self._ownership
+        if held is not None and not held.closed:
+            try:
+                held.execute("SELECT 1")
+                held.commit()
+                return
+            except psycopg.Error:
+                held.close()
+        scopes = self._settings.ingest.areas or [ALL]
+        conn = connect(self._settings.database)
+        self._fencing = take_ownership(conn, scopes, self._owner, self._clock.now_us())
+        self._ownership = conn
+
     def _writer(self, conn: Connection) -> Writer:
         return Writer(
             conn,
@@ -283,6 +303,7 @@ class IngestLoop:
             open_partitions(conn, self._settings.storage),
             self._encode,
             owner=self._owner,
+            fencing=self._fencing,
         )
 
     def _persist_for_ever(self, writer: Writer) -> None:
@@ -304,6 +325,8 @@ class IngestLoop:
                 looked_s = now_s
                 self._look_for_confirmations(writer.conn)
         writer.conn.close()
+        if self._ownership is not None:
+            self._ownership.close()
 
     def _persist(self, writer: Writer, judged: Judged) -> Writer | None:
         """Store one turn, however long it takes; None when told to stop meanwhile."""
@@ -343,6 +366,7 @@ class IngestLoop:
             return writer
         writer.conn.close()
         try:
+            self._take_ownership()
             return self._writer(connect(self._settings.database))
         except (DependencyError, psycopg.Error) as error:
             log.error("%s", error)

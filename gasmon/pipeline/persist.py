@@ -5,7 +5,7 @@ then alarms and journal, and last the outbox under its lock (store/outbox.py say
 why). Either all of it is committed or none, and only then is the broker told.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,10 +15,12 @@ from gasmon.pipeline.book import PointBook
 from gasmon.pipeline.evaluate import Judged
 from gasmon.pipeline.latest import LatestPoints
 from gasmon.points import PointKey
-from gasmon.store import alarms, clock_marks, points, readings, rejects
+from gasmon.store import alarms, points, readings, rejects
 from gasmon.store.alarms import StoredEvent
 from gasmon.store.db import Connection, retry_deadlock
 from gasmon.store.latest import LATEST_DTYPE, MineLatest, upsert_latest
+from gasmon.store.marks import append_marks
+from gasmon.store.owners import require_ownership
 from gasmon.store.partitions import Partitions
 
 
@@ -50,13 +52,22 @@ class Writer:
         encode: Callable[[StoredEvent], str],
         *,
         owner: str,
+        fencing: Mapping[str, int],
         run: int = 0,
     ) -> None:
+        """Prepare to write.
+
+        Args:
+            encode: makes the body of an event.
+            owner: who writes, beside the clock marks.
+            fencing: our number of each area; a newer owner's makes us stop.
+        """
         self.conn = conn
         self._book = book
         self._partitions = partitions
         self._encode = encode
         self._owner = owner
+        self._fencing = fencing
         self._run = run
         self._mines = set(points.load_mine_ids(conn))
         conn.commit()
@@ -69,6 +80,7 @@ class Writer:
 
         Raises:
             psycopg.Error: the database is away or refuses; nothing was written.
+            StateConflict: another process owns our areas now; we must stop.
         """
         for batch in judged.batches:
             self._partitions.ensure(self.conn, batch.at_us, now_us)
@@ -93,6 +105,7 @@ class Writer:
         self, judged: Judged, now_us: int, ids: dict[PointKey, int]
     ) -> Persisted:
         out = Persisted()
+        require_ownership(self.conn, self._fencing)
         for definition, standing in judged.definitions:
             points.save_definitions(
                 self.conn, definition.mine, standing, now_us=definition.arrived_us
@@ -106,7 +119,7 @@ class Writer:
         out.n_rejects = sum(reject.n for reject in refused)
         rejects.append(self.conn, refused)
         if judged.marks:
-            clock_marks.append(self.conn, self._run, self._owner, judged.marks, now_us)
+            append_marks(self.conn, self._run, self._owner, judged.marks)
         recorded = alarms.record(self.conn, judged.events, self._encode, now_us)
         out.events, out.last_seq = recorded.events, recorded.last_seq
         return out

@@ -1,0 +1,47 @@
+"""``gasmon ingest``: frames from the broker, judged and stored."""
+
+import argparse
+import asyncio
+from typing import Any
+
+from gasmon.clock import SystemClock
+from gasmon.commands.running import (
+    Stop,
+    database_check,
+    make_ingest,
+    patiently,
+    require_schema,
+    serve_health,
+    watch,
+)
+from gasmon.settings import Settings
+from gasmon.telemetry import Metrics
+
+
+def add_parser(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
+    """Declare the command's flags."""
+    commands.add_parser(
+        "ingest", parents=parents, help="receive, judge and store readings"
+    )
+
+
+def run(args: argparse.Namespace, settings: Settings) -> int:
+    """Run the command until a signal ends it."""
+    return asyncio.run(_run(settings))
+
+
+async def _run(settings: Settings) -> int:
+    stop, metrics = Stop(), Metrics()
+    ingest = make_ingest(settings, SystemClock(), metrics)
+    await patiently("ingest", lambda: require_schema(settings))
+    await patiently("ingest", ingest.start)
+    checks = {"database": database_check(settings), **ingest.checks()}
+    port = settings.ingest.health_port
+    try:
+        await asyncio.gather(
+            serve_health(settings, port, checks, metrics, stop.event),
+            watch(ingest, stop.event),
+        )
+    finally:
+        await asyncio.to_thread(ingest.stop)
+    return 1 if ingest.failure else 0

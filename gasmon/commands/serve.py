@@ -1,0 +1,89 @@
+"""``gasmon serve``: ingest, duty and api in one process."""
+
+import argparse
+import asyncio
+import json
+import sys
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
+
+from gasmon.api.app import create_app, uvicorn_config
+from gasmon.clock import SystemClock
+from gasmon.commands.running import (
+    Stop,
+    make_duty,
+    make_ingest,
+    patiently,
+    require_schema,
+    serve_until,
+    watch,
+)
+from gasmon.settings import Settings
+from gasmon.telemetry import Metrics
+
+SWITCH_INTERVAL_S = 0.001
+"""How long a thread may hold the interpreter while another waits [s]. The default of
+5 ms would let a large batch hold back an alarm that is ready to be pushed."""
+
+
+def add_parser(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
+    """Declare the command's flags."""
+    commands.add_parser(
+        "serve", parents=parents, help="ingest, duty and api in one process"
+    )
+
+
+def run(args: argparse.Namespace, settings: Settings) -> int:
+    """Run the command until a signal ends it."""
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    ready = partial(announce, settings, args.json)
+    return asyncio.run(serve(settings, on_ready=ready))
+
+
+async def announce(settings: Settings, as_json: bool, port: int) -> None:
+    """Say on stderr where we listen."""
+    told = {"listening": f"http://{settings.api.host}:{port}"}
+    line = json.dumps(told) if as_json else f"gasmon: {told['listening']}"
+    print(line, file=sys.stderr, flush=True)
+
+
+async def serve(
+    settings: Settings,
+    *,
+    on_ready: Callable[[int], Awaitable[None]],
+    before_stop: Callable[[], None] = lambda: None,
+) -> int:
+    """Run everything until a signal; returns the exit code.
+
+    Args:
+        on_ready: told the port once connections are accepted.
+        before_stop: done first when it ends, while everything still runs.
+    """
+    stop, metrics, clock = Stop(), Metrics(), SystemClock()
+    await patiently("serve", lambda: require_schema(settings))
+    ingest = make_ingest(settings, clock, metrics)
+    duty = make_duty(settings, clock, metrics)
+    app = create_app(
+        settings, metrics, clock, checks={**ingest.checks(), **duty.checks()}
+    )
+    await patiently("serve", ingest.start)
+    duty.start()
+    ended = asyncio.Event()
+
+    async def end_in_order() -> None:
+        await stop.event.wait()
+        await asyncio.to_thread(before_stop)
+        ended.set()
+
+    try:
+        await asyncio.gather(
+            serve_until(uvicorn_config(app, settings), ended, on_ready),
+            watch(ingest, stop.event),
+            end_in_order(),
+        )
+    finally:
+        stop.event.set()
+        await asyncio.to_thread(ingest.stop)
+        await asyncio.to_thread(duty.stop)
+    return 1 if ingest.failure else 0
