@@ -107,7 +107,8 @@ def test_languages_have_the_same_keys() -> None:
     zh, en = texts("zh"), texts("en")
     assert zh.keys() == en.keys()
     for key in zh:
-        assert zh[key].strip() and en[key].strip(), key
+        assert zh[key].strip(), key
+        assert en[key].strip(), key
         assert set(re.findall(r"\{\w+\}", zh[key])) == set(
             re.findall(r"\{\w+\}", en[key])
         ), key
@@ -141,7 +142,9 @@ def test_no_text_stands_in_code() -> None:
         for literal in html_literals(source):
             words = re.sub(r"<[^>]*>", " ", literal)
             assert not re.search(r"[A-Za-z]{2,}", words), (path.name, words)
-            named = re.findall(r"(?:title|placeholder|aria-label)=\"([^\"]*)\"", literal)
+            named = re.findall(
+                r"(?:title|placeholder|aria-label)=\"([^\"]*)\"", literal
+            )
             assert named == [], path.name
 
 

@@ -5,7 +5,7 @@ import { AlarmsPage } from "./alarms.js";
 import { Banner } from "./banner.js";
 import { startHub, stopHub } from "./hub.js";
 import { bindKeys, startKeys } from "./keys.js";
-import { Login, signInFailure, takeTokenFromAddress } from "./login.js";
+import { Login, nextPath, signInFailure, takeTokenFromAddress } from "./login.js";
 import { MinePage } from "./mine.js";
 import { Overview } from "./overview.js";
 import { PointPage } from "./point.js";
@@ -36,11 +36,11 @@ function App() {
   const known = me.value;
   const here = route.value;
   useEffect(() => {
-    if (known && here.name === "login") go("/", true);
+    if (known && here.name === "login") go(nextPath(), true);
     if (known === null && here.name !== "login") {
       go(`/login?next=${encodeURIComponent(location.pathname + location.search)}`, true);
     }
-  }, [known === null, here.name]);
+  }, [known, here.name]);
   useEffect(() => {
     document.title = `${t("brand")} · ${t(`title.${here.name}`)}`;
   }, [here.name, lang.value]);

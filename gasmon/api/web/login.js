@@ -2,7 +2,7 @@
 import { html, useState } from "./html.js";
 import { lang, setLang, t } from "./i18n.js";
 import { signIn } from "./requests.js";
-import { go, route } from "./router.js";
+import { route } from "./router.js";
 
 /** Takes `#token=…` out of the address before anything else can record it. */
 export function takeTokenFromAddress() {
@@ -37,8 +37,8 @@ export function Login({ failure }) {
     if (!token || busy) return;
     setBusy(true);
     try {
+      // Being signed in leads on from here by itself.
       await signIn(token);
-      go(nextPath(), true);
     } catch (error) {
       setSaid(signInFailure(error));
       setBusy(false);

@@ -1,0 +1,108 @@
+"""A real browser and a real site for the tests of the page."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from gasmon.embedded.postgres import EmbeddedPostgres
+from tests.fix_found import chromium_program, require
+from tests.web.fix_site import Site
+
+CHROMIUM_ARGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """The system's Chromium, headless; one per module, because while Playwright runs
+    no test of another folder could run an event loop."""
+    program = chromium_program()
+    if program is None:
+        require("Chromium")
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(
+            executable_path=program, args=CHROMIUM_ARGS
+        )
+        yield running
+        running.close()
+
+
+@pytest.fixture(scope="module")
+def site(postgres_server: EmbeddedPostgres) -> Iterator[Site]:
+    """A database with four mines and the api process over it, one per module."""
+    name = f"web_{os.getpid()}_{next(_numbers)}"
+    postgres_server.create_database(name)
+    made = Site(postgres_server.dsn(name))
+    made.start()
+    yield made
+    made.stop()
+    postgres_server.drop_database(name)
+
+
+OpenPage = Callable[..., Page]
+
+
+@pytest.fixture
+def open_page(browser: Browser, site: Site) -> Iterator[OpenPage]:
+    """A function that opens a page signed in as somebody.
+
+    What the browser complains about (script errors, refused styles, failed loads)
+    fails the test at its end, unless the test expects it.
+    """
+    complaints: list[str] = []
+    contexts = []
+
+    def open_it(
+        path: str = "/",
+        who: str | None = "county",
+        *,
+        lang: str = "zh",
+        width: int = 1366,
+        height: int = 768,
+        expect: str = "",
+        theme: str = "light",
+    ) -> Page:
+        context = browser.new_context(
+            viewport={"width": width, "height": height},
+            color_scheme="dark" if theme == "dark" else "light",
+        )
+        contexts.append(context)
+        context.add_init_script(f"localStorage.setItem('gasmon.lang', '{lang}')")
+        page = context.new_page()
+        page.set_default_timeout(15_000)
+
+        def complain(text: str) -> None:
+            if not expect or expect not in text:
+                complaints.append(f"{path}: {text}")
+
+        page.on(
+            "console",
+            lambda told: (
+                complain(told.text) if told.type in ("error", "warning") else None
+            ),
+        )
+        page.on("pageerror", lambda error: complain(str(error)))
+        token = "" if who is None else f"#token={site.tokens[who]}"
+        page.goto(site.url + path + token)
+        if who is not None:
+            page.wait_for_selector(".banner")
+        return page
+
+    yield open_it
+    for context in contexts:
+        context.close()
+    site.clear_all()
+    assert complaints == []

@@ -1,0 +1,283 @@
+"""The page's pure modules, run in the browser they are made for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.web.conftest import OpenPage
+
+
+@pytest.fixture
+def page(open_page: OpenPage) -> Page:
+    """The sign-in page: modules can be imported there and nothing else runs."""
+    return open_page("/login", None, expect="401")
+
+
+def run(page: Page, module: str, body: str, argument: Any = None) -> Any:
+    """Result of `body` with the module's exports as `m` and `argument` as `x`."""
+    return page.evaluate(
+        f"async (x) => {{ const m = await import('/static/{module}.js'); {body} }}",
+        argument,
+    )
+
+
+def test_no_data_is_never_zero(page: Page) -> None:
+    """A missing or broken value is a dash, a real zero is a zero."""
+    found = run(
+        page,
+        "format",
+        "return [m.number(null, '%'), m.number(NaN, '%'), m.number(undefined, '%'),"
+        " m.number(0, '%'), m.number(1.239, '%'), m.number(23.6, 'ppm'),"
+        " m.withUnit(null, '%')]",
+    )
+    assert found == ["——", "——", "——", "0.00", "1.24", "24", "——"]
+
+
+def test_times_are_beijing_times_and_ages_never_negative(page: Page) -> None:
+    """Whatever the PC's zone is, times are Beijing's; an age does not go below 0."""
+    found = run(
+        page,
+        "format",
+        "const at = Date.UTC(2026, 10, 22, 18, 30, 5);"
+        "return [m.clockTime(at), m.dayText(at), m.moment(at, at + 1000),"
+        " m.moment(at, at + 86400e3), m.duration(-5000), m.duration(59999),"
+        " m.duration(3723000), m.duration(200 * 3600e3), m.duration(NaN)]",
+    )
+    assert found == [
+        *("02:30:05", "2026-11-23", "02:30:05", "11-23 02:30:05"),
+        *("0 s", "59 s", "1:02:03", "8 d 08 h", "——"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "state", "age_s", "quality"),
+    [
+        (0.5, 0, 5, "good"),
+        (0.5, 1, 5, "good"),
+        (0.5, 4, 5, "marked"),
+        (0.5, 5, 5, "marked"),
+        (0.5, 128, 5, "bad"),
+        (0.5, 32, 5, "bad"),
+        (None, 0, 5, "bad"),
+        (0.5, 0, 91, "stale"),
+        (0.5, 4, 91, "stale"),
+        (0.5, 0, 601, "none"),
+        (0.5, 0, None, "none"),
+    ],
+)
+def test_a_value_is_good_only_if_good_and_young(
+    page: Page, value: float | None, state: int, age_s: float | None, quality: str
+) -> None:
+    """Quality bits and age both have to be right."""
+    at = None if age_s is None else 1e12 - age_s * 1000
+    found = run(
+        page,
+        "levels",
+        "return m.qualityOf(x[0], x[1], x[2] === null ? NaN : x[2], 1e12)",
+        [value, state, at],
+    )
+    assert found == quality
+
+
+BODY = {
+    "alarm_id": 7,
+    "event": "raised",
+    "kind": "over_limit",
+    "subject": "point:530627000001-01-001A01",
+    "mine": "530627000001",
+    "rank": 3,
+    "raised_at": "2026-11-23T10:00:00.000+08:00",
+    "cleared_at": None,
+}
+
+
+def book(page: Page, events: list[dict[str, Any]], tier: str | None = "county") -> Any:
+    """State, owed and rank of alarm 7 after these events; None when it left."""
+    return run(
+        page,
+        "alarmbook",
+        "const b = m.emptyBook(); for (const e of x[0]) m.enter(b, e, x[1]);"
+        "const a = b.byId.get(7);"
+        "return a ? [a.state, m.owes(a, x[1]), a.peak_rank] : null",
+        [[{**BODY, **event} for event in events], tier],
+    )
+
+
+CONFIRMED = {"event": "confirmed", "tier": "county", "by": "a", "rank": 3}
+CLEARED = {"event": "cleared", "cleared_at": "2026-11-23T10:05:00.000+08:00"}
+
+
+@pytest.mark.parametrize(
+    ("events", "after"),
+    [
+        ([{}], ["unconfirmed", True, 3]),
+        ([{}, CONFIRMED], ["confirmed", False, 3]),
+        # Another tier's confirmation does not clear our duty.
+        ([{}, {**CONFIRMED, "tier": "city"}], ["unconfirmed", True, 3]),
+        # A level above the confirmed one alarms again.
+        ([{}, CONFIRMED, {"event": "level", "rank": 4}], ["unconfirmed", True, 4]),
+        # A lower level does not take the latched severity back.
+        ([{}, {"event": "level", "rank": 1}], ["unconfirmed", True, 3]),
+        # Cleared unconfirmed stays, cleared and confirmed leaves, in either order.
+        ([{}, CLEARED], ["cleared_unconfirmed", True, 3]),
+        ([{}, CLEARED, {**CONFIRMED, **CLEARED, "event": "confirmed"}], None),
+        ([{}, CONFIRMED, CLEARED], None),
+        # Silence never clears.
+        ([{}, {"event": "unknown"}], ["unconfirmed", True, 3]),
+    ],
+)
+def test_alarm_states_follow_the_events(
+    page: Page, events: list[dict[str, Any]], after: Any
+) -> None:
+    """The book derives what is owed as the server does."""
+    assert book(page, events) == after
+
+
+def test_for_a_viewer_any_confirmation_counts(page: Page) -> None:
+    """Who owes none sees whether anybody confirmed."""
+    assert book(page, [{}, CONFIRMED], None) == ["confirmed", False, 3]
+
+
+def test_an_api_row_is_read_like_the_events(page: Page) -> None:
+    """A mark in an API row covers the present level, and only that."""
+    row = {
+        "event": None,
+        "confirmations": {"mine": None, "county": {"by": "a"}, "city": None},
+    }
+    assert book(page, [row]) == ["confirmed", False, 3]
+    assert book(page, [row, {"event": "level", "rank": 4}])[0] == "unconfirmed"
+
+
+def sounds(page: Page, steps: list[Any]) -> Any:
+    """Tones for a series of [owed alarms, time in s]."""
+    return run(
+        page,
+        "sound",
+        "const seen = { heard: new Map(), redAt: -Infinity, silencedUntil: 0 };"
+        "return x.map(([owed, s]) => m.decide(seen, owed, s * 1000))",
+        steps,
+    )
+
+
+def test_sound_tells_the_worst_new_alarm_once_and_red_again(page: Page) -> None:
+    """New alarms sound by level, old ones are silent, unconfirmed red repeats."""
+    red = {"alarm_id": 1, "rank": 4, "kind": "over_limit"}
+    blue = {"alarm_id": 2, "rank": 1, "kind": "over_limit"}
+    risen = {**blue, "rank": 2}
+    link = {"alarm_id": 3, "rank": 0, "kind": "link_break"}
+    assert sounds(
+        page,
+        [
+            [[blue], 0],
+            [[blue], 1],
+            [[blue, link], 2],
+            [[risen, link], 3],
+            [[risen, link, red], 4],
+            [[risen, link, red], 63],
+            [[risen, link, red], 64],
+            [[], 200],
+        ],
+    ) == ["1", None, "d", "2", "4", None, "4", None]
+
+
+def test_planned_and_late_alarms_are_silent(page: Page) -> None:
+    """Planned work wakes nobody; what was over when it was found neither."""
+    planned = {"alarm_id": 1, "rank": 4, "kind": "over_limit", "planned": True}
+    late = {"alarm_id": 2, "rank": 4, "late": True, "cleared_at": "x", "kind": "o"}
+    late_on = {"alarm_id": 3, "rank": 4, "late": True, "kind": "over_limit"}
+    assert sounds(page, [[[planned, late], 0], [[late_on], 1]]) == [None, "4"]
+
+
+def test_holes_in_a_series_stay_holes(page: Page) -> None:
+    """No line is drawn across missing time or across bad values."""
+    rows = [[0, 1, 1, 1, 1, 0], [5000, 1, 2, 1.5, 1, 0], [60000, 1, 1, 1, 1, 0]]
+    rows.append([65000, None, None, None, 1, 1])
+    times, high, low, mean = run(page, "trend", "return m.columnsOf(x, 5000)", rows)
+    assert times == [0, 5, 10, 60, 65]
+    assert high == [1, 2, None, 1, None]
+    assert low == [1, 1, None, 1, None]
+    assert mean == [1, 1.5, None, 1, None]
+
+
+def test_the_scale_is_fixed_until_a_value_leaves_it(page: Page) -> None:
+    """Methane is drawn on 0 to 2 %; a peak above it is shown, not cut off."""
+    body = (
+        "return [0.8, 2.5, 9].map((hi) => m.chartScale('CH4', [0, 4], { lo: 0, hi }))"
+    )
+    assert run(page, "trend", body) == [
+        {"lo": 0, "hi": 2, "grown": False},
+        {"lo": 0, "hi": 4, "grown": True},
+        {"lo": 0, "hi": 10, "grown": True},
+    ]
+
+
+def test_figures_weigh_readings_and_leave_bad_ones_out(page: Page) -> None:
+    """Minimum, maximum and mean are those of the good readings."""
+    rows = [[0, 1, 3, 2, 3, 0], [1, 5, 5, 5, 1, 0], [2, None, None, None, 4, 4]]
+    found = run(page, "trend", "return m.figuresOf(x)", rows)
+    assert found == {"lo": 1, "hi": 5, "hiAt": 1, "mean": 2.75, "n": 4, "bad": 4}
+
+
+def test_a_gap_in_the_stream_is_answered_by_connecting_anew(page: Page) -> None:
+    """A skipped or repeated delta, or one before the snapshot, drops the socket."""
+    frames = """
+      const said = [];
+      const handlers = { onFrame: (f) => said.push(f.seq), onAlarm() {}, onClock() {},
+        onPhase: (phase, reason) => said.push(reason || phase), onRefused() {} };
+      const told = (list) => {
+        const stream = new m.LiveStream('/x', handlers);
+        stream.open = () => {};
+        for (const [type, seq] of list) stream.take(JSON.stringify({ type, seq }));
+        stream.stop();
+        return said.splice(0);
+      };
+      return x.map(told);
+    """
+    assert run(
+        page,
+        "live",
+        frames,
+        [
+            [["snapshot", 5], ["delta", 6], ["delta", 7]],
+            [["snapshot", 5], ["delta", 7]],
+            [["snapshot", 5], ["delta", 5]],
+            [["delta", 1]],
+        ],
+    ) == [["open", 5, 6, 7], ["open", 5, "gap"], ["open", 5, "gap"], ["gap"]]
+
+
+def test_the_address_filters_what_the_server_is_asked(page: Page) -> None:
+    """Filters of the alarm page are the API's own parameters."""
+    query = {"tab": "history", "area": "530627", "q": "坪", "from": "2026-11-01"}
+    found = run(page, "alarms", "return m.filterOf(x)", query)
+    assert found == {
+        "state": "all",
+        "area": "530627",
+        "q": "坪",
+        "from": "2026-11-01T00:00:00.000+08:00",
+    }
+
+
+@pytest.mark.parametrize(
+    ("next_path", "went"),
+    [
+        ("/alarms?q=1", "/alarms?q=1"),
+        ("//evil.example/x", "/"),
+        ("/\\evil.example", "/"),
+        ("https://evil.example", "/"),
+        ("javascript:alert(1)", "/"),
+    ],
+)
+def test_signing_in_leads_to_our_own_pages_only(
+    page: Page, next_path: str, went: str
+) -> None:
+    """`next` cannot lead to another site."""
+    page.evaluate(
+        "async (x) => { const m = await import('/static/router.js');"
+        " m.go('/login?next=' + encodeURIComponent(x), true); }",
+        next_path,
+    )
+    assert run(page, "login", "return m.nextPath()") == went
