@@ -14,8 +14,9 @@ from math import nan
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from gasmon.batch import Int32
+Int32 = NDArray[np.int32]
 
 
 class PointKey(NamedTuple):
