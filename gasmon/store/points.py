@@ -91,33 +91,13 @@ def ensure_points(
         return {}
     for code in sorted({key.mine for key in keys}):
         ensure_mine(conn, code, now_us)
-    now = to_datetime(now_us)
-    wanted = sorted(set(keys))
-    columns = [[k.mine for k in wanted], [k.system for k in wanted]]
-    columns.append([k.no for k in wanted])
-    rows = conn.execute(
-        """INSERT INTO point AS p (mine_id, system, no, provisional, created_at)
-           SELECT m.mine_id, k.system, k.no, true, %s
-           FROM unnest(%s::bpchar[], %s::bpchar[], %s::text[]) AS k (mine, system, no)
-           JOIN mine m ON m.code = k.mine
-           ORDER BY 1, 2, 3
-           ON CONFLICT (mine_id, system, no) DO UPDATE
-           SET provisional = p.provisional OR p.retired_at IS NOT NULL,
-               retired_at = NULL
-           RETURNING point_id, (SELECT code FROM mine m WHERE m.mine_id = p.mine_id),
-                     system, no""",
-        (now, *columns),
-    ).fetchall()
-    found = {
-        PointKey(mine, system, no): point_id
-        for point_id, mine, system, no in cast(list[tuple[int, str, str, str]], rows)
-    }
+    found = _ensure_rows(conn, keys, now_us)
     conn.execute(
         """INSERT INTO point_version (point_id, effective_from_us, source, recorded_at)
            SELECT i, 0, 'provisional', %s FROM unnest(%s::int[]) AS i
            WHERE NOT EXISTS (SELECT FROM point_version v WHERE v.point_id = i)
            ON CONFLICT DO NOTHING""",
-        (now, sorted(found.values())),
+        (to_datetime(now_us), sorted(found.values())),
     )
     return found
 
@@ -222,6 +202,35 @@ def save_definitions(
     return changes
 
 
+def _ensure_rows(
+    conn: Connection, keys: Iterable[PointKey], now_us: int
+) -> dict[PointKey, int]:
+    """Ids of points, new ones provisional; in key order, as two writers need it."""
+    wanted = sorted(set(keys))
+    rows = conn.execute(
+        """INSERT INTO point AS p (mine_id, system, no, provisional, created_at)
+           SELECT m.mine_id, k.system, k.no, true, %s
+           FROM unnest(%s::bpchar[], %s::bpchar[], %s::text[]) AS k (mine, system, no)
+           JOIN mine m ON m.code = k.mine
+           ORDER BY 1, 2, 3
+           ON CONFLICT (mine_id, system, no) DO UPDATE
+           SET provisional = p.provisional OR p.retired_at IS NOT NULL,
+               retired_at = NULL
+           RETURNING point_id, (SELECT code FROM mine m WHERE m.mine_id = p.mine_id),
+                     system, no""",
+        (
+            to_datetime(now_us),
+            [key.mine for key in wanted],
+            [key.system for key in wanted],
+            [key.no for key in wanted],
+        ),
+    ).fetchall()
+    return {
+        PointKey(mine, system, no): point_id
+        for point_id, mine, system, no in cast(list[tuple[int, str, str, str]], rows)
+    }
+
+
 def _save_units(
     conn: Connection, mine_id: int, units: Sequence[UnitDef], now_us: int
 ) -> None:
@@ -250,14 +259,12 @@ def _save_points(
     newest = {p.key: p for p in load_point_versions(conn, mine.code, retired=True)}
     status = _point_status(conn, mine_id)
     changes, versions = [], []
-    ids = ensure_points(conn, list(told), now_us)
+    ids = _ensure_rows(conn, told, now_us)
     for key, point in told.items():
         before = newest.get(key)
         moment = point.effective_from_us or now_us
         if before is None:
             first = replace(point, effective_from_us=0, point_id=ids[key])
-            # ensure_points has just given it a provisional version since ever.
-            conn.execute("DELETE FROM point_version WHERE point_id = %s", (ids[key],))
             versions.append(first)
             changes.append(Change(key, "defined", None, str(key.no), now_us))
             continue
