@@ -10,9 +10,11 @@ The way of a reading (engine.py has the order, each step its own file):
     raise? end? known?               conditions.py one function per kind of rule
     on-delay, off-delay, latch       debounce.py   the table of phases
     level by value and duration      levels.py     LevelTable.judge
+    what came too late               late.py, told.py
     silence of points and mines      silence.py
     quiet or aloud                   quiet.py
     an event with its explanation    speak.py → events.py
 
-``rules.py`` reads the rule file and decides which numbers apply to a point and why.
+``rules.py`` reads the rule file (field by field with toml_fields.py) and decides which
+numbers apply to a point and why.
 """

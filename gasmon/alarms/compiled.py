@@ -107,7 +107,7 @@ class RuleTable:
         lines.limits[line] = resolved.limits
         lines.range_high[line] = point.range_high
         alarm = resolved.limits[0]
-        lines.rise[line] = self.rules.rise_fraction * alarm
+        lines.rise[line] = _rounded(self.rules.rise_fraction * alarm)
         lines.on_delay_us[line] = self.rules.on_delay_us
         lines.off_delay_us[line] = self.rules.off_delay_us
         lines.level[line] = self._levels(point.quantity, point.place_class)
@@ -159,7 +159,12 @@ class RuleTable:
 
 
 def _lower_end(band: Band, alarm: float) -> float:
-    """Where a band begins, rounded so that 3 x 0.1 is 0.3 and not a hair above."""
+    """Where a band begins, in the point's unit."""
     if not isnan(band.at_least):
         return band.at_least
-    return round(band.factor * alarm, 9)
+    return _rounded(band.factor * alarm)
+
+
+def _rounded(product: float) -> float:
+    """A multiple of a limit, so that 3 x 0.1 is 0.3 and not a hair above."""
+    return round(product, 9)

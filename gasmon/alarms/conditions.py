@@ -181,7 +181,10 @@ def end_of(slot: int, r: Readings) -> Bool:
             limited = ~np.isnan(r.limits[:, alarm])
             return r.exact & (~limited | (r.value > r.limits[:, end]))
         case 4:
-            return there & ~_over_range(r)
+            # Not merely there: a calibration gas says nothing about the air.
+            return r.good & ~_over_range(r)
+        case 5:
+            return r.good
         case 6:
             return ~_substation(r) & ~np.isnan(r.value)
         case 7:

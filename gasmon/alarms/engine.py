@@ -24,7 +24,7 @@ from gasmon.alarms.quiet import QuietTable
 from gasmon.alarms.rules import RuleSet
 from gasmon.alarms.silence import MineLinks, Sign, silent_points
 from gasmon.alarms.speak import Speech
-from gasmon.alarms.state import PointState
+from gasmon.alarms.state import LONG_AGO_US, PointState
 from gasmon.batch import Int32, ReadingBatch
 from gasmon.domain import states
 from gasmon.points import PointDef, PointTable
@@ -67,6 +67,7 @@ class AlarmEngine:
         table: the points it knows; ``adopt`` changes it.
         state: what it remembers of each point.
         links: what it remembers of each mine.
+        mark_us: the newest clock mark [µs UTC].
         n_late: readings that were not newer than what was judged before.
     """
 
@@ -79,6 +80,7 @@ class AlarmEngine:
         self.rules = RuleTable(rules)
         self.state = PointState()
         self.alarms = LivingAlarms(self.state, self.rules)
+        self.mark_us = LONG_AGO_US
         self.n_late = 0
         level = rules.level_of(LINK_BREAK, "", None, after_rise=False)
         self.links = MineLinks(self.rules.levels, level, self.patience.mine_us)
@@ -100,7 +102,11 @@ class AlarmEngine:
         self.links.grow(len(table.mines), now_us)
 
     def resume(self, alarms: Iterable[LivingAlarm]) -> None:
-        """Go on with alarms that were open when the process ended, silently."""
+        """Go on with alarms that were open when the process ended, silently.
+
+        A reading from before an alarm began is late for its point from here on: sent
+        again after a restart it must not end what came after it.
+        """
         s = self.state
         for alarm in alarms:
             if alarm.kind == LINK_BREAK:
@@ -124,6 +130,8 @@ class AlarmEngine:
                 # is assumed, which can only raise the level early.
                 inside = alarm.peak >= self.rules.lines.band[line]
                 s.band_us[row] = np.where(inside, alarm.peak_at_us, NEVER_US)
+            if slot != NO_DATA:  # which is reckoned in arrival times
+                s.last_at_us[row] = max(int(s.last_at_us[row]), alarm.raised_us)
             s.slot_due_us[row, slot] = alarm.raised_us
             s.due_us[row] = min(int(s.due_us[row]), alarm.raised_us)
 
@@ -230,6 +238,7 @@ class AlarmEngine:
         s.last_state[rows] = batch.state
         good = rows[r.good]
         s.good_at_us[good] = batch.at_us[r.good]
+        s.good_value[good] = batch.value[r.good]
         near = r.good & (batch.value >= self.rules.lines.rise[line])
         if near.any():
             s.near_at_us[rows[near]] = batch.at_us[near]
@@ -247,6 +256,12 @@ class AlarmEngine:
 
     def _mark(self, mark_us: int, speech: Speech) -> None:
         s, n = self.state, self.state.n
+        if mark_us < self.mark_us:
+            # Our clock stepped back. Arrivals "in the future" would hide silence
+            # until it has caught up, so silence counts from here.
+            self.links.step_back(mark_us)
+            s.last_arrived_us[:n] = np.minimum(s.last_arrived_us[:n], mark_us)
+        self.mark_us = mark_us
         due = np.flatnonzero(s.due_us[:n] <= mark_us)
         if len(due):
             times = np.full(len(due), mark_us, np.int64)

@@ -24,6 +24,7 @@ from gasmon.alarms.levels import NEVER_US
 from gasmon.alarms.rules import MAX_BANDS
 from gasmon.alarms.speak import Speech
 from gasmon.alarms.state import LONG_AGO_US, PointState
+from gasmon.alarms.told import Told
 from gasmon.batch import Int32, Int64, ReadingBatch
 
 Rows = NDArray[np.intp] | Int32
@@ -35,6 +36,7 @@ class LivingAlarms:
     def __init__(self, state: PointState, rules: RuleTable) -> None:
         self.state = state
         self.rules = rules
+        self.told = Told()
 
     def judge(
         self,
@@ -76,9 +78,10 @@ class LivingAlarms:
         if slot < N_VALUE_SLOTS:
             on, off = lines.on_delay_us[line, slot], lines.off_delay_us[line, slot]
         known = conditions.known_of(slot, r)
+        before, begun = s.phase[rows, slot], s.since_us[rows, slot]
         step = debounce.step(
-            s.phase[rows, slot],
-            s.since_us[rows, slot],
+            before,
+            begun,
             at,
             raise_,
             conditions.end_of(slot, r) & ~raise_,
@@ -90,6 +93,10 @@ class LivingAlarms:
         s.since_us[rows, slot] = step.since_us
         if slot == OVER_LIMIT:
             self._enter_bands(rows, at, line, r)
+        cancelled = (before == debounce.PENDING) & (step.phase == debounce.IDLE)
+        for position in np.flatnonzero(cancelled):
+            row = int(rows[position])
+            self.told.add(row, slot, int(begun[position]), int(at[position]))
         pending = step.phase == debounce.PENDING
         s.slot_due_us[rows, slot] = np.where(pending, step.since_us + on, NEVER_US)
         living = (step.phase >= debounce.ACTIVE) & ~step.raised
@@ -165,7 +172,17 @@ class LivingAlarms:
         raised_us: Int64,
         line: Int32,
         speech: Speech,
+        *,
+        peak: ReadingBatch | None = None,
     ) -> None:
+        """Alarms that begin now.
+
+        Args:
+            batch: what is said of each; ``raised_us``: since when, int64[k] [µs].
+            line: rule line that raised each.
+            peak: readings that are the worst so far; None takes the newest good
+                value, if the alarm's own stretch has one yet.
+        """
         s, rows = self.state, batch.row
         s.phase[rows, slot] = debounce.ACTIVE
         s.raised_us[rows, slot] = raised_us
@@ -175,8 +192,14 @@ class LivingAlarms:
         s.peak[rows, slot] = np.nan
         s.peak_at_us[rows, slot] = LONG_AGO_US
         if slot < N_VALUE_SLOTS:
-            s.peak[rows, slot] = batch.value
-            s.peak_at_us[rows, slot] = batch.at_us
+            if peak is None:
+                own = s.good_at_us[rows] >= s.since_us[rows, slot]
+                worst = np.where(own, s.good_value[rows], np.nan)
+                worst_at = np.where(own, s.good_at_us[rows], LONG_AGO_US)
+            else:
+                worst, worst_at = peak.value, peak.at_us
+            s.peak[rows, slot] = worst
+            s.peak_at_us[rows, slot] = worst_at
         level = self.rules.lines.level[line, slot]
         if slot == SENSOR_BREAK:
             near_us = batch.at_us - s.near_at_us[rows]
@@ -234,6 +257,13 @@ class LivingAlarms:
         self, slot: int, batch: ReadingBatch, position: int, at_us: int, speech: Speech
     ) -> None:
         s, row = self.state, int(batch.row[position])
+        raised_us = int(s.raised_us[row, slot])
+        # A delay may mature on our clock before an older good reading arrives, and
+        # silence begins by arrival: nothing may end before it began.
+        at_us = max(at_us, raised_us)
+        if slot < N_VALUE_SLOTS:
+            on_us = int(self.rules.lines.on_delay_us[s.line[row, slot], slot])
+            self.told.add(row, slot, raised_us - on_us, at_us)
         arrived, value = int(batch.arrived_us[position]), float(batch.value[position])
         if slot < N_VALUE_SLOTS and s.unknown[row, slot]:
             s.unknown[row, slot] = False
@@ -276,10 +306,14 @@ class LivingAlarms:
             self._levels(slot, batch.select(old), due_us[old], speech)
 
     def as_batch(self, rows: Rows, at_us: Int64, arrived_us: Int64) -> ReadingBatch:
-        """What was last known of these points, at moments of the clock."""
+        """What was last known of these points, at moments of the clock.
+
+        A newest reading that says nothing of the gas counts as no value.
+        """
+        good = self.state.good_at_us[rows] == self.state.last_at_us[rows]
         return ReadingBatch(
             row=rows.astype(np.int32),
-            value=self.state.last_value[rows],
+            value=np.where(good, self.state.last_value[rows], np.nan),
             at_us=at_us,
             arrived_us=arrived_us,
             state=self.state.last_state[rows],

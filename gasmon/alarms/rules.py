@@ -8,18 +8,27 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
+from itertools import pairwise
 from math import isnan, nan
 from typing import Any
 
 from gasmon import domain
+from gasmon.alarms import toml_fields
 from gasmon.alarms.events import RANK_NAMES
 from gasmon.alarms.kinds import ALL_KINDS
+from gasmon.alarms.toml_fields import duration_us, number, section
 from gasmon.errors import ConfigError
 from gasmon.points import LIMIT_FIELDS, PointDef
-from gasmon.units import parse_duration_us
 
 MAX_BANDS = 4
 MAX_STEPS = 4
+
+QUANTITIES = frozenset(
+    {domain.UNKNOWN_QUANTITY}
+    | {known.quantity for known in domain.sensor_types().values()}
+    | {row.quantity for row in domain.limits()}
+)
+"""Every name that the quantity of a point can have."""
 
 _TOP_KEYS = {"delays", "own_limits", "after_rise", "level", "limit"}
 _LEVEL_KEYS = {"kind", "quantity", "place_class", "after_rise", "bands"}
@@ -88,11 +97,11 @@ class RuleSet:
         Raises:
             ConfigError: no row fits; a kind without a level is a fault.
         """
-        for number, row in enumerate(self.levels):
+        for index, row in enumerate(self.levels):
             if row.after_rise and not after_rise:
                 continue
             if row.fits(kind, quantity, place_class):
-                return number
+                return index
         raise ConfigError(f"no [[level]] for kind {kind!r}, quantity {quantity!r}")
 
 
@@ -129,78 +138,73 @@ def parse_rules(text: str, name: str) -> RuleSet:
         tree = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{name}: {error}") from None
-    _only(tree, _TOP_KEYS, name)
-    delays = tree.get("delays", {})
-    _only(delays, {"on", "off"}, f"{name} [delays]")
-    own = tree.get("own_limits", {})
-    _only(own, {"stricter"}, f"{name} [own_limits]")
-    rise = tree.get("after_rise", {})
-    _only(rise, {"fraction", "within"}, f"{name} [after_rise]")
-    try:
-        rules = RuleSet(
-            levels=tuple(
-                _level(row, f"{name} [[level]] {number}")
-                for number, row in enumerate(tree.get("level", []), 1)
-            ),
-            legal=_legal(tree.get("limit", []), name),
-            stricter=frozenset(own.get("stricter", ())),
-            on_delay_us=parse_duration_us(delays.get("on", "0s")),
-            off_delay_us=parse_duration_us(delays.get("off", "0s")),
-            rise_fraction=float(rise.get("fraction", 0.8)),
-            rise_within_us=parse_duration_us(rise.get("within", "5min")),
-        )
-    except ValueError as error:
-        raise ConfigError(f"{name}: {error}") from None
+    toml_fields.only(tree, _TOP_KEYS, name)
+    delays, in_delays = section(tree, "delays", {"on", "off"}, name)
+    own, in_own = section(tree, "own_limits", {"stricter"}, name)
+    rise, in_rise = section(tree, "after_rise", {"fraction", "within"}, name)
+    legal = _legal(toml_fields.rows(tree, "limit", _LIMIT_KEYS, name))
+    places = frozenset(place for place, _ in legal)
+    level_rows = toml_fields.rows(tree, "level", _LEVEL_KEYS, name)
+    rules = RuleSet(
+        levels=tuple(_level(row, places, where) for where, row in level_rows),
+        legal=legal,
+        stricter=toml_fields.names(own, "stricter", QUANTITIES, in_own),
+        on_delay_us=duration_us(delays.get("on", "0s"), f"{in_delays} on"),
+        off_delay_us=duration_us(delays.get("off", "0s"), f"{in_delays} off"),
+        rise_fraction=number(rise, "fraction", 0.8, in_rise),
+        rise_within_us=duration_us(rise.get("within", "5min"), f"{in_rise} within"),
+    )
     for kind in ALL_KINDS:
         rules.level_of(kind, "", None, after_rise=False)
     return rules
 
 
-def _only(table: Mapping[str, Any], known: set[str], where: str) -> None:
-    for key in table:
-        if key not in known:
-            raise ConfigError(f"{where}: unknown key {key!r}")
-
-
-def _level(row: Mapping[str, Any], where: str) -> LevelRow:
-    _only(row, _LEVEL_KEYS, where)
+def _level(row: Mapping[str, Any], places: frozenset[str], where: str) -> LevelRow:
     kind = row.get("kind")
     if kind not in ALL_KINDS:
         raise ConfigError(f"{where}: unknown kind {kind!r}")
-    bands = tuple(_band(band, where) for band in row.get("bands", ()))
-    if not 1 <= len(bands) <= MAX_BANDS:
-        raise ConfigError(f"{where}: {len(bands)} bands; 1 to {MAX_BANDS} are possible")
+    # Only an over-limit has a value that climbs through bands.
+    most = MAX_BANDS if kind == "over_limit" else 1
+    found = toml_fields.items(row, "bands", most, where)
+    bands = tuple(_band(band, where) for band in found)
+    if bands[0].factor != 1.0:
+        raise ConfigError(f"{where}: the first band begins at the limit: factor = 1.0")
+    after_rise = row.get("after_rise", False)
+    if after_rise not in (False, kind == "sensor_break"):
+        raise ConfigError(f"{where}: after_rise = {after_rise!r} is for sensor_break")
     return LevelRow(
         kind=kind,
-        quantity=frozenset(row.get("quantity", ())),
-        place_class=frozenset(row.get("place_class", ())),
-        after_rise=bool(row.get("after_rise", False)),
+        quantity=toml_fields.names(row, "quantity", QUANTITIES, where),
+        place_class=toml_fields.names(row, "place_class", places, where),
+        after_rise=after_rise,
         bands=bands,
     )
 
 
-def _band(band: Mapping[str, Any], where: str) -> Band:
-    _only(band, _BAND_KEYS, where)
+def _band(band: Any, where: str) -> Band:
+    toml_fields.only(band, _BAND_KEYS, where)
     if ("factor" in band) == ("at_least" in band):
         raise ConfigError(f"{where}: a band needs either factor or at_least")
     steps = []
-    for duration, colour in band.get("steps", ()):
+    for step in toml_fields.items(band, "steps", MAX_STEPS, where):
+        if not isinstance(step, list) or len(step) != 2:
+            raise ConfigError(f"{where}: {step!r} is not [duration, level]")
+        duration, colour = step
         if colour not in RANK_NAMES:
             raise ConfigError(f"{where}: unknown level {colour!r}")
-        steps.append((parse_duration_us(duration), RANK_NAMES.index(colour)))
-    if not 1 <= len(steps) <= MAX_STEPS:
-        raise ConfigError(f"{where}: {len(steps)} steps; 1 to {MAX_STEPS} are possible")
-    if steps != sorted(steps):
-        raise ConfigError(f"{where}: durations and levels of a band must rise")
+        steps.append((duration_us(duration, where), RANK_NAMES.index(colour)))
+    for (before_us, rank), (after_us, above) in pairwise(steps):
+        if after_us <= before_us or above <= rank:
+            raise ConfigError(f"{where}: durations and levels of a band must rise")
     return Band(
-        factor=float(band.get("factor", nan)),
-        at_least=float(band.get("at_least", nan)),
+        factor=number(band, "factor", nan, where),
+        at_least=number(band, "at_least", nan, where),
         steps=tuple(steps),
     )
 
 
 def _legal(
-    overrides: list[Mapping[str, Any]], name: str
+    overrides: list[tuple[str, Mapping[str, Any]]],
 ) -> dict[tuple[str, str], tuple[float, ...]]:
     legal: dict[tuple[str, str], tuple[float, ...]] = {
         (row.place_class, row.quantity): (
@@ -215,14 +219,15 @@ def _legal(
         )
         for row in domain.limits()
     }
-    for number, row in enumerate(overrides, 1):
-        where = f"{name} [[limit]] {number}"
-        _only(row, _LIMIT_KEYS, where)
-        if "quantity" not in row:
-            raise ConfigError(f"{where}: quantity is missing")
-        values = tuple(float(row.get(field, nan)) for field in LIMIT_FIELDS)
+    for where, row in overrides:
+        quantity, place = row.get("quantity"), row.get("place_class", "ANY")
+        if not isinstance(quantity, str) or quantity not in QUANTITIES:
+            raise ConfigError(f"{where}: unknown or missing quantity {quantity!r}")
+        if not isinstance(place, str):
+            raise ConfigError(f"{where}: place_class = {place!r} is not a name")
+        values = tuple(number(row, field, nan, where) for field in LIMIT_FIELDS)
         refuse_contradictions(values, where)
-        legal[row.get("place_class", "ANY"), row["quantity"]] = _completed(values)
+        legal[place, quantity] = _completed(values)
     return legal
 
 
@@ -298,8 +303,8 @@ def resolve(point: PointDef, rules: RuleSet) -> Resolved:
         mixed = tuple(o if not isnan(o) else w for o, w in zip(own, law, strict=True))
         return Resolved(_completed(mixed), "mine")
     mixed = tuple(
-        _lower(o, w) if number < 4 else _higher(o, w)
-        for number, (o, w) in enumerate(zip(own, law, strict=True))
+        _lower(o, w) if which < 4 else _higher(o, w)
+        for which, (o, w) in enumerate(zip(own, law, strict=True))
     )
     follows_law = all(m == w or isnan(w) for m, w in zip(mixed, law, strict=True))
     return Resolved(_completed(mixed), rule if follows_law else "mine")
@@ -310,8 +315,8 @@ def _strictest(quantity: str, rules: RuleSet) -> tuple[float, ...] | None:
     if not rows:
         return None
     return tuple(
-        (min if number < 4 else max)(
-            (row[number] for row in rows if not isnan(row[number])), default=nan
+        (min if which < 4 else max)(
+            (row[which] for row in rows if not isnan(row[which])), default=nan
         )
-        for number in range(len(LIMIT_FIELDS))
+        for which in range(len(LIMIT_FIELDS))
     )

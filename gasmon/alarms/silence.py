@@ -129,11 +129,19 @@ class MineLinks:
         )
         return int(rank[0]), int(due[0])
 
+    def step_back(self, mark_us: int) -> None:
+        """The server's clock went back to ``mark_us``: nothing was heard after it."""
+        for column in (self.heard_us, self.session_us):
+            np.minimum(column, mark_us, out=column)
+
     def mark(self, mark_us: int, speech: Speech) -> list[int]:
         """The clock says ``mark_us``; returns the mines whose link broke now."""
         for mine in np.flatnonzero(self.due_us <= mark_us):
             while (due := int(self.due_us[mine])) <= mark_us:
+                before = int(self.rank[mine])
                 self.rank[mine], self.due_us[mine] = self._judge(int(mine), due)
+                if int(self.rank[mine]) == before:
+                    continue  # resumed at the level it already had
                 raised, rank = int(self.raised_us[mine]), int(self.rank[mine])
                 why = {"lasting_s": (due - raised) / US_PER_S}
                 speech.mine("level", int(mine), raised, due, mark_us, rank, why)

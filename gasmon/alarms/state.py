@@ -21,6 +21,7 @@ _SHAPES: dict[str, tuple[tuple[int, ...], Any, Any]] = {
     "last_state": ((), np.int32, 0),
     "last_arrived_us": ((), np.int64, LONG_AGO_US),
     "good_at_us": ((), np.int64, LONG_AGO_US),
+    "good_value": ((), np.float64, np.nan),
     "near_at_us": ((), np.int64, LONG_AGO_US),
     "calibration_us": ((), np.int64, NEVER_US),
     "due_us": ((), np.int64, NEVER_US),
@@ -49,6 +50,7 @@ class PointState:
         last_value: its value, float64[n]; NaN when it had none.
         last_arrived_us: when anything last came for the point, int64[n].
         good_at_us: event time of the newest reading with a good value, int64[n].
+        good_value: that value, float64[n].
         near_at_us: event time at which a good value was last near its limit.
         calibration_us: since when the calibration bit is set, NEVER_US when not.
         slot_due_us: next moment at which a delay or a level of a slot matures by
@@ -67,6 +69,7 @@ class PointState:
     last_state: np.ndarray[Any, np.dtype[np.int32]]
     last_arrived_us: np.ndarray[Any, np.dtype[np.int64]]
     good_at_us: np.ndarray[Any, np.dtype[np.int64]]
+    good_value: np.ndarray[Any, np.dtype[np.float64]]
     near_at_us: np.ndarray[Any, np.dtype[np.int64]]
     calibration_us: np.ndarray[Any, np.dtype[np.int64]]
     due_us: np.ndarray[Any, np.dtype[np.int64]]

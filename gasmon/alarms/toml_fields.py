@@ -1,0 +1,88 @@
+"""Reading fields of a TOML file so that nothing mistyped is silently ignored.
+
+Each function returns a checked value or raises a ``ConfigError`` that says where the
+field stands and what is there.
+"""
+
+from collections.abc import Mapping
+from math import isfinite
+from typing import Any
+
+from gasmon.errors import ConfigError
+from gasmon.units import parse_duration_us
+
+
+def only(table: Any, known: set[str], where: str) -> None:
+    """Check that it is a table and has no other keys."""
+    if not isinstance(table, dict):
+        raise ConfigError(f"{where}: {table!r} is not a table")
+    for key in table:
+        if key not in known:
+            raise ConfigError(f"{where}: unknown key {key!r}")
+
+
+def section(
+    tree: Mapping[str, Any], key: str, known: set[str], name: str
+) -> tuple[Mapping[str, Any], str]:
+    """The table ``[key]``, empty when absent, and what to call it in errors."""
+    found, where = tree.get(key, {}), f"{name} [{key}]"
+    only(found, known, where)
+    return found, where
+
+
+def rows(
+    tree: Mapping[str, Any], key: str, known: set[str], name: str
+) -> list[tuple[str, Mapping[str, Any]]]:
+    """The tables of ``[[key]]``, each with what to call it in errors."""
+    found = tree.get(key, [])
+    if not isinstance(found, list):
+        raise ConfigError(f"{name} [[{key}]]: {found!r} is not an array of tables")
+    named = [(f"{name} [[{key}]] {number}", row) for number, row in enumerate(found, 1)]
+    for where, row in named:
+        only(row, known, where)
+    return named
+
+
+def items(row: Mapping[str, Any], key: str, most: int, where: str) -> list[Any]:
+    """A list of 1 to ``most`` entries."""
+    found = row.get(key, [])
+    if not isinstance(found, list):
+        raise ConfigError(f"{where}: {key} = {found!r} is not a list")
+    if not 1 <= len(found) <= most:
+        raise ConfigError(f"{where}: {len(found)} {key}; 1 to {most} are possible")
+    return found
+
+
+def names(
+    row: Mapping[str, Any], key: str, known: frozenset[str], where: str
+) -> frozenset[str]:
+    """A list of names, empty when absent; a mistyped one would fit nothing."""
+    found = row.get(key, [])
+    if not isinstance(found, list):
+        raise ConfigError(f"{where}: {key} = {found!r} is not a list")
+    for name in found:
+        if not isinstance(name, str) or name not in known:
+            raise ConfigError(f"{where}: unknown {key} {name!r}")
+    return frozenset(found)
+
+
+def number(row: Mapping[str, Any], key: str, absent: float, where: str) -> float:
+    """A finite number, or ``absent``."""
+    if key not in row:
+        return absent
+    found = row[key]
+    if isinstance(found, bool) or not isinstance(found, int | float):
+        raise ConfigError(f"{where}: {key} = {found!r} is not a number")
+    if not isfinite(found):
+        raise ConfigError(f"{where}: {key} = {found!r} is not finite")
+    return float(found)
+
+
+def duration_us(text: Any, where: str) -> int:
+    """A duration such as ``"5min"`` [µs]."""
+    try:
+        return parse_duration_us(text)
+    except (TypeError, ValueError):
+        raise ConfigError(
+            f"{where}: {text!r} is not a duration such as '90s' or '5min'"
+        ) from None

@@ -1,0 +1,601 @@
+"""The alarm rules once more, slowly: one point, one reading, ordinary ``if``s.
+
+It is the reference that the vectorised engine is compared with. It was written from
+the rules in docs/alarm-rules.md and shares with the engine only the reading of the
+rule file and the choice of limits (``rules.resolve``), which have tests of their own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import inf, isnan, nan
+from typing import Any
+
+from gasmon.alarms.engine import Patience
+from gasmon.alarms.rules import LevelRow, RuleSet, resolve
+from gasmon.points import LIMIT_FIELDS, PointDef, PointTable
+
+ALARM, CUT_OFF, CALIBRATION, OVER_RANGE = 1, 2, 4, 8
+SUBSTATION_FAULT, NOT_POLLED, PAUSED, SENSOR_FAULT = 16, 32, 64, 128
+NO_VALUE = SUBSTATION_FAULT | NOT_POLLED | PAUSED | SENSOR_FAULT
+
+VALUE_KINDS = ("over_limit", "cut_off", "low_limit", "low_cut_off")
+OTHER_KINDS = (
+    "over_range",
+    "sensor_break",
+    "substation_not_reachable",
+    "calibration",
+    "unknown_state",
+    "no_data",
+)
+LIMIT_OF = {
+    "over_limit": ("alarm_high", "clear_high"),
+    "cut_off": ("cut_high", "restore_high"),
+    "low_limit": ("alarm_low", "clear_low"),
+    "low_cut_off": ("cut_low", "restore_low"),
+}
+
+
+@dataclass
+class Version:
+    """One version of a point with what was decided about its limits."""
+
+    from_us: int
+    point: PointDef
+    limits: dict[str, float]
+    rule: str
+
+
+@dataclass
+class Life:
+    """One kind of alarm at one point: asleep, pending, active or clearing."""
+
+    kind: str
+    phase: str = "idle"
+    since: int = 0
+    raised: int = 0
+    rank: int = 0
+    version: Version | None = None
+    levels: LevelRow | None = None
+    peak: float = nan
+    peak_at: int | None = None
+    unknown: bool = False
+    told: list[tuple[int, int]] = field(default_factory=list)
+
+    @property
+    def living(self) -> bool:
+        return self.phase in ("active", "clearing")
+
+
+@dataclass
+class Point:
+    """All that is remembered of a point."""
+
+    row: int
+    mine: int
+    versions: list[Version]
+    arrived: int
+    last_at: float = -inf
+    last_value: float = nan
+    last_was_good: bool = False
+    good_at: float = -inf
+    good_value: float = nan
+    near_at: float = -inf
+    calibrating_since: int | None = None
+    bands: dict[int, int] = field(default_factory=dict)
+    lives: dict[str, Life] = field(default_factory=dict)
+
+    def version_at(self, at: int) -> Version:
+        """The newest version in force at a time; the first one counts for ever."""
+        found = self.versions[0]
+        for version in self.versions:
+            if version.from_us <= at:
+                found = version
+        return found
+
+
+@dataclass
+class Link:
+    """What is known of a mine's link."""
+
+    code: str
+    heard: int
+    session: int
+    raised: int | None = None
+    rank: int = 0
+
+
+@dataclass
+class Said:
+    """An event, with the fields that readings decide."""
+
+    event: str
+    kind: str
+    subject: str
+    rule: str
+    raised_at: int
+    happened_at: int
+    arrived_at: int
+    rank: int
+    value: float | None
+    limit: float | None
+    peak: float | None
+    peak_at: int | None
+    late: bool
+
+
+def _none(number: float) -> float | None:
+    return None if isnan(number) else number
+
+
+class ScalarEngine:
+    """Readings, signs and marks one by one; ``said`` collects the events."""
+
+    def __init__(
+        self,
+        rules: RuleSet,
+        table: PointTable,
+        versions: list[PointDef],
+        patience: Patience,
+        now_us: int,
+    ) -> None:
+        self.rules = rules
+        self.patience = patience
+        self.table = table
+        self.said: list[Said] = []
+        self.mark_us: float = -inf
+        self.links = [Link(mine.code, now_us, now_us) for mine in table.mines]
+        self.points = [
+            Point(row, int(table.mine_of[row]), [], now_us) for row in range(table.n)
+        ]
+        for point in self.points:
+            for kind in (*VALUE_KINDS, *OTHER_KINDS):
+                point.lives[kind] = Life(kind)
+        for definition in versions:
+            self._add(self.points[table.index[definition.key]], definition)
+
+    def _add(self, point: Point, definition: PointDef) -> None:
+        resolved = resolve(definition, self.rules)
+        start = 0
+        if point.versions:
+            start = max(definition.effective_from_us, point.versions[-1].from_us)
+        limits = dict(zip(LIMIT_FIELDS, resolved.limits, strict=True))
+        point.versions.append(Version(start, definition, limits, resolved.rule))
+
+    # Readings
+
+    def reading(
+        self, row: int, value: float, at: int, arrived: int, state: int
+    ) -> None:
+        point = self.points[row]
+        link = self.links[point.mine]
+        if link.raised is not None:
+            self._link_is_back(link, arrived)
+        link.heard = max(link.heard, arrived)
+        point.arrived = max(point.arrived, arrived)
+        if at <= point.last_at:
+            if at < point.last_at:
+                self._late(point, value, at, arrived, state)
+            return
+        self._mature(point, at, arrived)
+        self._fresh(point, value, at, arrived, state)
+
+    def _fresh(
+        self, point: Point, value: float, at: int, arrived: int, state: int
+    ) -> None:
+        version = point.version_at(at)
+        if state & CALIBRATION:
+            if point.calibrating_since is None:
+                point.calibrating_since = at
+            # Event times of a point only rise, so this never looks back.
+            lasting = at - point.calibrating_since
+            calibrating = lasting < self.patience.calibration_us
+        else:
+            point.calibrating_since = None
+            calibrating = False
+        good = not isnan(value) and not state & NO_VALUE and not calibrating
+        point.last_at, point.last_value, point.last_was_good = at, value, good
+        if good:
+            point.good_at, point.good_value = at, value
+            alarm = version.limits["alarm_high"]
+            if value >= round(self.rules.rise_fraction * alarm, 9):
+                point.near_at = at
+            self._bands(point, version, value, at)
+        for kind in VALUE_KINDS:
+            raises, ends = self._value_says(
+                kind, version, value, state, good, calibrating
+            )
+            self._step(
+                point, kind, version, value, at, arrived, raises, ends, good, good
+            )
+        for kind in OTHER_KINDS:
+            raises, ends = self._state_says(kind, version, value, state, good)
+            self._step(
+                point, kind, version, value, at, arrived, raises, ends, True, good
+            )
+
+    def _value_says(
+        self,
+        kind: str,
+        version: Version,
+        value: float,
+        state: int,
+        good: bool,
+        calibrating: bool,
+    ) -> tuple[bool, bool]:
+        """Whether a reading raises, and whether it ends, a kind that has a limit."""
+        begin, back = LIMIT_OF[kind]
+        limit, end = version.limits[begin], version.limits[back]
+        at_its_end = bool(state & OVER_RANGE)
+        if kind in ("low_limit", "low_cut_off"):
+            if not good or at_its_end:
+                return False, False
+            if isnan(limit):
+                return False, True
+            return value <= limit, value > end
+        bit = state & (ALARM if kind == "over_limit" else CUT_OFF)
+        judged = good and version.point.quantity != "UNKNOWN"
+        if bit and not judged and not calibrating:
+            return True, False
+        if not good:
+            return False, False
+        if isnan(limit):
+            return False, not at_its_end and not bit
+        if value >= limit:
+            return True, False
+        return False, not at_its_end and value < end
+
+    def _state_says(
+        self, kind: str, version: Version, value: float, state: int, good: bool
+    ) -> tuple[bool, bool]:
+        there = not isnan(value) and not state & NO_VALUE
+        if kind == "over_range":
+            over = bool(state & OVER_RANGE)
+            if good and version.point.value_kind == "MN":
+                over = over or value > version.point.range_high
+            return over, good and not over
+        if kind == "sensor_break":
+            explained = state & (SUBSTATION_FAULT | NOT_POLLED | PAUSED)
+            broken = bool(state & SENSOR_FAULT) or (isnan(value) and not explained)
+            return broken, good and not broken
+        if kind == "substation_not_reachable":
+            away = bool(state & SUBSTATION_FAULT)
+            return away, not away and not isnan(value)
+        if kind == "calibration":
+            bit = bool(state & CALIBRATION)
+            return bit, not bit and there
+        if kind == "unknown_state":
+            strange = bool(state & ~255)
+            return strange, not strange and there
+        paused = bool(state & (NOT_POLLED | PAUSED))
+        return paused, there
+
+    def _bands(self, point: Point, version: Version, value: float, at: int) -> None:
+        row = self._level_row("over_limit", version)
+        for number, band in enumerate(row.bands[1:], 1):
+            lower = band.at_least
+            if isnan(lower):
+                lower = round(band.factor * version.limits["alarm_high"], 9)
+            if value >= lower:
+                point.bands.setdefault(number, at)
+            else:
+                point.bands.pop(number, None)
+        for number in [n for n in point.bands if n >= len(row.bands)]:
+            del point.bands[number]
+
+    def _step(
+        self,
+        point: Point,
+        kind: str,
+        version: Version,
+        value: float,
+        at: int,
+        arrived: int,
+        raises: bool,
+        ends: bool,
+        known: bool,
+        good: bool,
+    ) -> None:
+        life = point.lives[kind]
+        on = self.rules.on_delay_us if kind in VALUE_KINDS else 0
+        off = self.rules.off_delay_us if kind in VALUE_KINDS else 0
+        if life.phase == "idle":
+            if raises:
+                life.phase, life.since = "pending", at
+                if on == 0:
+                    self._raise(point, life, version, at, arrived, value)
+            return
+        if life.phase == "pending":
+            if known and not raises:
+                life.phase = "idle"
+                life.told.append((life.since, at))
+            return
+        if ends and not raises:
+            if life.phase == "active":
+                life.phase, life.since = "clearing", at
+            if at - life.since >= off:
+                self._clear(point, life, life.since + off, arrived, value)
+                return
+        else:
+            life.phase = "active"
+        if kind in VALUE_KINDS:
+            low = kind.startswith("low")
+            if good and (
+                isnan(life.peak) or (value < life.peak if low else value > life.peak)
+            ):
+                life.peak, life.peak_at = value, at
+            if life.unknown and good:
+                life.unknown = False
+                self._say("known", point, life, at, arrived, value)
+            elif not life.unknown and not good:
+                life.unknown = True
+                self._say("unknown", point, life, at, arrived, value)
+        rank = self._rank(point, life, at)
+        if rank > life.rank:
+            life.rank = rank
+            self._say("level", point, life, at, arrived, value)
+
+    def _raise(
+        self,
+        point: Point,
+        life: Life,
+        version: Version,
+        at: int,
+        arrived: int,
+        value: float,
+        *,
+        peak: tuple[float, int] | None = None,
+        quietly: bool = False,
+    ) -> None:
+        life.phase, life.raised, life.version = "active", at, version
+        life.rank, life.unknown, life.peak, life.peak_at = 0, False, nan, None
+        if life.kind in VALUE_KINDS:
+            if peak is not None:
+                life.peak, life.peak_at = peak
+            elif point.good_at >= life.since:
+                life.peak, life.peak_at = point.good_value, int(point.good_at)
+        after_rise = (
+            life.kind == "sensor_break"
+            and version.point.quantity == "CH4"
+            and at - point.near_at <= self.rules.rise_within_us
+        )
+        life.levels = self._level_row(life.kind, version, after_rise)
+        life.rank = self._rank(point, life, at)
+        if not quietly:
+            self._say("raised", point, life, at, arrived, value)
+
+    def _clear(
+        self, point: Point, life: Life, at: int, arrived: int, value: float
+    ) -> None:
+        at = max(at, life.raised)
+        self._say("cleared", point, life, at, arrived, value)
+        on = self.rules.on_delay_us
+        life.told.append((life.raised - on, at))
+        life.phase, life.rank, life.unknown = "idle", 0, False
+
+    # Levels
+
+    def _level_row(
+        self, kind: str, version: Version, after_rise: bool = False
+    ) -> LevelRow:
+        for row in self.rules.levels:
+            if row.kind != kind:
+                continue
+            if row.after_rise and not after_rise:
+                continue
+            if row.quantity and version.point.quantity not in row.quantity:
+                continue
+            if row.place_class and version.point.place_class not in row.place_class:
+                continue
+            return row
+        raise AssertionError(f"no level for {kind}")
+
+    def _steps(self, point: Point, life: Life) -> list[tuple[int, int]]:
+        """(when, rank) of everything that the alarm can still earn."""
+        assert life.levels is not None
+        steps = []
+        for number, band in enumerate(life.levels.bands):
+            if number == 0:
+                begun = life.raised
+            elif life.kind == "over_limit" and number in point.bands:
+                begun = max(point.bands[number], life.raised)
+            else:
+                continue
+            steps += [(begun + lasting, rank) for lasting, rank in band.steps]
+        return steps
+
+    def _rank(self, point: Point, life: Life, at: int) -> int:
+        earned = [rank for when, rank in self._steps(point, life) if when <= at]
+        return max([life.rank, *earned])
+
+    # What time alone does
+
+    def _mature(self, point: Point, until: int, arrived: int) -> None:
+        value = point.last_value if point.last_was_good else nan
+        for life in point.lives.values():
+            if life.phase == "pending":
+                due = life.since + self.rules.on_delay_us
+                if due <= until:
+                    self._raise(point, life, point.version_at(due), due, arrived, value)
+            while life.living:
+                ahead = [w for w, rank in self._steps(point, life) if rank > life.rank]
+                due = min(ahead, default=until + 1)
+                if due > until:
+                    break
+                life.rank = self._rank(point, life, due)
+                self._say("level", point, life, due, arrived, value)
+
+    def mark(self, at: int) -> None:
+        if at < self.mark_us:
+            for link in self.links:
+                link.heard, link.session = min(link.heard, at), min(link.session, at)
+            for point in self.points:
+                point.arrived = min(point.arrived, at)
+        self.mark_us = at
+        for point in self.points:
+            self._mature(point, at, at)
+        for number, link in enumerate(self.links):
+            if link.raised is not None:
+                self._link_levels(link, at)
+            elif link.heard + self.patience.mine_us <= at:
+                self._link_breaks(link, link.heard + self.patience.mine_us, at)
+                self._doubt_mine(number, at)
+        for point in self.points:
+            link = self.links[point.mine]
+            due = max(point.arrived, link.session) + self.patience.point_us
+            life = point.lives["no_data"]
+            if due <= link.heard and life.phase == "idle":
+                value = point.last_value if point.last_was_good else nan
+                life.since = due
+                self._raise(point, life, point.versions[-1], due, at, value)
+                self._doubt(point, at)
+
+    def sign(self, mine: int, online: bool, arrived: int) -> None:
+        link = self.links[mine]
+        if online:
+            if link.raised is not None:
+                self._link_is_back(link, arrived)
+            link.heard = max(link.heard, arrived)
+        elif link.raised is None:
+            self._link_breaks(link, arrived, arrived)
+            self._doubt_mine(mine, arrived)
+
+    def _doubt_mine(self, mine: int, at: int) -> None:
+        for point in self.points:
+            if point.mine == mine:
+                self._doubt(point, at)
+
+    def _doubt(self, point: Point, at: int) -> None:
+        value = point.last_value if point.last_was_good else nan
+        for kind in VALUE_KINDS:
+            life = point.lives[kind]
+            if life.living and not life.unknown:
+                life.unknown = True
+                self._say("unknown", point, life, at, at, value)
+
+    # Links
+
+    def _link_row(self) -> LevelRow:
+        return next(row for row in self.rules.levels if row.kind == "link_break")
+
+    def _link_breaks(self, link: Link, at: int, arrived: int) -> None:
+        link.raised = at
+        steps = self._link_row().bands[0].steps
+        link.rank = max([0, *(rank for lasting, rank in steps if lasting <= 0)])
+        self._say_link("raised", link, at, arrived)
+
+    def _link_levels(self, link: Link, until: int) -> None:
+        assert link.raised is not None
+        for lasting, rank in self._link_row().bands[0].steps:
+            if rank > link.rank and link.raised + lasting <= until:
+                link.rank = rank
+                self._say_link("level", link, link.raised + lasting, until)
+
+    def _link_is_back(self, link: Link, arrived: int) -> None:
+        assert link.raised is not None
+        self._say_link("cleared", link, max(arrived, link.raised), arrived)
+        link.raised, link.rank, link.session = None, 0, arrived
+
+    # Late readings
+
+    def _late(
+        self, point: Point, value: float, at: int, arrived: int, state: int
+    ) -> None:
+        if isnan(value) or state & (NO_VALUE | CALIBRATION):
+            return
+        version = point.version_at(at)
+        for kind in VALUE_KINDS:
+            low = kind.startswith("low")
+            begin, back = LIMIT_OF[kind]
+            limit, end = version.limits[begin], version.limits[back]
+            if isnan(limit) or (low and state & OVER_RANGE):
+                continue
+            if value > limit if low else value < limit:
+                continue
+            life = point.lives[kind]
+            if any(start <= at <= stop for start, stop in life.told):
+                continue
+            if life.phase != "idle":
+                begun = life.since if life.phase == "pending" else life.raised
+                life.told.append((at, max(at, begun)))
+                continue
+            newer = point.good_value
+            over = point.good_at > at and (newer > end if low else newer < end)
+            bands = dict(point.bands)
+            if kind == "over_limit":
+                self._late_bands(point, version, value, at)
+            self._raise(
+                point, life, version, at, arrived, value,
+                peak=(value, at), quietly=over,
+            )  # fmt: skip
+            if over:
+                done = int(point.good_at)
+                self._say("raised", point, life, at, arrived, value, late=True)
+                self._say("cleared", point, life, done, arrived, value, late=True)
+                life.told.append((at, done))
+                life.phase, life.rank = "idle", 0
+                point.bands = bands
+
+    def _late_bands(
+        self, point: Point, version: Version, value: float, at: int
+    ) -> None:
+        row = self._level_row("over_limit", version)
+        for number, band in enumerate(row.bands[1:], 1):
+            lower = band.at_least
+            if isnan(lower):
+                lower = round(band.factor * version.limits["alarm_high"], 9)
+            if value >= lower:
+                point.bands[number] = at
+
+    # Words
+
+    def _say(
+        self,
+        event: str,
+        point: Point,
+        life: Life,
+        happened: int,
+        arrived: int,
+        value: float,
+        *,
+        late: bool = False,
+    ) -> None:
+        assert life.version is not None
+        limit = None
+        if life.kind in LIMIT_OF:
+            limit = _none(life.version.limits[LIMIT_OF[life.kind][0]])
+        self.said.append(
+            Said(
+                event=event,
+                kind=life.kind,
+                subject=f"point:{self.table.keys[point.row]}",
+                rule=life.version.rule,
+                raised_at=life.raised,
+                happened_at=happened,
+                arrived_at=arrived,
+                rank=life.rank,
+                value=_none(value),
+                limit=limit,
+                peak=_none(life.peak),
+                peak_at=life.peak_at,
+                late=late,
+            )
+        )
+
+    def _say_link(self, event: str, link: Link, happened: int, arrived: int) -> None:
+        assert link.raised is not None
+        nothing: dict[str, Any] = dict.fromkeys(("value", "limit", "peak", "peak_at"))
+        self.said.append(
+            Said(
+                event=event,
+                kind="link_break",
+                subject=f"mine:{link.code}",
+                rule="silence",
+                raised_at=link.raised,
+                happened_at=happened,
+                arrived_at=arrived,
+                rank=link.rank,
+                late=False,
+                **nothing,
+            )
+        )
