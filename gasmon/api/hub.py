@@ -35,6 +35,7 @@ class Subscriber:
         wants: Callable[[str, str | None, int], bool],
         limit: int,
         seen: int,
+        told: int,
     ) -> None:
         self.queue: deque[Told] = deque()
         self.seen = seen
@@ -44,11 +45,14 @@ class Subscriber:
         self._scope = scope
         self._wants = wants
         self._limit = limit
+        self._told = told
 
     def offer(self, entry: Told) -> None:
         """Queue an entry if it is this client's; cut the client off when it is full."""
         self.seen = entry.seq
-        if entry.run != 0 or self.cut is not None:
+        # What was read from the outbox before joining must not fill the queue again:
+        # such a client may be ahead of the follower.
+        if entry.run != 0 or entry.seq <= self._told or self.cut is not None:
             return
         if not self._scope.allows(entry.area, entry.mine):
             return
@@ -116,9 +120,17 @@ class Hub:
         scope: Scope,
         wants: Callable[[str, str | None, int], bool],
         limit: int,
+        told: int = 0,
     ) -> Subscriber:
-        """Take part from ``position`` on: every later entry will be offered."""
-        subscriber = Subscriber(scope, wants, limit, self.position)
+        """Take part from ``position`` on: every later entry will be offered.
+
+        Args:
+            scope: what the client may see.
+            wants: whether an (area, mine, rank) is asked for.
+            limit: entries that may wait.
+            told: the client has everything up to this number already.
+        """
+        subscriber = Subscriber(scope, wants, limit, self.position, told)
         self._subscribers.add(subscriber)
         return subscriber
 

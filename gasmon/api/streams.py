@@ -317,7 +317,7 @@ class AlarmStream:
         # What comes while we read is queued, and follows the snapshot.
         await self._socket.send_text(self._session.snapshot(self._joined, bodies))
 
-    def _join(self) -> None:
+    def _join(self, told: int = 0) -> None:
         hub = self._state.hub
         if hub.epoch != self._session.epoch:
             raise StreamClosed(frames.CLOSE_RESTART, "a new epoch began; resume")
@@ -326,6 +326,7 @@ class AlarmStream:
             self._scope,
             lambda area, mine, rank: self._session.wants(area, rank),
             self._api.client_queue_frames,
+            told,
         )
         self._has_joined.set()
 
@@ -337,7 +338,7 @@ class AlarmStream:
         # have to hold it.
         while self._state.hub.position - after > PAGE:
             after = await self._tell_past(after, self._state.hub.position)
-        self._join()
+        self._join(told=after)
         await self._tell_past(after, self._joined)
 
     async def _tell_past(self, after: int, up_to: int) -> int:

@@ -28,11 +28,9 @@ _PLACE = sql.SQL(
 )
 
 _ALARMS = sql.SQL(
-    "SELECT a.*, m.code AS mine, m.name AS mine_name, r.name_zh AS area_zh,"
-    " r.name_en AS area_en, p.system, p.no, v.place, v.quantity, v.uom,"
-    " {owed} AS owed, k.marks"
+    "SELECT a.*, m.code AS mine, m.name AS mine_name, p.system, p.no, v.place,"
+    " v.quantity, v.uom, {owed} AS owed, k.marks"
     " FROM alarm a LEFT JOIN mine m USING (mine_id)"
-    " JOIN area r ON r.code = a.area_code"
     "{place}"
     " LEFT JOIN LATERAL (SELECT jsonb_object_agg(c.tier, jsonb_build_object("
     "   'by', c.principal, 'note', c.note, 'cause_code', c.cause_code, 'rank', c.rank,"
@@ -194,8 +192,6 @@ def _alarm(row: Row) -> Row:
         "subject": f"{row['subject_type']}:{row['subject_id']}",
         "kind": row["kind"],
         "area": row["area_code"],
-        "area_zh": row["area_zh"],
-        "area_en": row["area_en"],
         "mine": row["mine"],
         "mine_name": row["mine_name"] or "",
         "system": row["system"],
