@@ -88,7 +88,7 @@ def make_client(settings: MqttSettings, protocol: str) -> paho.Client:
     return client
 
 
-def connect(client: paho.Client, settings: MqttSettings, protocol: str) -> None:
+def aim(client: paho.Client, settings: MqttSettings, protocol: str) -> None:
     """Tell a client where to connect; its network loop does it.
 
     The session is kept in both protocols. Version 5 also tells the broker how many

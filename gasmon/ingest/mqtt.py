@@ -29,18 +29,9 @@ from gasmon import __version__
 from gasmon.batch import Packet
 from gasmon.clock import Clock
 from gasmon.errors import ConfigError, DependencyError, GasmonError
+from gasmon.ingest import connect
 from gasmon.ingest.acks import AckOrder
-from gasmon.ingest.connect import (
-    ROOM_WAIT_S,
-    UNSUPPORTED_VERSION,
-    PumpState,
-    connect,
-    connect_refusal,
-    cut,
-    make_client,
-    network_refusal,
-    subscription_refusal,
-)
+from gasmon.ingest.connect import PumpState
 from gasmon.ingest.inbox import Inbox
 from gasmon.ingest.payloads import encode_state
 from gasmon.ingest.topics import QOS, platform_state_topic, subscriptions
@@ -214,7 +205,7 @@ class Pump:
         return self._state.connected or isinstance(self._state.problem, ConfigError)
 
     def _make_client(self) -> paho.Client:
-        client = make_client(self._settings, self._protocol)
+        client = connect.make_client(self._settings, self._protocol)
         client.will_set(
             platform_state_topic(), self._state_payload("offline"), QOS, retain=True
         )
@@ -226,7 +217,7 @@ class Pump:
         return client
 
     def _open(self) -> None:
-        connect(self._client, self._settings, self._protocol)
+        connect.aim(self._client, self._settings, self._protocol)
         self._client.loop_start()
 
     def _fall_back(self) -> None:
@@ -273,7 +264,9 @@ class Pump:
         with self._lock:
             if self._falling_back is not None:
                 return
-            too_new = reason.value == UNSUPPORTED_VERSION and self._protocol == "5"
+            too_new = (
+                reason.value == connect.UNSUPPORTED_VERSION and self._protocol == "5"
+            )
             if too_new and self._settings.protocol == "auto":
                 log.info("broker %s does not speak MQTT 5: trying 3.1.1", self._where)
                 self._protocol = "3.1.1"
@@ -282,7 +275,7 @@ class Pump:
                 )
                 self._falling_back.start()
                 return
-        self._problem(connect_refusal(self._where, self._settings, reason))
+        self._problem(connect.connect_refusal(self._where, self._settings, reason))
 
     def _subscribed(
         self,
@@ -299,7 +292,7 @@ class Pump:
         ]
         if refused:
             self.counts["subscriptions_refused"] += len(refused)
-            problem = subscription_refusal(self._where, self._settings, refused)
+            problem = connect.subscription_refusal(self._where, self._settings, refused)
             log.error("%s", problem)
             self._problem(problem)
             return
@@ -313,7 +306,9 @@ class Pump:
 
     def _connect_failed(self, _client: paho.Client, _userdata: object) -> None:
         # paho calls this while it handles the error and does not hand it over.
-        self._problem(network_refusal(self._where, self._settings, sys.exc_info()[1]))
+        self._problem(
+            connect.network_refusal(self._where, self._settings, sys.exc_info()[1])
+        )
 
     def _disconnected(
         self,
@@ -359,7 +354,7 @@ class Pump:
             if mid:
                 self._acks.arrived(mid)
         # Without the lock: whoever makes room must be able to acknowledge.
-        if self._inbox.put(packet, ROOM_WAIT_S):
+        if self._inbox.put(packet, connect.ROOM_WAIT_S):
             return
         with self._lock:
             # It stays with the broker, which sends it again on a new connection.
@@ -380,7 +375,7 @@ class Pump:
             return
         self._owes_redelivery = False
         self.counts["forced_redeliveries"] += 1
-        cut(self._client)
+        connect.cut(self._client)
 
     def _state_payload(self, word: str) -> bytes:
         now_ms = self._clock.now_us() // US_PER_MS

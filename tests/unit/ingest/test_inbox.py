@@ -1,0 +1,171 @@
+"""The inbox, the order of acknowledgements, and the memory of frames."""
+
+from __future__ import annotations
+
+import random
+import threading
+
+import pytest
+
+from gasmon.batch import FrameKey, Packet
+from gasmon.ingest.acks import AckOrder
+from gasmon.ingest.dedupe import BOOTS_PER_MINE, ISLANDS, SeenFrames
+from gasmon.ingest.inbox import Inbox
+from tests.fix_wait import wait_until
+
+
+def a_packet(mid: int, generation: int = 1) -> Packet:
+    """Return a packet that is told by its number."""
+    return Packet("t", b"", 0, False, generation, mid)
+
+
+def test_packets_come_out_in_order_and_in_parts() -> None:
+    """At most as many as asked for."""
+    inbox = Inbox(10)
+    for mid in range(1, 6):
+        assert inbox.put(a_packet(mid))
+    assert inbox.depth == 5
+    assert [p.mid for p in inbox.take(3, 0.0, 0.0)] == [1, 2, 3]
+    assert [p.mid for p in inbox.take(3, 0.0, 0.0)] == [4, 5]
+    assert inbox.take(3, 0.0, 0.01) == []
+
+
+def test_lingering_gathers_company_and_ends_early_when_full() -> None:
+    """A second packet that comes within the linger is in the same batch."""
+    inbox = Inbox(10)
+    taken: list[list[Packet]] = []
+    taker = threading.Thread(target=lambda: taken.append(inbox.take(2, 30.0, 30.0)))
+    taker.start()
+    inbox.put(a_packet(1))
+    inbox.put(a_packet(2))
+    taker.join(10)
+    assert [p.mid for p in taken[0]] == [1, 2]
+    inbox.put(a_packet(3))
+    assert [p.mid for p in inbox.take(2, 0.01, 1.0)] == [3]
+
+
+def test_a_full_inbox_refuses_and_waits_for_room() -> None:
+    """Without a wait at once; with one, room that is made in time is used."""
+    inbox = Inbox(1)
+    assert inbox.put(a_packet(1))
+    assert not inbox.put(a_packet(2))
+    assert not inbox.put(a_packet(2), wait_s=0.01)
+    done: list[bool] = []
+    putter = threading.Thread(
+        target=lambda: done.append(inbox.put(a_packet(3), wait_s=30))
+    )
+    putter.start()
+    wait_until(lambda: inbox.take(1, 0.0, 0.0))
+    putter.join(10)
+    assert done == [True]
+
+
+def test_old_packets_make_room_only_when_they_come_again() -> None:
+    """Of an older connection, with a kept session, and never QoS 0."""
+    inbox = Inbox(2, generation=1)
+    inbox.put(a_packet(0))
+    inbox.put(a_packet(1))
+    inbox.renew(2, redelivers=False)
+    assert not inbox.put(a_packet(5, 2))
+    inbox.renew(2, redelivers=True)
+    assert inbox.put(a_packet(5, 2))
+    assert not inbox.put(a_packet(6, 2))
+    assert inbox.n_evicted == 1
+    assert [p.mid for p in inbox.take(5, 0.0, 0.0)] == [0, 5]
+    inbox.put(a_packet(0))
+    inbox.put(a_packet(0))
+    assert not inbox.put(a_packet(7, 2))
+
+
+def test_a_closed_inbox_is_drained_and_takes_nothing() -> None:
+    """Waiting takers wake up at once."""
+    inbox = Inbox(5)
+    inbox.put(a_packet(1))
+    inbox.close()
+    assert not inbox.put(a_packet(2), wait_s=30)
+    assert len(inbox.take(5, 30.0, 30.0)) == 1
+    assert inbox.take(5, 30.0, 30.0) == []
+
+
+def test_acknowledgements_leave_in_order_of_arrival() -> None:
+    """Given in any order, sent in the order of arrival, each once."""
+    rng = random.Random(7)
+    for _ in range(50):
+        acks = AckOrder()
+        mids = rng.sample(range(1, 1000), 20)
+        for mid in mids:
+            acks.arrived(mid)
+        sent: list[int] = []
+        for mid in rng.sample(mids, 20):
+            sent += acks.give(mid)
+        assert sent == mids
+        assert len(acks) == 0
+
+
+def test_refused_and_renewed_acknowledgements() -> None:
+    """A refused arrival does not hold up others; a new connection owes nothing."""
+    acks = AckOrder()
+    acks.arrived(1)
+    acks.arrived(2)
+    acks.refused()
+    acks.arrived(3)
+    assert acks.give(3) == []
+    assert acks.give(1) == [1, 3]
+    acks.arrived(9)
+    acks.renew()
+    assert (len(acks), acks.give(9)) == (0, [])
+
+
+def key(seq: int, boot: str = "b", run: int = 0) -> FrameKey:
+    """Return a frame's key."""
+    return FrameKey(run, "530627004499", boot, seq)
+
+
+def test_seen_frames_equals_a_set() -> None:
+    """In any order, with repeats and gaps."""
+    rng = random.Random(3)
+    seen, plain = SeenFrames(), set()
+    for _ in range(3000):
+        seq = rng.randrange(800)
+        assert seen.is_new(key(seq)) == (seq not in plain)
+        seen.add(key(seq))
+        plain.add(seq)
+        missing = [
+            s for a, b in seen.missing(0, key(0).mine, "b") for s in range(a, b + 1)
+        ]
+        assert missing == [s for s in range(min(plain), max(plain)) if s not in plain]
+
+
+@pytest.mark.parametrize("other", [key(1, boot="c"), key(1, run=3), key(2)])
+def test_frames_of_other_boots_and_runs_are_others(other: FrameKey) -> None:
+    """The whole key counts."""
+    seen = SeenFrames()
+    seen.add(key(1))
+    assert seen.is_new(other)
+    assert seen.missing(9, "x", "y") == []
+
+
+def test_a_gateway_that_counts_anew_loses_nothing() -> None:
+    """A known number with a later time than all before is a new frame."""
+    seen = SeenFrames()
+    for seq in range(100):
+        seen.add(key(seq), 1000 + seq)
+    assert not seen.is_new(key(3), 1003)
+    assert not seen.is_new(key(3))
+    assert seen.is_new(key(3), 2000)
+
+
+def test_memory_is_bounded_and_forgetting_means_new() -> None:
+    """Many boots, many islands, a drill that is over."""
+    seen = SeenFrames()
+    for boot in range(BOOTS_PER_MINE + 1):
+        seen.add(key(1, boot=str(boot)))
+    assert seen.is_new(key(1, boot="0"))
+    assert not seen.is_new(key(1, boot="1"))
+    for seq in range(0, 2 * ISLANDS + 2, 2):
+        seen.add(key(seq))
+    assert seen.is_new(key(0))
+    assert not seen.is_new(key(2))
+    seen.add(key(5, run=4))
+    seen.forget_run(4)
+    assert seen.is_new(key(5, run=4))
