@@ -150,7 +150,7 @@ class Site:
                 "SELECT m.code || '-' || p.system || '-' || p.no, p.point_id"
                 " FROM point p JOIN mine m USING (mine_id)"
             ).fetchall()
-        self.point_ids = {str(key): int(point_id) for key, point_id in rows}
+        self.point_ids = {str(key): int(str(point_id)) for key, point_id in rows}
         for code in MINES:
             self.send(code, {"001A01": 0.42, "002A04": 5.0, "003D01": 1.0})
 

@@ -6,7 +6,7 @@ import re
 from math import nan
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from tests.fix_wait import wait_until
 from tests.web.conftest import OpenPage
@@ -15,11 +15,6 @@ from tests.web.fix_site import MARKUP, Site
 MINE = "530627000001"
 OTHER = "530627000003"
 FAR = "530629000001"
-
-
-def red_owed(page: Page) -> str:
-    """Unconfirmed and all red alarms in the banner, as `1/1`."""
-    return page.locator('.count[data-level="4"] b').inner_text()
 
 
 def test_every_page_in_both_languages(open_page: OpenPage, site: Site) -> None:
@@ -142,11 +137,12 @@ def test_values_are_honest(open_page: OpenPage, site: Site) -> None:
 def test_an_alarm_appears_at_once_everywhere(open_page: OpenPage, site: Site) -> None:
     """Banner, list, tile and the mine's row show it without loading anew."""
     pages = [open_page(path) for path in ("/alarms", "/", f"/mine/{MINE}")]
-    for page in pages:
-        wait_until(lambda page=page: red_owed(page) == "0/0", what="a quiet banner")
+    reds = [page.locator('.count[data-level="4"] b') for page in pages]
+    for red in reds:
+        expect(red).to_have_text("0/0")
     site.alarm(MINE)
-    for page in pages:
-        wait_until(lambda page=page: red_owed(page) == "1/1", what="the banner")
+    for page, red in zip(pages, reds, strict=True):
+        expect(red).to_have_text("1/1")
         expect(page.locator(".oldest")).to_contain_text("坪上煤矿")
         expect(page.locator(".newest")).to_contain_text("坪上煤矿")
     expect(pages[0].locator("tbody tr[data-alarm]")).to_have_count(1)
@@ -338,11 +334,64 @@ def test_language_and_theme_change_in_place(open_page: OpenPage) -> None:
     assert page.evaluate("document.documentElement.dataset.theme") == "dark"
 
 
+def test_symbols_flash_in_phase_and_rest_when_asked(
+    open_page: OpenPage, site: Site
+) -> None:
+    """Unconfirmed symbols flash together, text never; reduced motion is honoured."""
+    site.alarm(MINE)
+    site.alarm(OTHER, rank=2)
+    page = open_page("/alarms")
+    expect(page.locator("tbody .flash")).to_have_count(2)
+    starts = "[...new Set(document.getAnimations().map((a) => a.startTime))]"
+    wait_until(lambda: page.evaluate(starts) == [0], what="flashing in phase")
+    shapes = "document.getAnimations().every((a) => a.effect.target.matches('svg.sym'))"
+    assert page.evaluate(shapes)
+    page.emulate_media(reduced_motion="reduce")
+    wait_until(
+        lambda: page.evaluate("document.getAnimations().length") == 0,
+        what="no animation",
+    )
+
+
+def test_updates_make_no_new_nodes(open_page: OpenPage, site: Site) -> None:
+    """Values write into nodes made once: a day of updates does not grow the page."""
+    page = open_page("/", "city")
+    shown = page.locator(f'.tile[data-mine="{MINE}"] .v')
+    expect(shown).to_have_text("0.42")
+    count = "document.getElementsByTagName('*').length"
+    before = page.evaluate(count)
+    for i in range(20):
+        site.send(MINE, {"001A01": 0.5 + i / 100})
+        expect(shown).to_have_text(f"{0.5 + i / 100:.2f}")
+    assert page.evaluate(count) == before
+    site.send(MINE, {"001A01": 0.42})
+
+
+def test_a_flood_shows_a_page_and_the_true_total(
+    open_page: OpenPage, site: Site
+) -> None:
+    """A hundred alarms: fifty rows, the total told, more on demand, no duplicates."""
+    for _ in range(40):
+        for mine in (MINE, OTHER, "530627000002"):
+            told = site.alarm(mine)
+            site.alarm(mine, "cleared", raised_us=told.raised_at_us)
+    page = open_page("/alarms?tab=cleared")
+    rows = page.locator("tbody tr[data-alarm]")
+    expect(rows).to_have_count(50)
+    expect(page.locator(".toolbar")).to_contain_text("120")
+    expect(page.locator('.count[data-level="4"] b')).to_have_text("120/120")
+    page.locator("button.more").click()
+    expect(rows).to_have_count(100)
+    page.locator("button.more").click()
+    expect(rows).to_have_count(120)
+    ids = rows.evaluate_all("(list) => list.map((row) => row.dataset.alarm)")
+    assert len(set(ids)) == 120
+
+
 @pytest.mark.slow
 def test_a_dead_page_says_so_and_comes_back(open_page: OpenPage, site: Site) -> None:
     """Without the server the screen turns grey with a bar, and recovers by itself."""
     page = open_page("/", expect="ERR_CONNECTION_REFUSED")
-    page.on("console", lambda told: None)
     expect(page.locator(".tile")).to_have_count(3)
     site.stop()
     try:

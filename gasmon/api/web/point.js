@@ -38,7 +38,7 @@ export function PointPage({ id }) {
     <div class="point-top"><${Now} point=${point} /><${Limits} point=${point} /></div>
     <${Trend} point=${point} />
     <section><h2>${t("point.alarms")}</h2>
-      <${AlarmList} filter=${{ point: pointKey(point), state: "all" }} empty=${t("point.no_alarms")} compact=${true} /></section>
+      <${AlarmList} filter=${{ point: pointKey(point), state: "all" }} empty=${t("point.no_alarms")} /></section>
   </main>`;
 }
 
