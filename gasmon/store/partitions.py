@@ -102,10 +102,6 @@ class Partitions:
         starts = now_us + step * np.arange(self.ahead + 1, dtype=np.int64)
         return self._make(conn, {int(s) // US_PER_H for s in starts} - self.covered)
 
-    def forget(self) -> None:
-        """Look again: somebody may have dropped partitions."""
-        self.covered.clear()
-
     def _make(self, conn: Connection, hours: set[int]) -> int:
         if not hours:
             return 0

@@ -163,6 +163,25 @@ def test_nonsense_address() -> None:
         db.connect(settings("postgresql://[/x"))
 
 
+def test_password_file(migrated_dsn: str, tmp_path: Path) -> None:
+    """The password of a file goes before the one in the address."""
+    secret = tmp_path / "password"
+    secret.write_text("wrong\n")
+    with pytest.raises(DependencyError, match="password"):
+        db.connect(DatabaseSettings(url=migrated_dsn, password_file=secret))
+    info = db.conninfo(DatabaseSettings(url=migrated_dsn, password_file=secret))
+    assert "password=wrong" in info
+
+
+async def test_connect_async(migrated_dsn: str) -> None:
+    """The connection of LISTEN is autocommit; an unreachable one is named."""
+    conn = await db.connect_async(settings(migrated_dsn))
+    assert conn.autocommit
+    await conn.close()
+    with pytest.raises(DependencyError, match="cannot be reached"):
+        await db.connect_async(settings(f"postgresql://x@127.0.0.1:{free_port()}/x"))
+
+
 async def test_pool(migrated_dsn: str) -> None:
     """The api's pool answers, in autocommit and with its time limit."""
     pool = await db.open_pool(DatabaseSettings(url=migrated_dsn))

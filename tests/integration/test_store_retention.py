@@ -11,6 +11,7 @@ import pytest
 
 from gasmon.batch import Reject
 from gasmon.embedded.postgres import EmbeddedPostgres
+from gasmon.embedded.process import free_port
 from gasmon.errors import ConfigError, DependencyError, GasmonError, StateConflict
 from gasmon.settings import DatabaseSettings, StorageSettings
 from gasmon.store import (
@@ -233,6 +234,26 @@ def test_what_is_no_backup(migrated_dsn: str, tmp_path: Path, plain_dsn: str) ->
         backup.restore(empty, wrong)
     with pytest.raises(ConfigError, match="is not a folder"):
         backup.backup(empty, tmp_path / "no" / "x.dump")
+
+
+def test_a_backup_of_the_other_kind(
+    timescaledb_dsn: str, plain_dsn: str, tmp_path: Path
+) -> None:
+    """A server without TimescaleDB says that it cannot hold such a backup."""
+    source = DatabaseSettings(url=timescaledb_dsn)
+    with db.connect(source) as conn:
+        migrate.upgrade(conn)
+    file = backup.backup(source, tmp_path / "ts.dump")
+    with pytest.raises(DependencyError, match="needs TimescaleDB"):
+        backup.restore(DatabaseSettings(url=plain_dsn), file)
+
+
+async def test_listening_without_a_database() -> None:
+    """While the database is away the listener goes on asking for looks."""
+    nowhere = DatabaseSettings(url=f"postgresql://x@127.0.0.1:{free_port()}/x")
+    looks = outbox.wait_for_notify(nowhere, poll_s=0.01)
+    assert [await anext(looks) for _ in range(3)] == [False, False, False]
+    await looks.aclose()
 
 
 def test_no_fitting_program() -> None:
