@@ -16,6 +16,7 @@ from typing import Any
 import orjson
 
 from gasmon.batch import Frame, FrameKey, Packet, ReadingBatch, Reject
+from gasmon.ingest.clocks import MineClocks
 from gasmon.ingest.definitions import Definition, parse_points
 from gasmon.ingest.fields import (
     INT64_MAX,
@@ -147,6 +148,7 @@ def decode_packets(
     *,
     layouts: Layouts | None = None,
     limits: DecodeLimits | None = None,
+    clocks: MineClocks | None = None,
     is_new: Callable[[FrameKey, int], bool] | None = None,
 ) -> Decoded:
     """Decode what a broker delivered.
@@ -159,6 +161,8 @@ def decode_packets(
         layouts: Kept by the caller from call to call, with the same directory. None
             decodes correctly but looks every number up again.
         limits: What is possible; None takes the defaults.
+        clocks: Corrections of gateways' clocks, kept by the caller from call to call;
+            None trusts every clock.
         is_new: Tells by key and device time [ms UTC] whether a frame was not taken
             before (`SeenFrames.is_new`). The caller adds the frames of the result. A
             repeat within `packets` is found either way.
@@ -167,7 +171,7 @@ def decode_packets(
         What they held. Nothing that a mine sends raises.
     """
     limits = limits or DecodeLimits()
-    turn = _Turn(directory, layouts or Layouts(limits.lowest), limits, is_new)
+    turn = _Turn(directory, layouts or Layouts(limits.lowest), limits, clocks, is_new)
     for packet in packets:
         turn.take(packet)
     return turn.finish()
@@ -181,11 +185,13 @@ class _Turn:
         directory: Directory,
         layouts: Layouts,
         limits: DecodeLimits,
+        clocks: MineClocks | None,
         is_new: Callable[[FrameKey, int], bool] | None,
     ) -> None:
         self.directory = directory
         self.layouts = layouts
         self.limits = limits
+        self.clocks = clocks
         self.is_new = is_new
         self.out = Decoded()
         self.gathered = Gathered()
@@ -266,7 +272,11 @@ class _Turn:
             self.out.unknown,
             ts_ms,
         )
-        offset_us = self.limits.offset_us.get((topic.mine, boot), 0)
+        offset_us = 0
+        if self.clocks is not None:
+            offset_us = self.clocks.correct(
+                key, topic.channel, ts_ms, packet.arrived_us
+            )
         self.gathered.add(packet, topic, key, ts_ms, columns, offset_us)
 
     def count_extra_keys(self, packet: Packet, topic: Topic) -> None:

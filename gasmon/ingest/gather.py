@@ -22,6 +22,7 @@ from gasmon.batch import (
     ReadingBatch,
     Reject,
 )
+from gasmon.ingest.clocks import AHEAD_US
 from gasmon.ingest.fields import PayloadError, show
 from gasmon.ingest.layouts import LOWEST
 from gasmon.ingest.topics import Topic
@@ -48,13 +49,10 @@ class DecodeLimits:
         max_frame_bytes: Longer messages are refused unparsed [bytes]. 250 points
             take 5 kB, so the default is a hundred of them.
         lowest: Lowest possible value by quantity, in the point's unit.
-        offset_us: Correction of a gateway's clock by (mine, boot), added to its
-            times [µs]; absent means 0.
     """
 
     max_frame_bytes: int = 524_288
     lowest: Mapping[str, float] = field(default_factory=lambda: dict(LOWEST))
-    offset_us: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
 
 class Rejects:
@@ -241,8 +239,8 @@ def sample_times_us(frame: Frame, times: Sequence[Value]) -> Int64:
 
     A sample is shifted as its frame was, so the distances within the frame stay. When
     the frame's clock was absurd, only samples within a day of it are: another one may
-    come from a better clock and is taken as it is. What is absurd then, or was not
-    given, is judged with its frame.
+    come from a better clock and is taken as it is. What is absurd then, lies ahead of
+    its arrival, or was not given, is judged with its frame.
     """
     # A float64 holds every whole µs up to the year 2255 exactly.
     sample_ms = np.array(times, np.float64)
@@ -254,5 +252,7 @@ def sample_times_us(frame: Frame, times: Sequence[Value]) -> Int64:
         at_us = np.where(near, sample_us + shift_us, sample_us)
     else:
         at_us = sample_us + shift_us
-    good = (at_us >= TIME_MIN_US) & (at_us < TIME_MAX_US)
+    # A sample from the future would make everything after it late, and silent.
+    last_us = max(frame.judged_us, frame.arrived_us + AHEAD_US)
+    good = (at_us >= TIME_MIN_US) & (at_us < TIME_MAX_US) & (at_us <= last_us)
     return np.where(good, at_us, frame.judged_us).astype(np.int64)

@@ -264,10 +264,8 @@ class Pump:
         with self._lock:
             if self._falling_back is not None:
                 return
-            too_new = (
-                reason.value == connect.UNSUPPORTED_VERSION and self._protocol == "5"
-            )
-            if too_new and self._settings.protocol == "auto":
+            too_new = reason.value == connect.UNSUPPORTED_VERSION
+            if too_new and self._protocol == "5" and self._settings.protocol == "auto":
                 log.info("broker %s does not speak MQTT 5: trying 3.1.1", self._where)
                 self._protocol = "3.1.1"
                 self._falling_back = threading.Thread(
@@ -306,9 +304,8 @@ class Pump:
 
     def _connect_failed(self, _client: paho.Client, _userdata: object) -> None:
         # paho calls this while it handles the error and does not hand it over.
-        self._problem(
-            connect.network_refusal(self._where, self._settings, sys.exc_info()[1])
-        )
+        error = sys.exc_info()[1]
+        self._problem(connect.network_refusal(self._where, self._settings, error))
 
     def _disconnected(
         self,

@@ -10,6 +10,7 @@ import orjson
 import pytest
 
 from gasmon.batch import FrameKey, Packet
+from gasmon.ingest.clocks import MineClocks
 from gasmon.ingest.decode import DecodeLimits, Layouts, decode_packets
 from gasmon.ingest.dedupe import SeenFrames
 from gasmon.ingest.frame import STATE_UNREADABLE
@@ -381,12 +382,19 @@ def test_clocks_ahead_and_behind_are_kept_as_sent(days: int) -> None:
     assert decoded.batch.at_us.tolist() == [ts_ms * 1000]
 
 
-def test_a_known_clock_error_is_corrected() -> None:
-    """The offset of (mine, boot) moves the frame and its samples alike."""
-    limits = DecodeLimits(offset_us={(MINE, "k3f9"): 5_000_000})
-    frame = data_packet([["A1", 1, 0, TS_MS - 1000], ["A2", 1, 0]])
-    batch = decode_packets([frame], MemoryDirectory(), limits=limits).batch
-    assert batch.at_us.tolist() == [TS_US + 4_000_000, TS_US + 5_000_000]
+def test_a_clock_error_is_corrected() -> None:
+    """A clock an hour ahead moves the frame and its samples alike to the arrival."""
+    ts_ms = ARRIVED_US // 1000 + 3_600_000
+    frame = data_packet([["A1", 1, 0, ts_ms - 1000], ["A2", 1, 0]], ts=ts_ms)
+    batch = decode_packets([frame], MemoryDirectory(), clocks=MineClocks()).batch
+    assert batch.at_us.tolist() == [ARRIVED_US - 1_000_000, ARRIVED_US]
+
+
+def test_a_sample_from_the_future_is_judged_with_its_frame() -> None:
+    """One sample that is hours ahead does not make what follows it late."""
+    frame = data_packet([["A1", 1, 0, ARRIVED_US // 1000 + 7_200_000], ["A2", 1, 0]])
+    batch = decode(frame).batch
+    assert batch.at_us.tolist() == [TS_US, TS_US]
 
 
 def test_sample_times_beside_an_absurd_frame_time() -> None:
