@@ -12,6 +12,7 @@ from gasmon.alarms.events import AlarmEvent
 from gasmon.alarms.quiet import QuietTable
 from gasmon.alarms.silence import Sign
 from gasmon.batch import Frame, FrameKey, Packet, ReadingBatch, Reject
+from gasmon.ingest.clocks import MineClocks
 from gasmon.ingest.decode import (
     Decoded,
     DecodeLimits,
@@ -70,6 +71,7 @@ class Evaluator:
     Attributes:
         book: the points; ``engine`` what judges them; ``seen`` which frames came.
         boots: the present boot of each mine, as far as it told.
+        clocks: corrections of gateways' clocks.
     """
 
     def __init__(
@@ -83,6 +85,7 @@ class Evaluator:
         self.engine = engine
         self.seen = seen
         self.boots: dict[str, str] = {}
+        self.clocks = MineClocks()
         self._limits = limits or DecodeLimits()
         self._layouts = Layouts(self._limits.lowest)
 
@@ -129,6 +132,7 @@ class Evaluator:
             self.book,
             layouts=self._layouts,
             limits=self._limits,
+            clocks=self.clocks,
             is_new=self.seen.is_new,
         )
 

@@ -29,7 +29,7 @@ from gasmon.pipeline.annunciate import Annunciator
 from gasmon.pipeline.book import PointBook
 from gasmon.pipeline.evaluate import Evaluator, Judged
 from gasmon.pipeline.persist import Writer
-from gasmon.pipeline.restore import restore
+from gasmon.pipeline.restore import newest_judged, restore
 from gasmon.settings import Settings
 from gasmon.store import frames, points
 from gasmon.store.alarms import StoredEvent
@@ -138,6 +138,9 @@ class IngestLoop:
             lambda: self._annunciator.n_open
         )
         g("gasmon_points", "Points known").follow(lambda: self._book.table.n)
+        g("gasmon_clocks_corrected", "Mines whose clock is being corrected").follow(
+            lambda: len(self._evaluator.clocks.offset_us)
+        )
         g("gasmon_readings_late", "Late readings since the start").follow(
             lambda: self._engine.n_late
         )
@@ -166,6 +169,8 @@ class IngestLoop:
             self._annunciator,
             self._clock.now_us(),
         )
+        for mine, newest_us in newest_judged(self._book, self._engine).items():
+            self._evaluator.clocks.know(0, mine, newest_us)
         self._take_ownership()
         writer = self._writer(conn)
         self._database_ok = True

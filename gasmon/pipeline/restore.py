@@ -90,6 +90,17 @@ def _restore_values(
         state.last_arrived_us[rows] = now_us
 
 
+def newest_judged(book: PointBook, engine: AlarmEngine) -> dict[str, int]:
+    """The newest event time that was judged for each mine that ever sent [µs]."""
+    newest = {}
+    for mine in book.table.mines:
+        rows = book.rows_of_mine(mine.code)
+        last_us = int(engine.state.last_at_us[rows].max()) if len(rows) else 0
+        if last_us > 0:
+            newest[mine.code] = last_us
+    return newest
+
+
 def _row(book: PointBook, alarm: OpenAlarm) -> int:
     if alarm.system is None or alarm.no is None:
         return -1

@@ -33,7 +33,7 @@ def test_a_right_clock_is_left_alone() -> None:
     for seq in range(10):
         at_us = NOW_US + seq * 5 * US_PER_S
         assert at_us == judged(clocks, seq, at_us, at_us + 300 * US_PER_MS)
-    assert {} == clocks.offset_us
+    assert clocks.offset_us == {}
 
 
 def test_a_backlog_keeps_its_own_times() -> None:
@@ -53,9 +53,9 @@ def test_a_clock_ahead_is_brought_to_the_arrival_and_keeps_its_steps() -> None:
     first = judged(clocks, 0, NOW_US + US_PER_H, NOW_US)
     second = judged(clocks, 1, NOW_US + US_PER_H + 5 * US_PER_S, NOW_US + 7 * US_PER_S)
 
-    assert NOW_US == first
-    assert NOW_US + 5 * US_PER_S == second
-    assert {(0, MINE): -US_PER_H} == clocks.offset_us
+    assert first == NOW_US
+    assert second == NOW_US + 5 * US_PER_S
+    assert clocks.offset_us == {(0, MINE): -US_PER_H}
 
 
 def test_a_clock_that_is_set_right_again_is_believed() -> None:
@@ -66,7 +66,7 @@ def test_a_clock_that_is_set_right_again_is_believed() -> None:
     at_us = NOW_US + 5 * US_PER_S
 
     assert at_us == judged(clocks, 1, at_us, at_us)
-    assert {} == clocks.offset_us
+    assert clocks.offset_us == {}
 
 
 def test_a_clock_that_is_set_back_does_not_make_its_mine_late() -> None:
@@ -93,7 +93,7 @@ def test_a_gateway_that_wakes_in_the_year_2000_is_judged_now(boot: str) -> None:
 
 def test_the_first_frame_ever_from_the_year_2000_is_judged_now() -> None:
     """Live data that is older than any broker keeps it has a wrong clock."""
-    assert NOW_US == judged(MineClocks(), 0, NOW_US - BEHIND_US - 1000, NOW_US)
+    assert judged(MineClocks(), 0, NOW_US - BEHIND_US - 1000, NOW_US) == NOW_US
 
 
 def test_after_a_restart_the_newest_judged_time_still_counts() -> None:
@@ -124,14 +124,15 @@ def test_backfill_takes_the_present_correction() -> None:
 
     old_us = NOW_US + US_PER_H - 600 * US_PER_S
 
-    assert NOW_US - 600 * US_PER_S == judged(
-        clocks, 2, old_us, NOW_US + US_PER_S, channel="backfill"
+    assert (
+        judged(clocks, 2, old_us, NOW_US + US_PER_S, channel="backfill")
+        == NOW_US - 600 * US_PER_S
     )
 
 
 def test_an_absurd_time_needs_no_correction() -> None:
     """Outside of 2000 to 2100 the arrival counts anyway."""
-    assert 0 == MineClocks().correct(FrameKey(0, MINE, "b", 0), "data", -5, NOW_US)
+    assert MineClocks().correct(FrameKey(0, MINE, "b", 0), "data", -5, NOW_US) == 0
 
 
 @given(
