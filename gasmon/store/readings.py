@@ -269,7 +269,7 @@ def _store_frames(
         try:
             with conn.transaction():
                 stored += _insert_frames(conn, run, part)
-        except (*_POISON, UnicodeError, OverflowError) as error:
+        except (*_POISON, UnicodeError) as error:
             if len(part) == 1:
                 refused.append(_frame_reject(part[0], error))
             else:
@@ -283,18 +283,18 @@ def _insert_frames(conn: Connection, run: int, frames: Sequence[Frame]) -> int:
     return conn.execute(
         """INSERT INTO frame (judged_at, arrived_at, device_ms, seq, mine_id, run,
                               n_readings, channel, boot)
-           SELECT f.judged, f.arrived, f.device_ms, f.seq, m.mine_id, %s, f.n,
-                  f.channel, f.boot
-           FROM unnest(%s::timestamptz[], %s::timestamptz[], %s::bigint[],
-                       %s::bigint[], %s::bpchar[], %s::int[], %s::smallint[],
-                       %s::text[])
+           SELECT 'epoch'::timestamptz + f.judged * interval '1 microsecond',
+                  'epoch'::timestamptz + f.arrived * interval '1 microsecond',
+                  f.device_ms, f.seq, m.mine_id, %s, f.n, f.channel, f.boot
+           FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[],
+                       %s::bpchar[], %s::int[], %s::smallint[], %s::text[])
                 AS f (judged, arrived, device_ms, seq, mine, n, channel, boot)
            LEFT JOIN mine m ON m.code = f.mine
            ON CONFLICT DO NOTHING""",
         (
             run,
-            [to_datetime(f.judged_us) for f in frames],
-            [to_datetime(f.arrived_us) for f in frames],
+            [f.judged_us for f in frames],
+            [f.arrived_us for f in frames],
             [max(-_INT64_MAX, min(_INT64_MAX, f.device_ms)) for f in frames],
             [f.key.seq for f in frames],
             [f.key.mine for f in frames],

@@ -75,7 +75,9 @@ def stored(conn: db.Connection) -> list[tuple[object, ...]]:
 
 def frame(seq: int, mine: str = MINE, boot: str = "b1") -> Frame:
     """One frame with three readings."""
-    return Frame(FrameKey(0, mine, boot, seq), "data", T0 // 1000, T0, T0, 3, 0)
+    return Frame(
+        FrameKey(0, mine, boot, seq), "data", T0 // 1000, T0, T0 + 123_457, 3, 0
+    )
 
 
 def test_values_and_nulls(conn: db.Connection, kept: partitions.Partitions) -> None:
@@ -184,13 +186,13 @@ def test_frames_that_cannot_be_stored(conn: db.Connection) -> None:
     wild = replace(frame(4), device_ms=10**30)
     unknown = frame(5, mine="530627000001")
     nul = frame(6, boot="b\x00")
-    absurd = replace(frame(7), judged_us=2**62)
+    absurd = replace(frame(7), judged_us=-(2**62))
     frames = (frame(3), wild, unknown, nul, absurd)
     result = store(conn, [], batch([], []), frames)
     assert result.n_frames == 2
     assert sorted(r.mine or "" for r in result.rejects) == ["530627000001", MINE, MINE]
-    row = conn.execute("SELECT max(device_ms) FROM frame").fetchone()
-    assert row == (2**63 - 1,)
+    row = conn.execute("SELECT max(device_ms), min(judged_at) FROM frame").fetchone()
+    assert row == (2**63 - 1, to_datetime(T0 + 123_457))
 
 
 def test_partitions_are_made_once(
