@@ -312,6 +312,20 @@ class Site:
             )
             conn.commit()
 
+    def end_sessions(self) -> None:
+        """End every browser's session, as time does."""
+        with db.connect(self.database) as conn:
+            conn.execute("DELETE FROM session")
+            conn.commit()
+
+    def give_areas(self, name: str, areas: list[str]) -> None:
+        """Change what somebody may see."""
+        with db.connect(self.database) as conn:
+            conn.execute(
+                "UPDATE principal SET areas = %s WHERE name = %s", (areas, name)
+            )
+            conn.commit()
+
     def confirmations(self) -> list[tuple[str, str, str]]:
         """Stored confirmations: tier, who, note."""
         with db.connect(self.database) as conn:

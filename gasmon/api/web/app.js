@@ -11,8 +11,8 @@ import { Overview } from "./overview.js";
 import { PointPage } from "./point.js";
 import { get, signIn, whoAmI } from "./requests.js";
 import { go, route, startRouter } from "./router.js";
-import { silence, startSound, tickSound } from "./sound.js";
-import { applyLook, areas, bookSeq, me, owedAlarms, second, version } from "./state.js";
+import { silence, startSound, tickEnded, tickSound } from "./sound.js";
+import { applyLook, areas, bookSeq, ended, me, owedAlarms, second, version } from "./state.js";
 import { Failure } from "./widgets.js";
 import { Help, toggleHelp } from "./help.js";
 
@@ -73,7 +73,8 @@ async function start() {
   startSound();
   bindKeys({ s: silence, "?": toggleHelp });
   document.addEventListener("animationstart", alignFlashing);
-  const sounder = () => tickSound(owedAlarms());
+  const sounder = () => (ended.value ? tickEnded() : tickSound(owedAlarms()));
+  setInterval(() => { second.value += 1; }, 1000);
   second.subscribe(sounder);
   // A burst of alarms is one sound of its worst level, not tones on top of each other.
   let pending = 0;

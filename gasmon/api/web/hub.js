@@ -1,11 +1,12 @@
 // Wires the page's own stream to the state: link, clock, alarm book, age of the data.
 import { LiveStream, DEAD_MS } from "./live.js";
-import { get } from "./requests.js";
-import { dataAtMs, emit, enterAlarm, link, me, resetBook, second, setServerClock } from "./state.js";
+import { get, whoAmI } from "./requests.js";
+import { dataAtMs, emit, enterAlarm, link, resetBook, setServerClock } from "./state.js";
 import { BOOK_LIMIT } from "./alarmbook.js";
 
 const PAGE_ROWS = 200;
 const RELOAD_BOOK_MS = 60 * 1000;
+const ASK_AGAIN_MS = 5000;
 const FLUSH_MS = 300; // tiles and values are written about three times a second
 
 let stream = null;
@@ -21,13 +22,10 @@ export function startHub() {
     onAlarm: takeAlarm,
     onClock: setServerClock,
     onPhase: takePhase,
-    onRefused: (code) => {
-      link.value = { phase: "lost", reason: String(code), dead: true };
-      if (code === 4401) me.value = null;
-    },
+    onRefused: refused,
   }).start();
   timers = [
-    setInterval(everySecond, 1000),
+    setInterval(checkStream, 1000),
     setInterval(() => emit("flush"), FLUSH_MS),
     // Frames keep the book right; the reload mends whatever was missed anyway.
     setInterval(loadBook, RELOAD_BOOK_MS),
@@ -42,11 +40,23 @@ export function stopHub() {
   timers = [];
   resetBook([], false, []);
   dataAtMs.value = NaN;
+  link.value = { phase: "connecting", reason: "", dead: false };
+  document.documentElement.classList.remove("dead");
 }
 
-function everySecond() {
-  second.value += 1;
-  if (!stream) return;
+/** 4401 may mean that our rights changed, not that the session is over: ask. */
+async function refused(code) {
+  link.value = { phase: "lost", reason: String(code), dead: true };
+  if (code !== 4401) return;
+  const mine = stream;
+  try {
+    if ((await whoAmI()) && mine && mine === stream) mine.resume();
+  } catch (_) {
+    setTimeout(() => { if (mine && mine === stream) refused(code); }, ASK_AGAIN_MS);
+  }
+}
+
+function checkStream() {
   stream.check();
   const dead = stream.silentMs() > DEAD_MS || stream.stopped;
   if (dead !== link.value.dead) link.value = { ...link.value, dead };

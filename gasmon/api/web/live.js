@@ -35,6 +35,12 @@ export class LiveStream {
     this.socket = null;
   }
 
+  /** Connects again after a refusal that turned out not to be final. */
+  resume() {
+    this.stopped = false;
+    this.again("resumed");
+  }
+
   /** Milliseconds since anything was heard. */
   silentMs() {
     return performance.now() - this.heardAt;

@@ -2,6 +2,7 @@
 import { html, useState } from "./html.js";
 import { lang, setLang, t } from "./i18n.js";
 import { signIn } from "./requests.js";
+import { ended } from "./state.js";
 import { route } from "./router.js";
 
 /** Takes `#token=…` out of the address before anything else can record it. */
@@ -44,7 +45,8 @@ export function Login({ failure }) {
       setBusy(false);
     }
   };
-  return html`<main class="login"><form onSubmit=${submit}>
+  return html`${ended.value ? html`<div class="wide dead-bar" role="alert">${t("login.ended")}</div>` : null}
+  <main class="login"><form onSubmit=${submit}>
     <h1>${t("brand")}</h1>
     <p class="muted">${t("login.lead")}</p>
     <label>${t("login.token")}

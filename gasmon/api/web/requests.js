@@ -1,6 +1,6 @@
 // Calls to the HTTP interface. Every failure becomes an `ApiError` with the server's
 // own words (problem+json) or, without an answer, status 0.
-import { me } from "./state.js";
+import { ended, me } from "./state.js";
 
 export class ApiError extends Error {
   constructor(status, detail) {
@@ -76,9 +76,14 @@ async function guard(promise) {
   try {
     return await promise;
   } catch (error) {
-    if (error.status === 401) me.value = null;
+    if (error.status === 401) loseSession();
     throw error;
   }
+}
+
+function loseSession() {
+  if (me.value) ended.value = true;
+  me.value = null;
 }
 
 /** Reads who we are; null when not signed in. Other failures are thrown. */
@@ -87,7 +92,7 @@ export async function whoAmI() {
     me.value = await send("GET", "/api/v1/me", {});
   } catch (error) {
     if (error.status !== 401) throw error;
-    me.value = null;
+    loseSession();
   }
   return me.value;
 }
@@ -95,6 +100,7 @@ export async function whoAmI() {
 /** Exchanges an access token for a session cookie. */
 export async function signIn(token) {
   await send("POST", "/api/v1/session", { Authorization: `Bearer ${token}` });
+  ended.value = false;
   return whoAmI();
 }
 
@@ -102,6 +108,7 @@ export async function signOut() {
   try {
     await unsafe("DELETE", "/session");
   } finally {
+    ended.value = false;
     me.value = null;
   }
 }

@@ -21,7 +21,7 @@ export const sound = signal({ state: "blocked", offUntil: 0, played: 0, elsewher
 
 let context = null;
 let speaking = null;
-const memory = { heard: new Map(), redAt: -Infinity, silencedUntil: 0 };
+const memory = { heard: new Map(), redAt: -Infinity, silencedUntil: 0, endedAt: -Infinity };
 
 /**
  * What should sound now. Pure in its arguments except `memory`, which it advances.
@@ -124,6 +124,14 @@ function play(key) {
     source.stop(start + at + length);
   }
   sound.value = { ...sound.value, played: sound.value.played + 1 };
+}
+
+/** Called each second while the session is over and nobody has noticed. */
+export function tickEnded() {
+  const now = performance.now();
+  if (show() !== "on" || now - memory.endedAt < REPEAT_MS) return;
+  memory.endedAt = now;
+  play("d");
 }
 
 export function testSound() {

@@ -6,6 +6,9 @@ import { recall, remember } from "./storage.js";
 
 /** `{principal, csrf}` once signed in, null when not, undefined before it is known. */
 export const me = signal(undefined);
+
+/** A session that ended by itself: nobody left, yet nothing is shown or sounded. */
+export const ended = signal(false);
 export const areas = signal([]);
 export const version = signal(null);
 

@@ -81,6 +81,7 @@ export default {
   "login.token": "Access token",
   "login.in": "Sign in",
   "login.out": "click to sign out",
+  "login.ended": "Your session has ended: this page shows and sounds no alarms any more. Sign in again.",
   "login.refused": "The token is wrong, expired or revoked.",
   "error.unreachable": "The server cannot be reached.",
   "error.not_found": "Not found, or not yours to see.",

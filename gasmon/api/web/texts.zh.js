@@ -81,6 +81,7 @@ export default {
   "login.token": "访问令牌",
   "login.in": "登录",
   "login.out": "点击退出",
+  "login.ended": "登录已失效：本页不再显示报警，也不再发声。请重新登录。",
   "login.refused": "令牌无效、已过期或已撤销。",
   "error.unreachable": "无法连接服务器。",
   "error.not_found": "没有找到，或无权查看。",
