@@ -469,7 +469,10 @@ class ScalarEngine:
         value = point.last_value if point.last_was_good else nan
         for kind in VALUE_KINDS:
             life = point.lives[kind]
-            if life.living and not life.unknown:
+            if not life.living:
+                continue
+            life.phase = "active"
+            if not life.unknown:
                 life.unknown = True
                 self._say("unknown", point, life, at, at, value)
 

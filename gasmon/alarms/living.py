@@ -325,6 +325,8 @@ class LivingAlarms:
             living = self.state.phase[rows, slot] >= debounce.ACTIVE
             if not living.any():
                 continue
+            # As with an unknown reading, an end that was under way begins anew.
+            self.state.phase[rows[living], slot] = debounce.ACTIVE
             times = np.full(int(living.sum()), mark_us, np.int64)
             batch = self.as_batch(rows[living], times, times)
             nothing = np.zeros(batch.n, np.bool_)
