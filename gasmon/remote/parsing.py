@@ -10,6 +10,9 @@ from typing import Any
 
 import orjson
 
+MAX_AREAS = 4000
+"""Areas in one frame; the country has about 2,850 counties."""
+
 
 class Malformed(ValueError):
     """A frame that is not of this protocol; names the member and what it held."""
@@ -41,12 +44,13 @@ ClientFrame = Subscribe | Ack | ClientHeartbeat
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """What a client needs of the server's first frame."""
+    """What a client needs of the server's first frame; ``areas`` None means all."""
 
     epoch: str
     head: int
     heartbeat_s: float
     principal: str
+    areas: tuple[str, ...] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,23 +130,28 @@ def parse_client(text: str) -> ClientFrame:
 
 
 def _subscribe(frame: dict[str, Any]) -> Subscribe:
-    resume, areas = frame.get("resume"), frame.get("areas")
+    resume = frame.get("resume")
     position: tuple[str, int] | None = None
     if resume is not None:
         if not isinstance(resume, dict):
             raise Malformed(f"resume {_shown(resume)} is neither an object nor null")
         position = (_text(resume, "epoch"), _count(resume, "seq"))
-    if areas is not None:
-        if not isinstance(areas, list) or len(areas) > 1000:
-            raise Malformed(f"areas {_shown(areas)} is neither a short list nor null")
-        for area in areas:
-            if not isinstance(area, str):
-                raise Malformed(f"area {_shown(area)} is not text")
-        areas = tuple(areas)
     min_rank = _count(frame, "min_rank") if "min_rank" in frame else 0
     if min_rank > 4:
         raise Malformed(f"min_rank {min_rank} is over 4")
-    return Subscribe(position, areas, min_rank)
+    return Subscribe(position, _areas(frame), min_rank)
+
+
+def _areas(frame: dict[str, Any]) -> tuple[str, ...] | None:
+    areas = frame.get("areas")
+    if areas is None:
+        return None
+    if not isinstance(areas, list) or len(areas) > MAX_AREAS:
+        raise Malformed(f"areas {_shown(areas)} is neither a short list nor null")
+    for area in areas:
+        if not isinstance(area, str):
+            raise Malformed(f"area {_shown(area)} is not text")
+    return tuple(areas)
 
 
 def parse_server(text: str) -> ServerFrame:
@@ -160,6 +169,7 @@ def parse_server(text: str) -> ServerFrame:
                 _count(frame, "head"),
                 _number(frame, "heartbeat_s"),
                 _text(frame, "principal"),
+                _areas(frame),
             )
         case "resumed":
             return Resumed(_text(frame, "epoch"), _count(frame, "seq"))
