@@ -16,6 +16,7 @@ The pure half decides, the small half does:
 * `frame`, `gather`: one frame's columns; many frames' arrays, converted once.
 * `definitions`: point definitions, each contradictory limit refused by itself.
 * `decode`: packets to `Decoded`.
+* `clocks`: how far a gateway's clock is off.
 * `dedupe`: which frames were taken already.
 * `inbox`: the bounded queue, with the arithmetic of its limit.
 * `mqtt` (with `acks`, `connect`): the one client of the broker.

@@ -46,6 +46,11 @@ class Inbox:
         """Packets waiting now."""
         return len(self._packets)
 
+    @property
+    def closed(self) -> bool:
+        """Whether it takes nothing any more."""
+        return self._closed
+
     def renew(self, generation: int, *, redelivers: bool) -> None:
         """Say that a new connection began.
 

@@ -2,8 +2,7 @@
 
 QoS 1, persistent session, fixed client id, manual acknowledgement: what the broker was
 told is stored is stored. paho's own thread does the network; callbacks only put
-packets into the inbox. `docs/payloads.md` has the topics, `inbox.py` the arithmetic of
-the window.
+packets into the inbox; `inbox.py` has the arithmetic of the window.
 
 paho's `ack` and `publish` only append to a queue and wake the network thread, so they
 may be called from any thread once `loop_start` has run. That queue is emptied when a
@@ -110,7 +109,7 @@ class Pump:
 
     @property
     def generation(self) -> int:
-        """Number of the present or last connection, 0 before the first."""
+        """Number of the last connection, 0 before the first."""
         return self._state.generation
 
     @property
@@ -357,6 +356,8 @@ class Pump:
             # It stays with the broker, which sends it again on a new connection.
             if mid:
                 self._acks.refused()
+            if self._inbox.closed:
+                return  # we are stopping
             self.counts["refused_full"] += 1
             if not self._owes_redelivery:
                 log.error("inbox full (%d): a message is left", self._inbox.limit)

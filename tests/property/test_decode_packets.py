@@ -21,7 +21,7 @@ from tests.fix_directory import AREA, ARRIVED_US, MINE, TS_MS, MemoryDirectory
 NOS = st.text(string.ascii_uppercase + string.digits, min_size=1, max_size=8)
 VALUES = st.none() | st.floats(0, 1e6) | st.integers(0, 2**63)
 STATES = st.integers(0, 2**31 - 1)
-TIMES = st.none() | st.integers(TS_MS - 10**7, TS_MS + 10**7)
+TIMES = st.none() | st.integers(TS_MS - 10**7, TS_MS)
 ITEMS = st.tuples(NOS, VALUES, STATES) | st.tuples(NOS, VALUES, STATES, TIMES)
 FRAMES = st.lists(ITEMS, max_size=8, unique_by=lambda item: item[0])
 ANY = st.recursive(

@@ -82,6 +82,7 @@ def test_a_closed_inbox_is_drained_and_takes_nothing() -> None:
     inbox = Inbox(5)
     inbox.put(a_packet(1))
     inbox.close()
+    assert inbox.closed
     assert not inbox.put(a_packet(2), wait_s=30)
     assert len(inbox.take(5, 30.0, 30.0)) == 1
     assert inbox.take(5, 30.0, 30.0) == []
