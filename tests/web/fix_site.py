@@ -39,17 +39,7 @@ MINES = {
     "530629000001": "长岭煤矿",
 }
 FACE = UnitDef("11121", "face", "11121采煤工作面")
-PROGRAM = """
-import sys
-import uvicorn
-from gasmon.api.app import create_app, uvicorn_config
-from gasmon.clock import SystemClock
-from gasmon.settings import load
-from gasmon.telemetry import Metrics
-settings = load(None, dict(pair.split("=", 1) for pair in sys.argv[1:]))
-app = create_app(settings, Metrics(), SystemClock())
-uvicorn.Server(uvicorn_config(app, settings)).run()
-"""
+PROGRAM = "from gasmon.cli import main; raise SystemExit(main())"
 NO_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
@@ -158,8 +148,9 @@ class Site:
         """Start the api and wait until it answers."""
         env = {k: v for k, v in os.environ.items() if not k.startswith("GASMON_")}
         command = [
-            *(sys.executable, "-c", PROGRAM, f"database.url={self.database.url}"),
-            *(f"api.port={self.port}", "mode=test"),
+            *(sys.executable, "-c", PROGRAM, "api"),
+            *("--set", f"database.url={self.database.url}"),
+            *("--set", f"api.port={self.port}", "--set", "mode=test"),
         ]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(

@@ -93,7 +93,8 @@ function PointRow({ point }) {
   return html`<tr data-point=${point.point_id}>
     <td class="s"></td>
     <td class="no num"><a href=${`/point/${point.point_id}`}>${point.no}</a></td>
-    <td class="place" title=${`${point.place || ""} ${type}`}>${point.place || t("mine.no_place")} <span class="muted">${type}</span></td>
+    <td class="place" title=${`${point.place || ""} ${type}`}><span class="place-type">
+      <span class="p"><bdi>${point.place || t("mine.no_place")}</bdi></span><span class="muted t">${type}</span></span></td>
     <td class="bar-col">${scale ? html`<span class="meter"><i class="fill"></i>
       ${limitMarks(point, scale).map(([name, share]) => html`<i class=${`mark-line ${name}`} style=${{ left: `${share * 100}%` }}></i>`)}</span>` : null}</td>
     <td class="r v num"></td><td class="u muted">${isSwitch(point) ? "" : unitSign(point.uom)}</td>

@@ -112,7 +112,6 @@ function drawLimits(chart, limits, words) {
     const y = Math.round(chart.valToPos(limit, "y", true));
     if (y < bbox.top || y > bbox.top + bbox.height) continue;
     ctx.strokeStyle = color(token);
-    ctx.fillStyle = color(token);
     ctx.setLineDash(dash.map((length) => length * devicePixelRatio));
     ctx.beginPath();
     ctx.moveTo(bbox.left, y);
@@ -122,7 +121,12 @@ function drawLimits(chart, limits, words) {
     const right = name.startsWith("cut");
     ctx.textAlign = right ? "right" : "left";
     const x = right ? bbox.left + bbox.width - 6 : bbox.left + 6;
-    ctx.fillText(`${words[name]} ${limit}`, x, y - 5 * devicePixelRatio);
+    const label = `${words[name]} ${limit}`;
+    const width = ctx.measureText(label).width;
+    ctx.fillStyle = color("--panel");
+    ctx.fillRect(right ? x - width : x, y - 17 * devicePixelRatio, width, 15 * devicePixelRatio);
+    ctx.fillStyle = color(token);
+    ctx.fillText(label, x, y - 5 * devicePixelRatio);
   }
   ctx.restore();
 }
