@@ -58,8 +58,15 @@ def _common() -> argparse.ArgumentParser:
     return common
 
 
-def build_parser() -> tuple[argparse.ArgumentParser, dict[str, ModuleType]]:
-    """The whole command line, and the module behind each command."""
+def build_parser(
+    names: Sequence[str] = COMMANDS,
+) -> tuple[argparse.ArgumentParser, dict[str, ModuleType]]:
+    """The command line, and the module behind each command.
+
+    Args:
+        names: commands to know. One is enough to run it, and starts faster: a replay
+            needs no web server.
+    """
     parser = argparse.ArgumentParser(
         prog="gasmon",
         description="煤矿瓦斯监测与远程报警平台 · coal-mine gas monitoring and alarms",
@@ -68,7 +75,7 @@ def build_parser() -> tuple[argparse.ArgumentParser, dict[str, ModuleType]]:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     common = _common()
     modules = {}
-    for name in COMMANDS:
+    for name in names:
         module = import_module(f"gasmon.commands.{name}")
         add: Callable[..., None] = module.add_parser
         add(commands, [common])
@@ -102,8 +109,10 @@ def _fail(error: GasmonError, as_json: bool) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
-    parser, modules = build_parser()
-    args = parser.parse_args(argv)
+    given = sys.argv[1:] if argv is None else list(argv)
+    named = given[:1] if given and given[0] in COMMANDS else COMMANDS
+    parser, modules = build_parser(named)
+    args = parser.parse_args(given)
     set_up_logging(as_json=args.json, level=args.log_level)
     try:
         settings: Settings = load(args.config, overrides_of(args.set))

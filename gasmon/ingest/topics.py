@@ -49,6 +49,17 @@ class Topic(NamedTuple):
     detail: str
 
 
+def root_of(run: int) -> str:
+    """Return the tree of a run: the live one for 0, else the drill's own."""
+    return LIVE_ROOT if run == 0 else f"{DRILL_ROOT}/{run}"
+
+
+def is_of_other_run(topic: str, run: int) -> bool:
+    """Tell whether a topic lies in the tree of another run than this one."""
+    in_a_tree = topic.startswith((f"{LIVE_ROOT}/", f"{DRILL_ROOT}/"))
+    return in_a_tree and not topic.startswith(f"{root_of(run)}/")
+
+
 def mine_prefix(area: str, mine: str, run: int = 0) -> str:
     """Return the branch of one mine, without a trailing slash.
 
@@ -63,8 +74,7 @@ def mine_prefix(area: str, mine: str, run: int = 0) -> str:
     _check_codes(area, mine)
     if run < 0:
         raise ValueError(f"run {run} is negative")
-    root = LIVE_ROOT if run == 0 else f"{DRILL_ROOT}/{run}"
-    return f"{root}/{area}/{mine}"
+    return f"{root_of(run)}/{area}/{mine}"
 
 
 def data_topic(area: str, mine: str, run: int = 0) -> str:

@@ -23,6 +23,8 @@ from gasmon.ingest.decode import (
     decode_packets,
 )
 from gasmon.ingest.dedupe import SeenFrames
+from gasmon.ingest.gather import FIRST_BYTES
+from gasmon.ingest.topics import is_of_other_run
 from gasmon.pipeline.book import PointBook
 from gasmon.pipeline.latest import LatestPoints, latest_points
 from gasmon.points import PointDef, PointKey
@@ -104,7 +106,7 @@ class Evaluator:
             marks: clock marks after the packets [µs UTC].
         """
         judged = Judged(packets=packets, marks=marks)
-        for control, data in stretches(packets):
+        for control, data in stretches(self._of_our_run(packets, judged)):
             signs = self._control(self._decode(control), judged, now_us)
             decoded = self._decode(data)
             self._adopt(now_us)
@@ -123,6 +125,30 @@ class Evaluator:
             if (points := latest_points(self.book, self.engine.state, mine))
         ]
         return judged
+
+    def _of_our_run(
+        self, packets: Sequence[Packet], judged: Judged
+    ) -> Sequence[Packet]:
+        """Refuse what belongs to another run: a drill must not touch a live row."""
+        run = self.engine.run
+        foreign = [p for p in packets if is_of_other_run(p.topic, run)]
+        if not foreign:
+            return packets
+        judged.rejects += [
+            Reject(
+                reason="other_run",
+                detail=f"{packet.topic[:100]} is not of run {run}",
+                topic=packet.topic[:300],
+                mine=None,
+                run=run,
+                arrived_us=packet.arrived_us,
+                first_bytes=packet.payload[:FIRST_BYTES],
+                size=len(packet.payload),
+                where="packet",
+            )
+            for packet in foreign
+        ]
+        return [p for p in packets if not is_of_other_run(p.topic, run)]
 
     def _decode(self, packets: Sequence[Packet]) -> Decoded:
         if not packets:

@@ -24,7 +24,7 @@ from gasmon.ingest.dedupe import SeenFrames
 from gasmon.ingest.inbox import Inbox
 from gasmon.ingest.mqtt import Pump
 from gasmon.ingest.payloads import CmdReq, encode_cmd_req
-from gasmon.ingest.topics import cmd_req_topic
+from gasmon.ingest.topics import cmd_req_topic, subscriptions
 from gasmon.pipeline.annunciate import Annunciator
 from gasmon.pipeline.book import PointBook
 from gasmon.pipeline.evaluate import Evaluator, Judged
@@ -82,7 +82,14 @@ class IngestLoop:
             calibration_us=round(engine.calibration_honoured_s * US_PER_S),
         )
         self.inbox = Inbox(settings.ingest.inbox_limit)
-        self.pump = Pump(settings.mqtt, self.inbox, clock=clock, boot=boot)
+        self.pump = Pump(
+            settings.mqtt,
+            self.inbox,
+            clock=clock,
+            boot=boot,
+            # A drill has an engine of its own; nothing of it may touch a live row.
+            filters=subscriptions(settings.ingest.areas, drills=False),
+        )
         self._book = PointBook(settings.ingest.areas)
         self._engine = AlarmEngine(rules, self._patience)
         self._seen = SeenFrames()
