@@ -42,6 +42,9 @@ the platforms of a city do not all come back at once; the last is repeated."""
 REFUSED_BACKOFF_S = 30.0
 """Wait after a refused token or area [s]: somebody has to change something first."""
 
+LOOK_S = 0.05
+"""How exactly a silence is noticed [s]."""
+
 BATCH = 200
 """Frames kept in one transaction at most, when they come faster than the disk."""
 
@@ -358,7 +361,8 @@ class Receiver:
             limit_s = SILENCE_HEARTBEATS * self._heartbeat_s
             left_s = self._heard_s + limit_s - self._clock.monotonic_s()
             if left_s > 0 or self.silent:
-                await asyncio.sleep(max(left_s, self._heartbeat_s / 10))
+                # Short, because the first hello may shorten the interval.
+                await asyncio.sleep(min(max(left_s, LOOK_S), 10 * LOOK_S))
                 continue
             self.silent = True
             facts = {
