@@ -81,6 +81,7 @@ class Point:
     good_at: float = -inf
     good_value: float = nan
     near_at: float = -inf
+    spoke: int = -(10**18)
     calibrating_since: int | None = None
     bands: dict[int, int] = field(default_factory=dict)
     lives: dict[str, Life] = field(default_factory=dict)
@@ -102,6 +103,7 @@ class Link:
     heard: int
     session: int
     raised: int | None = None
+    ended: int = -(10**18)
     rank: int = 0
 
 
@@ -347,6 +349,8 @@ class ScalarEngine:
         peak: tuple[float, int] | None = None,
         quietly: bool = False,
     ) -> None:
+        if life.kind == "no_data":
+            at = max(at, point.spoke + 1)
         life.phase, life.raised, life.version = "active", at, version
         life.rank, life.unknown, life.peak, life.peak_at = 0, False, nan, None
         if life.kind in VALUE_KINDS:
@@ -369,6 +373,8 @@ class ScalarEngine:
     ) -> None:
         at = max(at, life.raised)
         self._say("cleared", point, life, at, arrived, value)
+        if life.kind == "no_data":
+            point.spoke = at
         on = self.rules.on_delay_us
         life.told.append((life.raised - on, at))
         life.phase, life.rank, life.unknown = "idle", 0, False
@@ -482,6 +488,7 @@ class ScalarEngine:
         return next(row for row in self.rules.levels if row.kind == "link_break")
 
     def _link_breaks(self, link: Link, at: int, arrived: int) -> None:
+        at = max(at, link.ended + 1)
         link.raised = at
         steps = self._link_row().bands[0].steps
         link.rank = max([0, *(rank for lasting, rank in steps if lasting <= 0)])
@@ -496,7 +503,8 @@ class ScalarEngine:
 
     def _link_is_back(self, link: Link, arrived: int) -> None:
         assert link.raised is not None
-        self._say_link("cleared", link, max(arrived, link.raised), arrived)
+        link.ended = max(arrived, link.raised)
+        self._say_link("cleared", link, link.ended, arrived)
         link.raised, link.rank, link.session = None, 0, arrived
 
     # Late readings

@@ -17,6 +17,7 @@ from gasmon.alarms.kinds import (
     LOW_LIMIT,
     N_SLOTS,
     N_VALUE_SLOTS,
+    NO_DATA,
     OVER_LIMIT,
     SENSOR_BREAK,
 )
@@ -184,6 +185,9 @@ class LivingAlarms:
                 value, if the alarm's own stretch has one yet.
         """
         s, rows = self.state, batch.row
+        if slot == NO_DATA:
+            # It begins by arrival or by a bit. Two must not have one key.
+            raised_us = np.maximum(raised_us, s.silence_ended_us[rows] + 1)
         s.phase[rows, slot] = debounce.ACTIVE
         s.raised_us[rows, slot] = raised_us
         s.line[rows, slot] = line
@@ -264,6 +268,8 @@ class LivingAlarms:
         if slot < N_VALUE_SLOTS:
             on_us = int(self.rules.lines.on_delay_us[s.line[row, slot], slot])
             self.told.add(row, slot, raised_us - on_us, at_us)
+        if slot == NO_DATA:
+            s.silence_ended_us[row] = at_us
         arrived, value = int(batch.arrived_us[position]), float(batch.value[position])
         if slot < N_VALUE_SLOTS and s.unknown[row, slot]:
             s.unknown[row, slot] = False

@@ -42,6 +42,7 @@ _COLUMNS: dict[str, tuple[Any, Any]] = {
     "heard_us": (np.int64, LONG_AGO_US),
     "session_us": (np.int64, LONG_AGO_US),
     "raised_us": (np.int64, NEVER_US),
+    "ended_us": (np.int64, LONG_AGO_US),
     "due_us": (np.int64, NEVER_US),
     "rank": (np.int8, 0),
 }
@@ -54,6 +55,7 @@ class MineLinks:
         heard_us: newest arrival of anything, int64[m].
         session_us: arrival since which it is heard without a break, int64[m].
         raised_us: since when its link is broken, NEVER_US when it is not, int64[m].
+        ended_us: when its last break ended; the next begins later, int64[m].
         due_us: when the level of that alarm rises next, int64[m].
         rank: its level, int8[m].
     """
@@ -61,6 +63,7 @@ class MineLinks:
     heard_us: np.ndarray[Any, np.dtype[np.int64]]
     session_us: np.ndarray[Any, np.dtype[np.int64]]
     raised_us: np.ndarray[Any, np.dtype[np.int64]]
+    ended_us: np.ndarray[Any, np.dtype[np.int64]]
     due_us: np.ndarray[Any, np.dtype[np.int64]]
     rank: np.ndarray[Any, np.dtype[np.int8]]
 
@@ -98,6 +101,7 @@ class MineLinks:
         rank = int(self.rank[mine])
         speech.mine("cleared", mine, raised, ended, arrived_us, rank, why)
         self.raised_us[mine] = NEVER_US
+        self.ended_us[mine] = ended
         self.due_us[mine] = NEVER_US
         self.rank[mine] = 0
         self.session_us[mine] = arrived_us
@@ -108,6 +112,7 @@ class MineLinks:
         """The link is broken; returns whether that is news."""
         if self.raised_us[mine] != NEVER_US:
             return False
+        happened_us = max(happened_us, int(self.ended_us[mine]) + 1)
         self.raised_us[mine] = happened_us
         rank, due = self._judge(mine, happened_us)
         self.rank[mine], self.due_us[mine] = rank, due

@@ -24,6 +24,7 @@ _SHAPES: dict[str, tuple[tuple[int, ...], Any, Any]] = {
     "good_value": ((), np.float64, np.nan),
     "near_at_us": ((), np.int64, LONG_AGO_US),
     "calibration_us": ((), np.int64, NEVER_US),
+    "silence_ended_us": ((), np.int64, LONG_AGO_US),
     "due_us": ((), np.int64, NEVER_US),
     "busy": ((), np.uint16, 0),
     # One value a point and slot.
@@ -53,6 +54,7 @@ class PointState:
         good_value: that value, float64[n].
         near_at_us: event time at which a good value was last near its limit.
         calibration_us: since when the calibration bit is set, NEVER_US when not.
+        silence_ended_us: when its last silence ended; the next begins later.
         slot_due_us: next moment at which a delay or a level of a slot matures by
             itself, int64[n, slots]; ``due_us``: the earliest of them, int64[n].
         busy: bit per slot that is not idle, uint16[n].
@@ -72,6 +74,7 @@ class PointState:
     good_value: np.ndarray[Any, np.dtype[np.float64]]
     near_at_us: np.ndarray[Any, np.dtype[np.int64]]
     calibration_us: np.ndarray[Any, np.dtype[np.int64]]
+    silence_ended_us: np.ndarray[Any, np.dtype[np.int64]]
     due_us: np.ndarray[Any, np.dtype[np.int64]]
     busy: np.ndarray[Any, np.dtype[np.uint16]]
     phase: np.ndarray[Any, np.dtype[np.int8]]

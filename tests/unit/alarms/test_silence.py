@@ -160,6 +160,23 @@ def test_a_link_does_not_end_before_it_began() -> None:
     assert told(said) == [("link_break", "raised", 60), ("link_break", "cleared", 60)]
 
 
+def test_two_breaks_never_have_one_key() -> None:
+    """A will, a frame and a will in the same microsecond are two alarms."""
+    said = feed(
+        TWO.engine(), [Life(0, False, at(5)), live(0, 0.1, 5), Life(0, False, at(5))]
+    )
+    assert [e.event for e in said] == ["raised", "cleared", "raised"]
+    assert said[0].key != said[2].key
+
+
+def test_two_silences_never_have_one_key() -> None:
+    """Silence by arrival ends where it began; a pause begins at that very time."""
+    log = [live(1, 0.1, 0), *cycle(0, 0, 101), Reading(1, 0.1, at(20), at(110))]
+    log.append(live(1, None, 90, states.PAUSED))
+    said = [e for e in feed(TWO.engine(), log) if e.event == "raised"]
+    assert [e.raised_at_us for e in said] == [at(90), at(90) + 1]
+
+
 def test_a_mine_without_points_can_be_silent() -> None:
     """A mine that was told of and never defined anything."""
     engine = AlarmEngine(TWO.rules)
