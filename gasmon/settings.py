@@ -13,8 +13,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+)
 
+from gasmon import domain
 from gasmon.errors import ConfigError
 
 ENV_PREFIX = "GASMON_"
@@ -78,7 +85,8 @@ class IngestSettings(Section):
     """From packets to batches."""
 
     areas: list[str] = Field(
-        default_factory=list, description="areas of this process; empty means all"
+        default_factory=list,
+        description="areas of this process, by code or name; empty means all",
     )
     max_frame_bytes: int = Field(
         524_288,
@@ -93,6 +101,21 @@ class IngestSettings(Section):
         ge=1,
         description="packets held; not below mqtt.receive_window",
     )
+
+    @field_validator("areas")
+    @classmethod
+    def _codes(cls, areas: list[str]) -> list[str]:
+        """Names become codes; what is no area of ours is an error."""
+        known = {
+            name: area.code
+            for area in domain.areas()
+            for name in (area.code, area.slug)
+        }
+        for name in areas:
+            if name not in known:
+                raise ValueError(f"there is no area {name!r}")
+        return [known[name] for name in areas]
+
     max_batch_frames: int = Field(
         400, ge=1, description="frames judged and committed together at most"
     )
