@@ -54,7 +54,14 @@ def test_lists_are_written_with_commas() -> None:
     )
     assert settings.ingest.areas == ["530627", "530628"]
     assert settings.api.allowed_origins == ["https://a"]
-    assert load(environ={}, overrides={"ingest.areas": ["1"]}).ingest.areas == ["1"]
+    named = load(environ={}, overrides={"ingest.areas": ["zhenxiong"]})
+    assert named.ingest.areas == ["530627"]
+
+
+def test_an_area_that_does_not_exist_is_named() -> None:
+    """A mistyped area would leave its mines to nobody."""
+    with pytest.raises(ConfigError, match="there is no area 'zenxiong'"):
+        load(environ={}, overrides={"ingest.areas": ["zenxiong"]})
 
 
 @pytest.mark.parametrize(
