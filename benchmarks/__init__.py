@@ -1,0 +1,10 @@
+"""Benchmarks, each side by side with its ceiling or floor in the same run.
+
+    engine    readings judged per second, beside a bare gather, two compares, scatter
+    ingest    readings per second from the broker to the commit, beside a bare COPY
+    latency   publish to the alarm in a client's hand, beside the shortest such path
+
+``python -m benchmarks NAME [--json] [--quick]``; docs/benchmarks.md has the numbers.
+A machine is never quiet: what is compared is measured in turns within one run, and
+what is reported is the ratio beside both numbers.
+"""

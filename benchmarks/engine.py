@@ -1,0 +1,254 @@
+"""``engine``: readings judged per second, beside the least that judging can be.
+
+Points, places and values are those of the simulated city, told through its definition
+frames and repeated until there are enough. The ceiling does for the same rows what no
+engine can leave out: gather two limits, compare twice, scatter the newest value.
+"""
+
+import statistics
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, is_dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.report import Report, significant
+from gasmon.alarms.engine import AlarmEngine
+from gasmon.alarms.rules import default_rules
+from gasmon.batch import Float64, Int32, ReadingBatch
+from gasmon.ingest.definitions import parse_points
+from gasmon.ingest.topics import parse_topic, points_topic
+from gasmon.points import PointDef, PointKey, PointTable
+from gasmon.units import US_PER_MS, US_PER_S
+from simulators.city import City
+from simulators.gateway import definition
+from simulators.layout import build_city
+
+BATCH = 15_000
+FRAME = 60
+BEGIN_US = 1_800_000_000 * US_PER_S
+CYCLE_US = 15 * US_PER_S
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much is measured.
+
+    Attributes:
+        points: sizes of the point table, the largest first.
+        n_rounds: batches of each size, and as many of the ceiling.
+    """
+
+    points: tuple[int, ...] = (1_000_000, 100_000, 15_000)
+    n_rounds: int = 80
+    n_frames: int = 2_000
+
+
+QUICK = Size(points=(30_000, 15_000), n_rounds=5, n_frames=50)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The city's points, and some cycles of their readings.
+
+    Attributes:
+        value: float64[cycles, points].
+        state: int32[cycles, points].
+    """
+
+    points: list[PointDef]
+    value: Float64
+    state: Int32
+
+
+def run(quick: bool) -> Report:
+    """Run the benchmark."""
+    size = QUICK if quick else Size()
+    sample = _sample()
+    details: dict[str, Any] = {}
+    values, ceilings = [], []
+    for n in size.points:
+        before = _resident_bytes()
+        engine = _engine(sample, n)
+        grown = _resident_bytes() - before
+        own, bare, n_events = _batches(engine, sample, size.n_rounds)
+        values.append(own)
+        ceilings.append(bare)
+        told = {
+            "readings_per_s": significant(own),
+            "ceiling_per_s": significant(bare),
+            "events": n_events,
+            "frame_of_60_us": significant(_frames(engine, sample, size.n_frames)),
+            "clock_mark_us": significant(_marks(engine)),
+            "engine_bytes_per_point": round(_array_bytes(engine) / n),
+        }
+        if n == size.points[0]:
+            # Later tables find memory that this one has given back.
+            told["process_bytes_per_point"] = round(grown / n)
+        details[f"{n:,} points"] = told
+    lowest = values.index(min(values))
+    return Report(
+        benchmark="engine",
+        unit="readings/s",
+        value=values[lowest],
+        ceiling=ceilings[lowest],
+        settings={
+            "batch": BATCH,
+            "rounds": size.n_rounds,
+            "rules": "shipped default",
+            "points": list(size.points),
+            "mix": f"simulated city, {len(sample.points)} points, repeated",
+        },
+        details=details,
+    )
+
+
+def _sample(n_cycles: int = 8) -> Sample:
+    plan = build_city(1)
+    points: list[PointDef] = []
+    for mine in plan.mines:
+        topic = parse_topic(points_topic(mine.area, mine.code))
+        told = parse_points(topic, definition(mine, BEGIN_US), BEGIN_US, _never)
+        points += told.points
+    city = City(plan, np.random.default_rng(1))
+    steps = [city.step(BEGIN_US + i * CYCLE_US) for i in range(40 + n_cycles)]
+    # The first steps are left out: gas needs minutes to spread through the airways.
+    kept = steps[40:]
+    return Sample(
+        points,
+        np.stack([step.value for step in kept]).astype(np.float64),
+        np.stack([step.state for step in kept]).astype(np.int32),
+    )
+
+
+def _never(error: Exception) -> None:
+    raise AssertionError(f"the simulator's own definition is refused: {error}")
+
+
+def _engine(sample: Sample, n: int) -> AlarmEngine:
+    """An engine that knows n points: the city as often as it takes."""
+
+    def made() -> Iterable[PointDef]:
+        mines: dict[tuple[int, str], str] = {}
+        for number in range(n):
+            copy, at = divmod(number, len(sample.points))
+            point = sample.points[at]
+            area = point.key.mine[:6]
+            code = mines.setdefault(
+                (copy, point.key.mine), f"{area}{len(mines) % 1_000_000:06d}"
+            )
+            key = PointKey(code, point.key.system, point.key.no)
+            yield replace(point, key=key, effective_from_us=0)
+
+    # Sorting would mix the copies; the city's own order is kept row by row.
+    points = list(made())
+    table = PointTable().extended((), points)
+    engine = AlarmEngine(default_rules())
+    engine.adopt(table, points, BEGIN_US)
+    return engine
+
+
+def _batch(sample: Sample, rows: Int32, turn: int) -> ReadingBatch:
+    at = rows % len(sample.points)
+    cycle = turn % len(sample.value)
+    at_us = BEGIN_US + (turn + 1) * CYCLE_US
+    return ReadingBatch(
+        row=rows,
+        value=sample.value[cycle, at],
+        at_us=np.full(len(rows), at_us, np.int64),
+        arrived_us=np.full(len(rows), at_us + 50 * US_PER_MS, np.int64),
+        state=sample.state[cycle, at],
+    )
+
+
+def _batches(
+    engine: AlarmEngine, sample: Sample, n_rounds: int
+) -> tuple[float, float, int]:
+    """Medians of both, measured in turns [readings/s], and the number of events."""
+    n = engine.table.n
+    # Every row once before the clock runs, as after a minute of a real day.
+    warm = -(-n // BATCH)
+    high, low, last = np.full(n, np.inf), np.full(n, -np.inf), np.zeros(n)
+    own_s, bare_s, n_events = [], [], 0
+    for turn in range(warm + n_rounds):
+        rows = np.arange(turn * BATCH, (turn + 1) * BATCH) % n
+        batch = _batch(sample, rows.astype(np.int32), turn)
+        begin_s = time.perf_counter()
+        events = engine.tick(batch, now_us=BEGIN_US)
+        middle_s = time.perf_counter()
+        _bare(batch, high, low, last)
+        end_s = time.perf_counter()
+        if turn >= warm:
+            own_s.append(middle_s - begin_s)
+            bare_s.append(end_s - middle_s)
+            n_events += len(events)
+    own, bare = statistics.median(own_s), statistics.median(bare_s)
+    return BATCH / own, BATCH / bare, n_events
+
+
+def _bare(
+    batch: ReadingBatch, high: Float64, low: Float64, last: Float64
+) -> tuple[Any, Any]:
+    rows, value = batch.row, batch.value
+    over = np.flatnonzero(value >= high[rows])
+    under = np.flatnonzero(value < low[rows])
+    last[rows] = value
+    return over, under
+
+
+def _frames(engine: AlarmEngine, sample: Sample, n_frames: int) -> float:
+    """Median tick of one frame of 60 points [µs]."""
+    took_s = []
+    first = 10**6
+    for turn in range(n_frames):
+        rows = np.arange(turn * FRAME, (turn + 1) * FRAME) % engine.table.n
+        batch = _batch(sample, rows.astype(np.int32), first + turn)
+        begin_s = time.perf_counter()
+        engine.tick(batch, now_us=BEGIN_US)
+        took_s.append(time.perf_counter() - begin_s)
+    return statistics.median(took_s) * 1e6
+
+
+def _marks(engine: AlarmEngine) -> float:
+    """Median clock mark with nobody silent, as each second has one [µs]."""
+    took_s = []
+    newest_us = int(engine.state.last_arrived_us[: engine.table.n].min())
+    for turn in range(20):
+        begin_s = time.perf_counter()
+        engine.tick(
+            ReadingBatch.empty(), now_us=BEGIN_US, marks=[newest_us + turn * US_PER_MS]
+        )
+        took_s.append(time.perf_counter() - begin_s)
+    return statistics.median(took_s) * 1e6
+
+
+def _array_bytes(part: Any, seen: set[int] | None = None) -> int:
+    """Bytes of every array that hangs on an object of the engine."""
+    seen = set() if seen is None else seen
+    if id(part) in seen:
+        return 0
+    seen.add(id(part))
+    if isinstance(part, np.ndarray):
+        return int(part.nbytes)
+    if isinstance(part, PointTable):
+        return 0
+    inside: Iterable[Any] = ()
+    if isinstance(part, list | tuple):
+        inside = part if len(part) < 100 else ()
+    elif isinstance(part, dict):
+        inside = list(part.values()) if len(part) < 100 else ()
+    elif is_dataclass(part) or type(part).__module__.startswith("gasmon.alarms"):
+        names = getattr(type(part), "__slots__", ()) or vars(part)
+        inside = [getattr(part, name, None) for name in names]
+    return sum(_array_bytes(one, seen) for one in inside)
+
+
+def _resident_bytes() -> int:
+    """Memory that this process holds; 0 where /proc is missing."""
+    try:
+        text = Path("/proc/self/statm").read_text("ascii")
+    except OSError:
+        return 0
+    return int(text.split()[1]) * 4096

@@ -1,0 +1,403 @@
+"""``latency``: publish to the alarm in a websocket client's hand, at city load.
+
+A real ``gasmon serve`` takes the frames of 259 mines, evenly spread over 5 s, from
+another process. One more mine's methane crosses its limit and returns, some times a
+second, and each of these frames is timed until its event is in a client's hand. In
+turns with them, under the same load, messages are timed on the shortest durable path
+there is (``floor.py``). Afterwards bursts of all mines at once are timed.
+"""
+
+import json
+import random
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Subprotocol
+
+from benchmarks.floor import TOPIC
+from benchmarks.parts import Gasmon, MadeCity, Publisher, publish_all
+from benchmarks.report import Report, spread
+from benchmarks.servers import Servers, servers
+from gasmon.clock import SystemClock
+from gasmon.embedded.process import LOOPBACK, wait_for
+from gasmon.errors import GasmonError
+from gasmon.remote.frames import SUBPROTOCOL
+from gasmon.store import access
+from gasmon.store.db import connect as connect_database
+from gasmon.units import US_PER_MS, iso_us
+
+N_POINTS = 58
+CYCLE_S = 5.0
+PATIENCE_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much is measured.
+
+    Attributes:
+        n_mines: mines of the load.
+        load_s: how long the load goes on [s]; probes run within it.
+        probe_every_s: time between two probes of one kind [s].
+        n_bursts: bursts of each kind.
+    """
+
+    n_mines: int = 259
+    load_s: float = 80.0
+    probe_every_s: float = 0.125
+    n_bursts: int = 10
+
+
+QUICK = Size(n_mines=20, load_s=5.0, n_bursts=2)
+
+
+class Stopwatch:
+    """Times from publishing to arrival, by a name that both sides know."""
+
+    def __init__(self) -> None:
+        self._began: dict[str, int] = {}
+        self.took_ms: dict[str, float] = {}
+
+    def begin(self, name: str) -> None:
+        """It is published now."""
+        self._began[name] = time.perf_counter_ns()
+
+    def end(self, name: str) -> None:
+        """It is in the client's hand."""
+        now_ns = time.perf_counter_ns()
+        began_ns = self._began.get(name)
+        if began_ns is not None and name not in self.took_ms:
+            self.took_ms[name] = (now_ns - began_ns) / 1e6
+
+    def forget(self) -> None:
+        """Begin a new sample."""
+        self._began.clear()
+        self.took_ms = {}
+
+    @property
+    def missing(self) -> int:
+        """Published and not arrived."""
+        return len(self._began) - len(self.took_ms)
+
+    def settle(self, what: str) -> None:
+        """Wait until everything has arrived.
+
+        Raises:
+            GasmonError: something did not, so the times of the others mean nothing.
+        """
+        if not wait_for(lambda: self.missing == 0, PATIENCE_S):
+            raise GasmonError(f"{self.missing} of {what} did not arrive")
+
+
+@dataclass(slots=True)
+class Rig:
+    """Everything that runs: publisher, the two paths, the made-up mines."""
+
+    where: Servers
+    publisher: Publisher
+    city: MadeCity
+    own: Stopwatch
+    floor: Stopwatch
+    n_floor: int = 0
+    last_ms: int = 0
+    is_over: bool = False
+
+    def send_floor(self) -> None:
+        """One message on the shortest path."""
+        self.n_floor += 1
+        name = str(self.n_floor)
+        self.floor.begin(name)
+        self.publisher.publish(TOPIC, name.encode())
+
+    def send_probe(self) -> None:
+        """The probe mine's next frame: over the limit, or back below it."""
+        self.is_over = not self.is_over
+        probe = len(self.city.mines) - 1
+        self.send_frames([probe], [probe] if self.is_over else [], [probe])
+
+    def send_frames(self, mines: list[int], over: list[int], timed: list[int]) -> None:
+        """A frame each of some mines, at once.
+
+        Args:
+            over: those whose first point is over its limit.
+            timed: those whose event is waited for.
+        """
+        # Times of frames are whole milliseconds and name the event.
+        now_ms = max(self.last_ms + 1, time.time_ns() // 1_000_000)
+        self.last_ms = now_ms
+        for frame in self.city.frames(mines, now_ms * US_PER_MS, over):
+            if frame.mine in timed:
+                self.own.begin(event_name(self.city.mines[frame.mine].code, now_ms))
+            self.publisher.publish(frame.topic, frame.payload)
+
+
+def event_name(mine: str, at_ms: int) -> str:
+    """What an event of a mine at a time is called by both sides."""
+    return f"{mine} {iso_us(at_ms * US_PER_MS)}"
+
+
+def run(quick: bool) -> Report:
+    """Run the benchmark."""
+    size = QUICK if quick else Size()
+    with servers() as where:
+        token = _token(where)
+        with (
+            Gasmon("serve", where) as gasmon,
+            _floor(where) as floor_port,
+            Publisher(where.broker_port, "bench-probe") as publisher,
+        ):
+            city = MadeCity(size.n_mines + 1, N_POINTS, "bench")
+            now_us = SystemClock().now_us()
+            publish_all(where.broker_port, city.definitions(now_us))
+            rig = Rig(where, publisher, city, Stopwatch(), Stopwatch())
+            with (
+                _listening(gasmon.port, token, rig.own),
+                _floor_listening(floor_port, rig.floor),
+            ):
+                return _measure(size, rig)
+
+
+def _measure(size: Size, rig: Rig) -> Report:
+    _warm(rig)
+    with _load(size, rig.where) as load:
+        _probe(size, rig)
+        told = load()
+    own, floor = rig.own.took_ms, rig.floor.took_ms
+    value, ceiling = spread(own.values()), spread(floor.values())
+    bursts = _bursts(size, rig)
+    return Report(
+        benchmark="latency",
+        unit="ms, 99th percentile",
+        value=value["p99"],
+        ceiling=ceiling["p99"],
+        settings={
+            "mines": size.n_mines,
+            "points_per_mine": N_POINTS,
+            "cycle_s": CYCLE_S,
+            "load_s": size.load_s,
+            "probe_every_s": size.probe_every_s,
+            "process": "gasmon serve",
+            **rig.where.settings(),
+        },
+        details={
+            "gasmon_ms": value,
+            "floor_ms": ceiling,
+            **bursts,
+            "load": told,
+        },
+    )
+
+
+def _warm(rig: Rig) -> None:
+    for _ in range(4):
+        rig.send_probe()
+        rig.send_floor()
+        rig.own.settle("the first probes")
+        rig.floor.settle("the first messages")
+    _forget(rig)
+
+
+def _forget(rig: Rig) -> None:
+    rig.own.forget()
+    rig.floor.forget()
+
+
+def _probe(size: Size, rig: Rig) -> None:
+    """Time both paths in turns until the load is about to end."""
+    rng = random.Random(1)
+    half_s = size.probe_every_s / 2
+    next_s = time.monotonic()
+    end_s = next_s + size.load_s * 0.9
+    while next_s < end_s:
+        for send in (rig.send_probe, rig.send_floor):
+            # Jitter: the load's frames are evenly spaced, and probes in step with
+            # them would always meet the same moment.
+            due_s = next_s + rng.uniform(0, half_s * 0.8)
+            time.sleep(max(0.0, due_s - time.monotonic()))
+            send()
+            next_s += half_s
+    rig.own.settle("the probes")
+    rig.floor.settle("the messages of the floor")
+
+
+def _bursts(size: Size, rig: Rig) -> dict[str, Any]:
+    """All mines at once: with one alarm among them, and with an alarm in each."""
+    everyone = list(range(size.n_mines))
+    probe = len(rig.city.mines) - 1
+    found: dict[str, list[float]] = {"one": [], "floor": [], "all": []}
+    for _ in range(size.n_bursts):
+        _forget(rig)
+        rig.is_over = not rig.is_over
+        half = size.n_mines // 2
+        order = [*everyone[:half], probe, *everyone[half:]]
+        rig.send_frames(order, [probe] if rig.is_over else [], [probe])
+        rig.send_floor()
+        rig.own.settle("a burst's alarm")
+        rig.floor.settle("a burst's message")
+        found["one"] += rig.own.took_ms.values()
+        found["floor"] += rig.floor.took_ms.values()
+    for number in range(size.n_bursts):
+        _forget(rig)
+        rig.send_frames(everyone, [] if number % 2 else everyone, everyone)
+        rig.own.settle("a burst's alarms")
+        found["all"] += rig.own.took_ms.values()
+    return {
+        "burst_one_alarm_ms": spread(found["one"]),
+        "burst_floor_ms": spread(found["floor"]),
+        "burst_alarm_in_each_ms": spread(found["all"]),
+    }
+
+
+def _token(where: Servers) -> str:
+    with connect_database(where.database) as conn:
+        return access.create_token(
+            conn,
+            name="bench",
+            role="platform",
+            areas=None,
+            mines=None,
+            now_us=SystemClock().now_us(),
+        )
+
+
+@contextmanager
+def _listening(port: int, token: str, watch: Stopwatch) -> Iterator[None]:
+    """A county platform: subscribes to everything, acknowledges what it gets."""
+    url = f"ws://{LOOPBACK}:{port}/api/v1/stream/alarms"
+    socket = connect(
+        url,
+        subprotocols=[Subprotocol(SUBPROTOCOL)],
+        additional_headers={"Authorization": f"Bearer {token}"},
+    )
+    subscribed = threading.Event()
+
+    def take(text: str | bytes) -> None:
+        frame = json.loads(text)
+        if frame["type"] == "event":
+            body = frame["data"]
+            watch.end(f"{body['mine']} {body['happened_at']}")
+            socket.send(json.dumps({"type": "ack", "seq": frame["seq"]}))
+        elif frame["type"] == "heartbeat":
+            socket.send('{"type":"heartbeat"}')
+        elif frame["type"] == "hello":
+            subscribe = {"type": "subscribe", "resume": None, "areas": None}
+            socket.send(json.dumps({**subscribe, "min_rank": 0}))
+        elif frame["type"] == "snapshot":
+            subscribed.set()
+
+    with _reading(socket, take):
+        if not subscribed.wait(PATIENCE_S):
+            raise GasmonError(f"{url} did not answer the subscription")
+        yield
+
+
+@contextmanager
+def _floor_listening(port: int, watch: Stopwatch) -> Iterator[None]:
+    socket = connect(f"ws://{LOOPBACK}:{port}", compression=None)
+
+    def take(message: str | bytes) -> None:
+        watch.end(message if isinstance(message, str) else message.decode())
+
+    with _reading(socket, take):
+        yield
+
+
+@contextmanager
+def _reading(
+    socket: ClientConnection, take: Callable[[str | bytes], None]
+) -> Iterator[None]:
+    """Hand over every message from a thread of its own."""
+
+    def read() -> None:
+        try:
+            for message in socket:
+                take(message)
+        except ConnectionClosed:
+            # What is missing then is noticed by whoever waits for it.
+            pass
+
+    thread = threading.Thread(target=read, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        socket.close()
+        thread.join(PATIENCE_S)
+
+
+@contextmanager
+def _floor(where: Servers) -> Iterator[int]:
+    """The floor's process; yields the port of its websocket."""
+    with _child("floor", str(where.broker_port), where.database_url) as child:
+        assert child.stdout is not None
+        line = child.stdout.readline()
+        if not line:
+            raise GasmonError("the floor's process ended before it was ready")
+        yield int(line)
+
+
+@contextmanager
+def _load(size: Size, where: Servers) -> Iterator[Callable[[], dict[str, Any]]]:
+    """The city's frames from another process, flowing; yields how to wait for it."""
+    numbers = {
+        "--port": where.broker_port,
+        "--mines": size.n_mines,
+        "--points": N_POINTS,
+        "--cycle": CYCLE_S,
+        "--duration": size.load_s,
+    }
+    arguments = [str(part) for pair in numbers.items() for part in pair]
+    with _child("load", *arguments, "--json") as child:
+        assert child.stdout is not None
+        stdout = child.stdout
+        with psycopg.connect(where.database_url, autocommit=True) as conn:
+            before = _n_frames(conn)
+            if not wait_for(lambda: _n_frames(conn) > before, PATIENCE_S):
+                raise GasmonError("the load's frames do not arrive")
+
+        def report() -> dict[str, Any]:
+            text = stdout.read()
+            told: dict[str, Any] = json.loads(text)
+            kept = ("frames", "acknowledged", "sent_frames_per_s", "late_ms")
+            return {name: told[name] for name in kept}
+
+        yield report
+
+
+def _n_frames(conn: psycopg.Connection[Any]) -> int:
+    row = conn.execute("SELECT count(*) FROM frame").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+@contextmanager
+def _child(what: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    modules = {"floor": ["benchmarks.floor"], "load": ["simulators.cli", "load"]}
+    child = subprocess.Popen(
+        [sys.executable, "-m", *modules[what], *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        cwd=Path(__file__).parents[1],
+    )
+    try:
+        yield child
+    finally:
+        child.terminate()
+        try:
+            child.wait(PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+        assert child.stdout is not None
+        child.stdout.close()
