@@ -105,8 +105,7 @@ class Demo:
             part.result()
         self.settings = self._make_settings()
         with connect(self.settings.database) as conn:
-            for line in migrate.upgrade(conn, progress=self._progress):
-                self._progress(f"migration {line}")
+            migrate.upgrade(conn, progress=self._progress)
             points.ensure_areas(conn)
             conn.commit()
             self.told = self._tell(conn)
@@ -258,9 +257,14 @@ class Demo:
                 start_new_session=True,
             )
 
-    def simulator_failed(self) -> int | None:
-        """The exit code of a simulator that ended by itself; None while it runs."""
-        return None if self._simulator is None else self._simulator.poll()
+    def simulator_ended(self) -> str | None:
+        """What to say of a simulator that ended by itself; None while it runs."""
+        if self._simulator is None or self._simulator.poll() is None:
+            return None
+        log = self._dir / "simulator.log"
+        last = log.read_text("utf-8", "replace").strip().rpartition("\n")[2]
+        code = self._simulator.returncode
+        return f"the simulated city ended with code {code}: {last[:300]} (see {log})"
 
     def stop_simulator(self) -> None:
         """Let every mine say goodbye."""

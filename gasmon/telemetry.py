@@ -188,3 +188,5 @@ def set_up_logging(*, as_json: bool, level: str = "INFO") -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
+    # The web server's own start and stop lines say nothing an operator needs.
+    logging.getLogger("uvicorn").setLevel(max(root.level, logging.WARNING))

@@ -14,6 +14,9 @@ from gasmon.settings import Settings
 
 DEFAULT_DIR = Path("demo-data")
 
+WATCH_S = 1.0
+"""How often the demo looks whether its simulated city still runs [s]."""
+
 
 def add_parser(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
     """Declare the command's flags."""
@@ -78,8 +81,16 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     try:
         demo.start()
 
+        async def watch_city() -> None:
+            while (words := demo.simulator_ended()) is None:
+                await asyncio.sleep(WATCH_S)
+            progress(words)
+
+        watching: list[asyncio.Task[None]] = []
+
         async def ready(_port: int) -> None:
             demo.simulate()
+            watching.append(asyncio.create_task(watch_city(), name="gasmon[city]"))
             progress("ready 就绪")
             where = options.data_dir / "demo.json"
             print(
@@ -89,8 +100,13 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
                 flush=True,
             )
 
+        def before_stop() -> None:
+            for task in watching:
+                task.get_loop().call_soon_threadsafe(task.cancel)
+            demo.stop_simulator()
+
         return asyncio.run(
-            serve.serve(demo.settings, on_ready=ready, before_stop=demo.stop_simulator)
+            serve.serve(demo.settings, on_ready=ready, before_stop=before_stop)
         )
     finally:
         demo.stop()

@@ -10,7 +10,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -152,7 +152,11 @@ class Narrator:
         self._n_incidents = 0
 
     def tell(self, event: AlarmEvent) -> str:
-        """The event's JSON, as the outbox would carry it."""
+        """The event's JSON, as the outbox would carry it.
+
+        A replay decides in chunks; live, the verdict follows the arrival at once.
+        """
+        event = replace(event, decided_at_us=event.arrived_at_us)
         alarm_id = self._alarms.setdefault(event.key, len(self._alarms) + 1)
         scope = f"unit:{event.unit}" if event.unit else event.subject
         incident_id, open_keys = self._incidents.get(scope, (0, set()))
