@@ -77,6 +77,7 @@ class Demo:
         self._dir = options.data_dir.absolute()
         self._passwords: dict[str, str] = {}
         self._simulator: subprocess.Popen[bytes] | None = None
+        self._stopping = False
         self._postgres = EmbeddedPostgres(
             self._dir / "postgres", port=options.database_port, progress=progress
         )
@@ -257,17 +258,20 @@ class Demo:
                 start_new_session=True,
             )
 
-    def simulator_ended(self) -> str | None:
-        """What to say of a simulator that ended by itself; None while it runs."""
-        if self._simulator is None or self._simulator.poll() is None:
+    def until_simulator_ends(self) -> str | None:
+        """Wait for the simulated city; says why it ended, None when we ended it."""
+        if self._simulator is None:
+            return None
+        code = self._simulator.wait()
+        if self._stopping:
             return None
         log = self._dir / "simulator.log"
         last = log.read_text("utf-8", "replace").strip().rpartition("\n")[2]
-        code = self._simulator.returncode
         return f"the simulated city ended with code {code}: {last[:300]} (see {log})"
 
     def stop_simulator(self) -> None:
         """Let every mine say goodbye."""
+        self._stopping = True
         if self._simulator is None or self._simulator.poll() is not None:
             return
         self._simulator.terminate()

@@ -14,9 +14,6 @@ from gasmon.settings import Settings
 
 DEFAULT_DIR = Path("demo-data")
 
-WATCH_S = 1.0
-"""How often the demo looks whether its simulated city still runs [s]."""
-
 
 def add_parser(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
     """Declare the command's flags."""
@@ -82,9 +79,8 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         demo.start()
 
         async def watch_city() -> None:
-            while (words := demo.simulator_ended()) is None:
-                await asyncio.sleep(WATCH_S)
-            progress(words)
+            if words := await asyncio.to_thread(demo.until_simulator_ends):
+                progress(words)
 
         watching: list[asyncio.Task[None]] = []
 
@@ -100,13 +96,8 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
                 flush=True,
             )
 
-        def before_stop() -> None:
-            for task in watching:
-                task.get_loop().call_soon_threadsafe(task.cancel)
-            demo.stop_simulator()
-
         return asyncio.run(
-            serve.serve(demo.settings, on_ready=ready, before_stop=before_stop)
+            serve.serve(demo.settings, on_ready=ready, before_stop=demo.stop_simulator)
         )
     finally:
         demo.stop()
