@@ -14,6 +14,7 @@ between its predecessor and itself.
 | closed     | ignored       | ignored        | never                 |
 """
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -22,7 +23,6 @@ from gasmon import domain
 from gasmon.remote import frames
 from gasmon.remote.parsing import (
     Ack,
-    ClientHeartbeat,
     Malformed,
     Subscribe,
     parse_client,
@@ -37,6 +37,9 @@ acknowledgements of something new are not counted, there are as many as events."
 
 FLOOD_PER_S = 20.0
 """Frames a client may send per second in the long run."""
+
+
+_AREA = re.compile(r"[0-9]{6}", re.ASCII)
 
 
 class State(Enum):
@@ -168,13 +171,11 @@ class ServerSession:
                 frames.CLOSE_FLOOD,
                 f"over {FLOOD_BURST} frames at once or {FLOOD_PER_S:g} a second",
             )
-        match frame:
-            case Subscribe():
-                return self._subscribe(frame)
-            case Ack():
-                return self._odd_ack(frame)
-            case ClientHeartbeat():
-                return self._before_subscribe("heartbeat")
+        if isinstance(frame, Subscribe):
+            return self._subscribe(frame)
+        if isinstance(frame, Ack):
+            return self._odd_ack(frame)
+        return self._before_subscribe("heartbeat")
 
     def receive_binary(self) -> list[Action]:
         """Take a binary frame: there are none in this protocol."""
@@ -192,7 +193,7 @@ class ServerSession:
                     code = name
                 # An area that does not exist and one that is somebody else's look the
                 # same from outside.
-                if not self._allows_area(code):
+                if not _AREA.fullmatch(code) or not self._allows_area(code):
                     return self._close(frames.CLOSE_FORBIDDEN, f"area {name[:20]}")
                 codes.append(code)
             self.areas = tuple(codes)

@@ -400,6 +400,15 @@ async def test_a_stranger_is_closed_with_4401(
     assert end.value.rcvd.code == 4401
 
 
+async def test_a_name_that_is_no_area_is_refused_to_everybody(world: World) -> None:
+    """Even who may see everything cannot put anything but a code into a query."""
+    for name in ("%s", "'; --", "nowhere", "５３０６２７"):
+        async with dial(world, "admin") as client:
+            await client.frame()
+            await client.say(type="subscribe", areas=[name])
+            assert await client.closed() == 4403
+
+
 async def test_a_foreign_page_gets_no_socket(world: World) -> None:
     """A handshake from another site's page is refused before it is accepted."""
     with pytest.raises(InvalidStatus) as refused:
