@@ -117,9 +117,7 @@ class MineLinks:
         rank, due = self._judge(mine, happened_us)
         self.rank[mine], self.due_us[mine] = rank, due
         heard = int(self.heard_us[mine])
-        why: dict[str, Any] = {"cause": cause}
-        if heard > LONG_AGO_US:
-            why["heard_last"] = iso_us(heard)
+        why = {"cause": cause, "heard_last": iso_us(heard)}
         speech.mine("raised", mine, happened_us, happened_us, arrived_us, rank, why)
         return True
 

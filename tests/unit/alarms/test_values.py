@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import nan
+
 import pytest
 
 from gasmon.alarms.events import AlarmEvent
@@ -169,6 +171,14 @@ def test_an_old_good_reading_never_ends_an_alarm_before_it_began() -> None:
     assert words(said) == [("raised", 30), ("cleared", 30)]
 
 
+def test_what_comes_from_before_the_alarm_has_no_duration() -> None:
+    """An older unknown reading after the delay matured: no negative lasting time."""
+    lost = Reading(0, nan, at(15), at(50))
+    said = run(live(0, 1.2, 0), mark(40), lost, rules=delayed("30s"))
+    unknown = next(e for e in said if e.event == "unknown")
+    assert "lasting_s" not in unknown.explain
+
+
 # Unknown
 
 
@@ -274,3 +284,15 @@ def test_many_versions_and_points_fit() -> None:
     said = feed(world.engine(), [live(row, 2.0, 1) for row in range(70)])
     assert len(said) == 70
     assert {e.limit for e in said} == {2.0}
+
+
+def test_state_survives_growth() -> None:
+    """Points that are adopted later take nothing from those that were there."""
+    first = World.of(FACE)
+    engine = first.engine()
+    feed(engine, [live(0, 1.2, 1)])
+    more = [point(f"{n:03d}B01") for n in range(200)]
+    engine.adopt(first.table.extended(points=more), more, at(2))
+    said = feed(engine, [live(0, 0.3, 3), live(200, 1.2, 3)])
+    assert [(e.event, e.row) for e in said] == [("cleared", 0), ("raised", 200)]
+    assert 300 < engine.state.bytes_per_point() < 800
