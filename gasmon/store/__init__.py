@@ -8,7 +8,7 @@ readings must not wait for.
 The order inside a transaction that writes alarms is fixed: row updates first, then
 the outbox lock, outbox rows, NOTIFY, commit (``alarms.record``, ``outbox.append``).
 So sequence numbers become visible in order, and two writers meet their locks in the
-same order. A deadlock (40P01) is still possible and is retried by ``db.retry_deadlock``.
+same order. A deadlock (40P01) is still possible; ``db.retry_deadlock`` tries again.
 
 Readings are never Python objects here: they go from NumPy arrays into a binary COPY
 (``readings``). What the database refuses becomes a ``Reject`` and is kept.

@@ -296,12 +296,12 @@ def test_unreachable_folder_stays_closed(
     (closed / "data").mkdir(mode=0o750)
     wanted = closed / "data" / "pg"
     monkeypatch.setenv("HOME", str(closed))
-    before = modes_above(wanted), modes_above(Path("/root/x"))
+    before = modes_above(wanted), modes_above(Path.home() / "x")
     state_dir = folder / "state"
     for expected in (1, 2):
         with EmbeddedPostgres(wanted, state_dir=state_dir) as running:
             assert put_and_count(running.dsn()) == expected
-    assert (modes_above(wanted), modes_above(Path("/root/x"))) == before
+    assert (modes_above(wanted), modes_above(Path.home() / "x")) == before
     assert [path.name for path in closed.iterdir()] == ["data"]
     assert [path.name for path in (closed / "data").iterdir()] == ["pg"]
     note = closed / "data" / "pg" / "postgres.location"
