@@ -1,0 +1,220 @@
+"""Evaluate: the order between definitions, states and data, and signs of life."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from gasmon.batch import Packet
+from gasmon.ingest.topics import data_topic
+from gasmon.pipeline.evaluate import stretches
+from gasmon.points import PointKey
+from tests.fix_pipeline import (
+    AREA,
+    BOOT,
+    CH4,
+    MINE,
+    Live,
+    at,
+    defined,
+    frame,
+    spoken,
+    told_state,
+)
+
+HIGH = [("001A01", 1.6, 0)]
+LOW = [("001A01", 0.2, 0)]
+
+
+def test_stretches_keep_order_and_lose_nothing() -> None:
+    """Control and data alternate as they came."""
+    packets = [
+        defined(),
+        told_state("online", 0),
+        frame(1, LOW),
+        frame(2, LOW),
+        told_state("offline", 3),
+        frame(4, LOW),
+    ]
+    cut = list(stretches(packets))
+    assert [(len(c), len(d)) for c, d in cut] == [(2, 2), (1, 1)]
+    assert [p for c, d in cut for p in (*c, *d)] == packets
+
+
+def test_a_definition_before_data_in_one_batch_counts() -> None:
+    """The first value of a new point is judged by the limits that came just before."""
+    judged = Live().take(defined(), frame(1, HIGH))
+    assert spoken(judged) == [("over_limit", "raised"), ("cut_off", "raised")]
+    assert judged.unknown == []
+    assert judged.events[0].limit == 1.0
+    assert [p.key.no for _, points in judged.definitions for p in points] == ["001A01"]
+
+
+def test_a_definition_after_data_does_not_reach_back() -> None:
+    """The value was judged without limits; its mine is to be asked."""
+    live = Live()
+    judged = live.take(frame(1, HIGH), defined(second=2), frame(3, HIGH))
+    assert judged.unknown == [PointKey(MINE, "01", "001A01")]
+    raised = [e for e in judged.events if e.kind == "over_limit"]
+    assert [e.happened_at_us for e in raised] == [at(3)]
+
+
+def test_a_last_will_falls_between_frames() -> None:
+    """Good data, goodbye, data again: the link broke and was mended, in that order."""
+    live = Live()
+    judged = live.take(
+        defined(),
+        told_state("online", 0),
+        frame(1, LOW),
+        told_state("offline", 2),
+        frame(3, LOW),
+    )
+    assert spoken(judged) == [("link_break", "raised"), ("link_break", "cleared")]
+    assert [e.happened_at_us for e in judged.events] == [at(2), at(3)]
+    assert judged.online == {MINE: True}
+
+
+def test_the_last_word_of_a_turn_counts() -> None:
+    """A mine whose will came last is offline at the end of the turn."""
+    live = Live()
+    judged = live.take(defined(), frame(1, LOW), told_state("offline", 2))
+    assert judged.online == {MINE: False}
+    assert judged.latest[0].value.tolist() == [0.2]
+
+
+def test_a_will_of_another_boot_is_old() -> None:
+    """The broker's late will of a dead connection does not silence the new one."""
+    live = Live()
+    live.take(defined(), told_state("online", 0, boot="old"), frame(1, LOW, boot="old"))
+    live.take(told_state("online", 2, boot="new"))
+    judged = live.take(told_state("offline", 3, boot="old"))
+    assert spoken(judged) == []
+    assert judged.online == {}
+    assert spoken(live.take(told_state("offline", 4, boot="new"))) == [
+        ("link_break", "raised")
+    ]
+
+
+def test_a_frame_tells_the_boot_as_well() -> None:
+    """A mine that never said hello is known by its frames."""
+    live = Live()
+    live.take(defined(), frame(1, LOW, boot="new"))
+    assert spoken(live.take(told_state("offline", 2, boot="old"))) == []
+
+
+def test_backfill_does_not_tell_the_boot() -> None:
+    """Old frames sent again carry their own boot; the present one stays."""
+    live = Live()
+    live.take(defined(), told_state("online", 0), frame(1, LOW))
+    live.take(frame(7, LOW, second=-50, boot="old", backfill=True))
+    assert live.evaluator.boots[MINE] == BOOT
+
+
+def test_a_retained_birth_is_no_proof_of_life() -> None:
+    """The broker kept it since who knows when; silence still counts."""
+    live = Live()
+    judged = live.take(defined(), told_state("online", 0, retained=True))
+    assert judged.online == {}
+    assert spoken(live.take(marks=[61])) == [("link_break", "raised")]
+    assert spoken(live.take(told_state("online", 70, retained=True))) == []
+    assert spoken(live.take(told_state("online", 80))) == [("link_break", "cleared")]
+
+
+def test_a_retained_will_still_counts() -> None:
+    """A mine that is known to be gone is gone, however long ago that was told."""
+    live = Live()
+    judged = live.take(defined(), told_state("offline", 0, retained=True))
+    assert spoken(judged) == [("link_break", "raised")]
+
+
+def test_a_frame_without_readings_is_a_sign_of_life() -> None:
+    """Every value may be refused or absent; the line works all the same."""
+    live = Live()
+    live.take(defined(), told_state("offline", 0))
+    judged = live.take(frame(1, []))
+    assert spoken(judged) == [("link_break", "cleared")]
+    assert judged.online == {MINE: True}
+    assert [f.key.seq for b in judged.batches for f in b.frames] == [1]
+
+
+def test_a_state_of_an_unknown_mine_is_nothing() -> None:
+    """Nobody defined it and it sent no value: there is nothing to watch."""
+    judged = Live().take(told_state("offline", 0))
+    assert (judged.events, judged.online, judged.rejects) == ([], {}, [])
+
+
+def test_provisional_points_have_rows_and_verdicts() -> None:
+    """An undefined point's state bits alarm, and its readings are stored."""
+    judged = Live().take(frame(1, [("009A09", 0.1, 1)]))
+    assert judged.n_readings == 1
+    assert judged.unknown == [PointKey(MINE, "01", "009A09")]
+    assert len(judged.events) == 1
+    assert judged.online == {MINE: True}
+
+
+def test_a_repeat_is_counted_and_not_judged() -> None:
+    """A redelivered frame changes nothing and is known by its key."""
+    live = Live()
+    live.take(defined(), frame(1, HIGH))
+    judged = live.take(frame(1, HIGH))
+    assert (judged.events, judged.n_readings) == ([], 0)
+    assert [key.seq for key in judged.repeated] == [1]
+
+
+def test_bad_packets_do_not_cost_good_ones() -> None:
+    """Between every kind of bad input the good frame is judged."""
+    topic = data_topic(AREA, MINE)
+    bad = [
+        Packet("gasmon/v1/elsewhere", b"{}", at(1)),
+        Packet(topic, b"", at(1)),
+        Packet(topic, b"\xff\xfe", at(1)),
+        Packet(topic, b"{", at(1)),
+        Packet(topic, b"[1]", at(1)),
+        Packet(topic, b'{"v":2}', at(1)),
+        Packet(topic, b'{"v":1,"boot":"b","seq":1,"ts":1}', at(1)),
+    ]
+    judged = Live().take(defined(), *bad, frame(2, HIGH), *bad)
+    assert ("over_limit", "raised") in spoken(judged)
+    assert len(judged.rejects) == 2 * len(bad)
+    assert {r.mine for r in judged.rejects} == {None, MINE}
+
+
+def test_marks_come_after_the_packets() -> None:
+    """Time is looked at once everything that arrived before it was judged."""
+    live = Live()
+    live.take(defined(), frame(1, LOW))
+    judged = live.take(frame(100, LOW), marks=[101])
+    assert spoken(judged) == []
+    assert judged.marks == [at(101)]
+
+
+def test_a_silent_mine_is_offline() -> None:
+    """Silence tells persist that the mine is not heard any more."""
+    live = Live()
+    live.take(defined(), frame(1, LOW))
+    judged = live.take(marks=[90])
+    assert spoken(judged) == [("link_break", "raised")]
+    assert judged.online == {MINE: False}
+    assert [points.mine for points in judged.latest] == [MINE]
+
+
+def test_latest_values_are_a_copy() -> None:
+    """What waits for the disk must not change under the next turn."""
+    live = Live()
+    first = live.take(defined(), frame(1, LOW)).latest[0]
+    live.take(frame(2, HIGH))
+    assert first.value.tolist() == [0.2]
+    assert first.at_us.tolist() == [at(1)]
+    assert not np.shares_memory(first.value, live.engine.state.last_value)
+
+
+def test_a_new_revision_is_adopted_within_the_batch() -> None:
+    """A stricter limit counts for the very next frame, not for the one before."""
+    live = Live()
+    strict = replace(CH4, alarm_high=0.1, clear_high=0.1)
+    judged = live.take(
+        defined(), frame(1, LOW), defined(strict, rev=2, second=2), frame(3, LOW)
+    )
+    assert spoken(judged) == [("over_limit", "raised")]
+    assert judged.events[0].happened_at_us == at(3)
