@@ -1,0 +1,139 @@
+"""The follower: never skips, whatever happens to its connection or its task."""
+
+# Fixtures are imported by name: pytest finds them in the module.
+# ruff: noqa: F401, F811
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+
+import httpx
+import psycopg
+import pytest
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from gasmon.api.follower import Follower
+from gasmon.api.hub import Hub
+from gasmon.clock import SystemClock
+from gasmon.settings import ApiSettings, DatabaseSettings
+from gasmon.store import db
+from gasmon.store.scope import Scope
+from gasmon.telemetry import Metrics
+from tests.fix_api import (
+    MINE_S,
+    MINE_Z,
+    MINE_Z2,
+    World,
+    api_settings,
+    both_world,
+    make_world,
+    world,
+)
+from tests.fix_proxy import Proxy
+from tests.fix_wait import wait_until, wait_until_async
+
+
+@pytest.fixture
+def proxy(world: World) -> Iterator[Proxy]:
+    """A line to the database that can be cut."""
+    port = int(str(conninfo_to_dict(world.dsn)["port"]))
+    proxy = Proxy(port)
+    yield proxy
+    proxy.close()
+
+
+async def test_concurrent_writers_are_followed_in_order(both_world: World) -> None:
+    """Three writers, some of them rolled back: every row once, in order."""
+    world = both_world
+    hub = Hub(Metrics())
+    follower = Follower(DatabaseSettings(url=world.dsn), hub, Metrics(), SystemClock())
+    task = asyncio.create_task(follower.run())
+    await asyncio.wait_for(hub.ready.wait(), 10)
+    client = hub.join(Scope(None, None), lambda area, mine, rank: True, 10_000)
+
+    def write(mine: str) -> None:
+        with db.connect(DatabaseSettings(url=world.dsn)) as conn:
+            for number in range(60):
+                at_us = world.now_us + number
+                kind = f"kind_{number}"
+                event = world.event(
+                    mine, kind=kind, raised_at_us=at_us, happened_at_us=at_us
+                )
+                db.retry_deadlock(lambda e=event: world.record(e, conn=conn))
+                if number % 7 == 0:
+                    # A writer that draws a number and fails leaves a hole.
+                    conn.execute("SELECT nextval('outbox_seq')")
+                    conn.rollback()
+
+    threads = [
+        threading.Thread(target=write, args=(mine,))
+        for mine in (MINE_Z, MINE_Z2, MINE_S)
+    ]
+    for thread in threads:
+        thread.start()
+    await asyncio.to_thread(lambda: [thread.join() for thread in threads])
+    told = [seq for seq, _ in world.outbox()]
+    await wait_until_async(lambda: hub.position == told[-1], what="all published")
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+    assert len(told) == 180
+    assert [entry.seq for entry in client.queue] == told
+
+
+async def test_a_cut_connection_skips_nothing(world: World, proxy: Proxy) -> None:
+    """Cut and refused while rows are written: all are published, none twice."""
+    url = make_conninfo(world.dsn, port=str(proxy.port))
+    hub = Hub(Metrics())
+    follower = Follower(DatabaseSettings(url=url), hub, Metrics(), SystemClock())
+    task = asyncio.create_task(follower.run())
+    await asyncio.wait_for(hub.ready.wait(), 10)
+    client = hub.join(Scope(None, None), lambda area, mine, rank: True, 10_000)
+    for _ in range(5):
+        await asyncio.to_thread(world.raise_alarm)
+        await asyncio.to_thread(proxy.refuse)
+        await asyncio.to_thread(world.raise_alarm)
+        await asyncio.to_thread(proxy.heal)
+        last = world.outbox()[-1][0]
+        await wait_until_async(lambda n=last: hub.position == n, 20, "published")
+    assert follower.problem() is None
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+    assert [entry.seq for entry in client.queue] == [s for s, _ in world.outbox()]
+
+
+def test_a_lost_notification_costs_a_second(world: World) -> None:
+    """A row without NOTIFY is found by the slow poll."""
+    with world.conn.transaction():
+        world.conn.execute(
+            "INSERT INTO outbox (seq, run, area_code, mine, event, rank, body)"
+            " VALUES (nextval('outbox_seq'), 0, '530627', %s, 'raised', 1, '{}')",
+            (MINE_Z,),
+        )
+    gauge = world.api.metrics.gauge("gasmon_api_outbox_position", "")
+
+    wait_until(lambda: gauge.value() == 1, 5, "found by the poll")
+
+
+def test_a_task_that_crashes_is_loud_and_mended(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Readyz fails, a metric counts, the log has it; afterwards it follows again."""
+    crashes = world.api.metrics.counter("gasmon_api_task_crashes_total", "")
+    with world.conn.transaction():
+        world.conn.execute("DELETE FROM platform")
+    wait_until(lambda: crashes.value(task="follower") >= 1, 20, "crash counted")
+    wait_until(
+        lambda: "crashed: follower" in httpx.get(world.api.base + "/readyz").text,
+        20,
+        "readyz fails",
+    )
+    with world.conn.transaction():
+        world.conn.execute("INSERT INTO platform DEFAULT VALUES")
+    wait_until(
+        lambda: httpx.get(world.api.base + "/readyz").status_code == 200, 20, "ready"
+    )
+    assert "task follower crashed" in caplog.text
