@@ -137,7 +137,9 @@ def feed(
                     quiet=quiet,
                 )
             )
-            readings.clear(), signs.clear(), marks.clear()
+            readings.clear()
+            signs.clear()
+            marks.clear()
 
     for number, entry in enumerate(log):
         if number in cuts or (marks and not isinstance(entry, Mark)):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -66,7 +68,7 @@ def test_select_takes_every_column() -> None:
 def test_invariants_are_checked_once(column: str, array: np.ndarray, says: str) -> None:
     """A wrong length, a narrow float or a missing point cannot enter."""
     time = np.zeros(1, np.int64)
-    columns = {
+    columns: dict[str, Any] = {
         "row": np.zeros(1, np.int32),
         "value": np.zeros(1),
         "at_us": time,

@@ -29,10 +29,12 @@ def test_a_counter_counts_by_label() -> None:
 def test_a_counter_may_be_shared_by_threads() -> None:
     """No increment is lost."""
     counter = Metrics().counter("gasmon_x_total", "Things.")
-    threads = [
-        threading.Thread(target=lambda: [counter.inc() for _ in range(2000)])
-        for _ in range(4)
-    ]
+
+    def count() -> None:
+        for _ in range(2000):
+            counter.inc()
+
+    threads = [threading.Thread(target=count) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:

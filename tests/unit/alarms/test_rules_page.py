@@ -10,7 +10,7 @@ from gasmon.alarms import rules
 from gasmon.alarms.events import RANK_NAMES
 from gasmon.alarms.kinds import ALL_KINDS
 from gasmon.units import US_PER_MIN
-from tests.engine_world import Life, World, at, feed, live, mark, point
+from tests.engine_world import Entry, Life, World, at, feed, live, mark, point
 
 PAGE = (Path(__file__).parents[3] / "docs" / "alarm-rules.md").read_text("utf-8")
 KEYS = {
@@ -53,16 +53,16 @@ def test_each_default_row_is_as_it_is_written(number: int) -> None:
         assert name in who.replace(",", "").split()
     assert row.after_rise == ("right after a rise" in who)
     said = []
-    for band in levels.split(";"):
-        lower, _, steps = band.rpartition(":")
+    for text in levels.split(";"):
+        lower, _, steps = text.rpartition(":")
         said.append((lower.strip(), [step.strip() for step in steps.split(",")]))
     assert len(said) == len(row.bands)
-    for (lower, steps), band in zip(said, row.bands, strict=True):
+    for (lower, earned), band in zip(said, row.bands, strict=True):
         written = [
             RANK_NAMES[rank] + (f" after {us // US_PER_MIN}min" if us else "")
             for us, rank in band.steps
         ]
-        assert steps == written
+        assert earned == written
         if len(row.bands) > 1:
             factor = "A" if band.factor == 1.0 else f"{band.factor:g} A"
             assert lower in (factor, f"{band.at_least:g} ppm")
@@ -76,7 +76,12 @@ def test_the_page_has_no_row_too_many() -> None:
 def test_each_field_of_an_explanation_is_named() -> None:
     """Of points and of links."""
     world = World.of(point())
-    log = [live(0, 1.2, 1), Life(0, False, at(2)), mark(4000), live(0, 0.1, 4001)]
+    log: list[Entry] = [
+        live(0, 1.2, 1),
+        Life(0, False, at(2)),
+        mark(4000),
+        live(0, 0.1, 4001),
+    ]
     for event in feed(world.engine(), log):
         assert f"`{event.event}`" in PAGE
         for name in event.explain:

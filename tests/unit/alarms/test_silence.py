@@ -44,7 +44,12 @@ def test_a_broken_link_is_one_alarm() -> None:
 
 def test_a_link_ends_with_the_first_sign_of_life() -> None:
     """And no point is silent before its mine was back for its whole patience."""
-    log = [live(0, 0.1, 0), live(1, 0.1, 0), mark(200), *cycle(0, 200, 291)]
+    log: list[Entry] = [
+        live(0, 0.1, 0),
+        live(1, 0.1, 0),
+        mark(200),
+        *cycle(0, 200, 291),
+    ]
     said = feed(TWO.engine(), log)
     assert told(said) == [
         ("link_break", "raised", 60),
@@ -73,7 +78,7 @@ def test_a_last_will_breaks_the_link_at_once_and_once() -> None:
 
 def test_a_will_between_readings_of_one_tick() -> None:
     """Signs stand between the readings among which they arrived."""
-    log = [live(0, 1.2, 1), Life(0, False, at(2)), live(0, 1.2, 3)]
+    log: list[Entry] = [live(0, 1.2, 1), Life(0, False, at(2)), live(0, 1.2, 3)]
     assert told(feed(TWO.engine(), log)) == [
         ("over_limit", "raised", 1),
         ("link_break", "raised", 2),
@@ -132,7 +137,7 @@ def test_a_delayed_value_ends_silence_not_before_it_began() -> None:
 def test_a_step_back_of_our_clock_hides_no_silence() -> None:
     """An hour back: what falls silent then is noticed after its patience."""
     back = -3600
-    log = [
+    log: list[Entry] = [
         live(0, 0.1, 0), live(1, 0.1, 0), mark(1),
         *[Reading(0, 0.1, at(s), at(back + s)) for s in (10, 20)],
         mark(back + 21), mark(back + 81),

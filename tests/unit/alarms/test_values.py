@@ -216,7 +216,8 @@ def test_a_level_latches_until_the_alarm_ends() -> None:
 
 def test_leaving_a_band_restarts_its_duration() -> None:
     """Five minutes from 1.5 A upwards make red only in one piece."""
-    log = [live(0, 1.6, 0), live(0, 1.1, 200), live(0, 1.6, 250), mark(549), mark(551)]
+    log: list[Entry] = [live(0, 1.6, 0), live(0, 1.1, 200), live(0, 1.6, 250)]
+    log += [mark(549), mark(551)]
     said = [e for e in run(*log) if e.event == "level" and e.kind == "over_limit"]
     assert [(e.level, e.happened_at_us) for e in said] == [("red", at(550))]
 
