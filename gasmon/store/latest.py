@@ -36,7 +36,8 @@ class MineLatest:
     Attributes:
         mine: 12 digits; must have a row already.
         online: whether it is heard.
-        boot: of the newest frame; None when there was none yet.
+        boot: of the newest frame; None when no frame came since the last row, whose
+            frame stays known.
         frame_seq: number of that frame.
         judged_us: event time of that frame [µs UTC].
         arrived_us: when the mine was last heard [µs UTC].
@@ -73,9 +74,10 @@ def upsert_latest(conn: Connection, run: int, mines: Sequence[MineLatest]) -> No
            ORDER BY f.nr
            ON CONFLICT (run, mine_id) DO UPDATE SET
                seq = nextval('mine_latest_seq'), online = excluded.online,
-               boot = excluded.boot, frame_seq = excluded.frame_seq,
-               judged_at = excluded.judged_at, arrived_at = excluded.arrived_at,
-               points = excluded.points""",
+               boot = coalesce(excluded.boot, l.boot),
+               frame_seq = coalesce(excluded.frame_seq, l.frame_seq),
+               judged_at = coalesce(excluded.judged_at, l.judged_at),
+               arrived_at = excluded.arrived_at, points = excluded.points""",
         (
             run,
             [m.mine for m in ordered],
@@ -101,6 +103,16 @@ def load_latest(conn: Connection, run: int) -> dict[str, tuple[int, PackedPoints
         binary=True,
     ).fetchall()
     return {str(code): (int(seq), unpack(points)) for code, seq, points in rows}
+
+
+def load_boots(conn: Connection, run: int) -> dict[str, str]:
+    """What each mine's gateway called its present start: code → boot."""
+    rows = conn.execute(
+        "SELECT m.code, l.boot FROM mine_latest l JOIN mine m USING (mine_id)"
+        " WHERE l.run = %s AND l.boot IS NOT NULL",
+        (run,),
+    ).fetchall()
+    return {str(code): str(boot) for code, boot in rows}
 
 
 def unpack(points: bytes) -> PackedPoints:
