@@ -89,6 +89,7 @@ class _Doctor:
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self._mode = settings.mode
         self._mqtt: MqttSettings = settings.mqtt
+        self._areas = settings.ingest.areas
         self._frame_bytes = settings.ingest.max_frame_bytes
         self._clock = clock
         token = secrets.token_hex(6)
@@ -159,7 +160,8 @@ class _Doctor:
         """May we hear everything that we must hear?"""
         probe = self._open(f"{self._id}-hears")
         # Without subscribing at QoS 1 to a mine's topics the access list is not tried.
-        refused = [f for f, _ in subscriptions() if not probe.subscribe(f)]
+        wanted = subscriptions(self._areas, drills=False)
+        refused = [f for f, _ in wanted if not probe.subscribe(f)]
         probe.close()
         level = WRONG if refused else OK
         return Finding(
