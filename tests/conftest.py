@@ -8,4 +8,5 @@ pytest_plugins = [
     "tests.fix_store",
     "tests.fix_broker",
     "tests.fix_proxy",
+    "tests.fix_api",
 ]

@@ -1,19 +1,25 @@
 """Persist: one transaction for everything that a turn found out.
 
-Order inside the transaction: definitions, points, readings, latest values, rejects,
+Order inside the transaction: definitions, points, latest values, readings, rejects,
 then alarms and journal, and last the outbox under its lock (store/outbox.py says
 why). Either all of it is committed or none, and only then is the broker told.
+
+Nearly always nothing collides and nothing is refused. So a turn is written without
+savepoints first, statements that need no answer sharing a round trip; only when a row
+is refused is the transaction taken back and written again with a net under each step.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+import psycopg
 
 from gasmon.batch import Int32, ReadingBatch, Reject
 from gasmon.pipeline.book import PointBook
 from gasmon.pipeline.evaluate import Judged
 from gasmon.pipeline.latest import LatestPoints
+from gasmon.pipeline.merge import join
 from gasmon.points import PointKey
 from gasmon.store import alarms, points, readings, rejects
 from gasmon.store.alarms import StoredEvent
@@ -89,9 +95,10 @@ class Writer:
         ids: dict[PointKey, int] = {}
 
         def turn() -> Persisted:
-            ids.clear()
-            with self.conn.transaction():
-                return self._write(judged, now_us, ids)
+            try:
+                return self._transact(judged, now_us, ids, swiftly=True)
+            except readings.REFUSALS:
+                return self._transact(judged, now_us, ids, swiftly=False)
 
         written = retry_deadlock(turn)
         # Only what is committed may be remembered as stored.
@@ -101,11 +108,26 @@ class Writer:
         self._mines |= set(judged.newest) | {e.mine for e in judged.events}
         return written
 
+    def _transact(
+        self, judged: Judged, now_us: int, ids: dict[PointKey, int], *, swiftly: bool
+    ) -> Persisted:
+        """One transaction, committed or taken back."""
+        ids.clear()
+        try:
+            return self._write(judged, now_us, ids, swiftly)
+        except BaseException:
+            try:
+                self.conn.rollback()
+            except psycopg.Error:
+                # The connection is gone, and the transaction with it; what is told
+                # is the first error.
+                pass
+            raise
+
     def _write(
-        self, judged: Judged, now_us: int, ids: dict[PointKey, int]
+        self, judged: Judged, now_us: int, ids: dict[PointKey, int], swiftly: bool
     ) -> Persisted:
         out = Persisted()
-        require_ownership(self.conn, self._fencing)
         for definition, standing in judged.definitions:
             points.save_definitions(
                 self.conn, definition.mine, standing, now_us=definition.arrived_us
@@ -113,14 +135,24 @@ class Writer:
         self._ensure_mines(judged, now_us)
         self._ensure_points(judged, now_us, ids)
         refused = list(judged.rejects)
-        for batch in judged.batches:
-            refused += self._store(batch, ids, out)
-        upsert_latest(self.conn, self._run, self._latest(judged, ids, now_us))
+        batch = join(judged.batches) if judged.batches else ReadingBatch.empty()
+        with self.conn.pipeline():
+            upsert_latest(self.conn, self._run, self._latest(judged, ids, now_us))
+            if judged.marks:
+                append_marks(self.conn, self._run, self._owner, judged.marks)
+            stored = None
+            if swiftly and batch.frames:
+                stored = readings.insert_frames(self.conn, self._run, batch.frames)
+            # Asked last, because its answer is waited for.
+            require_ownership(self.conn, self._fencing)
+        out.n_frames = stored.rowcount if stored is not None else 0
+        refused += self._store(batch, ids, out, swiftly)
         out.n_rejects = sum(reject.n for reject in refused)
         rejects.append(self.conn, refused)
-        if judged.marks:
-            append_marks(self.conn, self._run, self._owner, judged.marks)
-        recorded = alarms.record(self.conn, judged.events, self._encode, now_us)
+        with self.conn.pipeline():
+            recorded = alarms.record(self.conn, judged.events, self._encode, now_us)
+            # Behind a statement that fails the server does not even look at it.
+            self.conn.commit()
         out.events, out.last_seq = recorded.events, recorded.last_seq
         return out
 
@@ -148,11 +180,19 @@ class Writer:
         return found
 
     def _store(
-        self, batch: ReadingBatch, ids: dict[PointKey, int], out: Persisted
+        self,
+        batch: ReadingBatch,
+        ids: dict[PointKey, int],
+        out: Persisted,
+        swiftly: bool,
     ) -> Sequence[Reject]:
-        result = readings.copy_frames_and_readings(
-            self.conn, self._run, batch.frames, self._point_ids(batch.row, ids), batch
-        )
+        conn, run, point_id = self.conn, self._run, self._point_ids(batch.row, ids)
+        if swiftly:
+            result = readings.copy_readings(conn, run, point_id, batch)
+        else:
+            result = readings.copy_frames_and_readings(
+                conn, run, batch.frames, point_id, batch
+            )
         out.n_frames += result.n_frames
         out.n_readings += result.n_readings
         out.n_duplicates += result.n_duplicates

@@ -7,6 +7,7 @@ import numpy as np
 from gasmon.alarms.engine import AlarmEngine, LivingAlarm
 from gasmon.alarms.kinds import ALL_KINDS, LINK_BREAK
 from gasmon.batch import FrameKey
+from gasmon.domain import states
 from gasmon.ingest.dedupe import SeenFrames
 from gasmon.ingest.payloads import RaisedAlarm
 from gasmon.pipeline.annunciate import Annunciator
@@ -85,8 +86,10 @@ def _restore_values(
         state.last_at_us[rows] = kept["at_us"]
         state.last_value[rows] = kept["value"]
         state.last_state[rows] = kept["state"]
-        good = ~np.isnan(kept["value"])
+        hidden = states.NO_VALUE | states.CALIBRATION
+        good = ~np.isnan(kept["value"]) & ((kept["state"] & hidden) == 0)
         state.good_at_us[rows[good]] = kept["at_us"][good]
+        state.good_value[rows[good]] = kept["value"][good]
         state.last_arrived_us[rows] = now_us
 
 
