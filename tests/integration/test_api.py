@@ -1,8 +1,5 @@
 """The api's answers over HTTP: shapes, log-in, confirming, readings, pages, health."""
 
-# Fixtures are imported by name: pytest finds them in the module.
-# ruff: noqa: F401, F811
-
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -23,9 +20,6 @@ from tests.fix_api import (
     MINE_Z,
     ZHENXIONG,
     World,
-    api_settings,
-    make_world,
-    world,
     write_readings,
 )
 from tests.fix_wait import wait_until

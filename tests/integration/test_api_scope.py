@@ -1,8 +1,5 @@
 """Nobody sees a byte of what is not theirs, on any route."""
 
-# Fixtures are imported by name: pytest finds them in the module.
-# ruff: noqa: F401, F811
-
 from __future__ import annotations
 
 import json
@@ -21,10 +18,6 @@ from tests.fix_api import (
     SUIJIANG,
     ZHENXIONG,
     World,
-    api_settings,
-    both_world,
-    make_world,
-    world,
     write_readings,
 )
 

@@ -1,12 +1,8 @@
 """The receiver as a process of its own: kept before told, whatever happens."""
 
-# Fixtures are imported by name: pytest finds them in the module.
-# ruff: noqa: F401, F811
-
 from __future__ import annotations
 
 import json
-import os
 import signal
 import sqlite3
 import subprocess
@@ -25,8 +21,6 @@ from tests.fix_api import (
     MINE_Z,
     ZHENXIONG,
     World,
-    make_world,
-    world,
 )
 from tests.fix_proxy import Proxy
 from tests.fix_wait import wait_until

@@ -1,16 +1,12 @@
 """The alarm stream on real sockets: claims, resuming, limits, refusals."""
 
-# Fixtures are imported by name: pytest finds them in the module.
-# ruff: noqa: F401, F811
-
 from __future__ import annotations
 
 import asyncio
 import json
-import socket
 import threading
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -26,14 +22,9 @@ from tests.fix_api import (
     MINE_S,
     MINE_Z,
     MINE_Z2,
-    SUIJIANG,
     ZHENXIONG,
     World,
-    both_world,
-    make_world,
-    world,
 )
-from tests.fix_wait import wait_until, wait_until_async
 
 WAIT_S = 20.0
 QUEUE = 20

@@ -1,8 +1,5 @@
 """The follower: never skips, whatever happens to its connection or its task."""
 
-# Fixtures are imported by name: pytest finds them in the module.
-# ruff: noqa: F401, F811
-
 from __future__ import annotations
 
 import asyncio
@@ -10,14 +7,13 @@ import threading
 from collections.abc import Iterator
 
 import httpx
-import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from gasmon.api.follower import Follower
 from gasmon.api.hub import Hub
 from gasmon.clock import SystemClock
-from gasmon.settings import ApiSettings, DatabaseSettings
+from gasmon.settings import DatabaseSettings
 from gasmon.store import db
 from gasmon.store.scope import Scope
 from gasmon.telemetry import Metrics
@@ -26,10 +22,6 @@ from tests.fix_api import (
     MINE_Z,
     MINE_Z2,
     World,
-    api_settings,
-    both_world,
-    make_world,
-    world,
 )
 from tests.fix_proxy import Proxy
 from tests.fix_wait import wait_until, wait_until_async

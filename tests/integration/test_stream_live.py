@@ -1,8 +1,5 @@
 """The live stream of pages: snapshot, deltas, alarms, refusals."""
 
-# Fixtures are imported by name: pytest finds them in the module.
-# ruff: noqa: F401, F811
-
 from __future__ import annotations
 
 import asyncio
@@ -23,8 +20,6 @@ from tests.fix_api import (
     MINE_Z,
     MINE_Z2,
     World,
-    make_world,
-    world,
     write_latest,
 )
 
