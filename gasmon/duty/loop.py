@@ -64,9 +64,10 @@ class DutyLoop:
             try:
                 with connect(self._settings.database) as conn:
                     self._on_duty(conn)
-            except (GasmonError, psycopg.Error) as error:
-                self._problem = str(error)
-                log.error("duty: %s", error)
+            except Exception as error:
+                self._problem = str(error) or repr(error)
+                expected = isinstance(error, GasmonError | psycopg.Error)
+                log.error("duty: %s", self._problem, exc_info=not expected)
                 self._stop.wait(self._settings.duty.interval_s)
             finally:
                 self.holds_lock = False
@@ -102,11 +103,13 @@ class DutyLoop:
         try:
             result = job.run(conn, now_us)
             conn.commit()
-        except (GasmonError, psycopg.Error) as failure:
+        except Exception as failure:
             if conn.closed or conn.broken:
                 raise
             conn.rollback()
-            error = str(failure)
-            log.error("job %s failed: %s", job.name, error)
+            # Our own mistake in one job must not end the others, nor pass unseen.
+            expected = isinstance(failure, GasmonError | psycopg.Error)
+            error = str(failure) if expected else repr(failure)
+            log.error("job %s failed: %s", job.name, error, exc_info=not expected)
         self._n_runs.inc(job=job.name, result="failed" if error else "ok")
         memory.ended(conn, job.name, self._clock.now_us(), result, error)
