@@ -183,7 +183,9 @@ def test_a_page_names_only_what_exists(page: Path) -> None:
             assert (page.parent / link).exists(), link
     for path, name in re.findall(r"`([\w/]+\.py)::([\w.]+)`", text):
         assert name in defined_names(ROOT / path), f"{path}::{name}"
-    for path in re.findall(r"`((?:deploy|tests|gasmon(?!/v1)|scripts)/[\w./-]+\w)`", text):
+    for path in re.findall(
+        r"`((?:deploy|tests|gasmon(?!/v1)|scripts)/[\w./-]+\w)`", text
+    ):
         assert (ROOT / path).exists(), path
 
 
