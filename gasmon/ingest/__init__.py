@@ -18,6 +18,7 @@ The pure half decides, the small half does:
 * `decode`: packets to `Decoded`.
 * `clocks`: how far a gateway's clock is off.
 * `dedupe`: which frames were taken already.
+* `order`: frames back in order after a reconnect; `gaps`: what gateways are asked for.
 * `inbox`: the bounded queue, with the arithmetic of its limit.
 * `mqtt` (with `acks`, `connect`): the one client of the broker.
 

@@ -60,6 +60,11 @@ class SeenFrames:
         if len(boots) > BOOTS_PER_MINE:
             del boots[next(iter(boots))]
 
+    def newest(self, run: int, mine: str, boot: str) -> int | None:
+        """The highest number seen of a boot; None when nothing of it is known."""
+        stretches = self._boots.get((run, mine), {}).get(boot)
+        return None if stretches is None else stretches.lasts[-1]
+
     def missing(self, run: int, mine: str, boot: str) -> list[tuple[int, int]]:
         """Return the gaps between seen frames, first and last number of each.
 
