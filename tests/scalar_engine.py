@@ -174,11 +174,11 @@ class ScalarEngine:
         if link.raised is not None:
             self._link_is_back(link, arrived)
         link.heard = max(link.heard, arrived)
-        point.arrived = max(point.arrived, arrived)
         if at <= point.last_at:
             if at < point.last_at:
                 self._late(point, value, at, arrived, state)
             return
+        point.arrived = max(point.arrived, arrived)
         self._mature(point, at, arrived)
         self._fresh(point, value, at, arrived, state)
 

@@ -186,8 +186,6 @@ class AlarmEngine:
     def _round(self, batch: ReadingBatch, speech: Speech) -> None:
         """Judge at most one reading a point."""
         s, rows, at = self.state, batch.row, batch.at_us
-        arrived = np.maximum(s.last_arrived_us[rows], batch.arrived_us)
-        s.last_arrived_us[rows] = arrived
         fresh = at > s.last_at_us[rows]
         if not fresh.all():
             stale = np.flatnonzero(~fresh)
@@ -195,6 +193,10 @@ class AlarmEngine:
             judge_late(self.alarms, batch.select(stale), speech)
             batch = batch.select(np.flatnonzero(fresh))
             rows, at = batch.row, batch.at_us
+        # Only news counts as hearing: a sensor whose sample times stand still, or were
+        # set back with its substation's clock, tells nothing that could be alarmed on.
+        arrived = np.maximum(s.last_arrived_us[rows], batch.arrived_us)
+        s.last_arrived_us[rows] = arrived
         due = s.due_us[rows] <= at
         if due.any():
             self.alarms.fire(rows[due], at[due], batch.arrived_us[due], speech)

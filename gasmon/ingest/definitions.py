@@ -53,6 +53,10 @@ Regulations' tables have restore ≤ alarm ≤ cut-off throughout), and an alarm
 above where it begins would flutter.
 """
 
+MAX_POINTS = 2000
+"""Points of one definition: eight times a large mine's 250. Each takes memory for good
+and, when it never sends, raises an alarm."""
+
 Refuse = Callable[[PayloadError], None]
 
 
@@ -117,6 +121,11 @@ def parse_points(
             if point.key in points:
                 raise PayloadError(
                     "duplicate_point", f"points[{i}]: {point.key} is defined before"
+                )
+            if len(points) >= MAX_POINTS:
+                raise PayloadError(
+                    "too_many_points",
+                    f"points[{i}]: {point.key} comes after {MAX_POINTS} others",
                 )
         except PayloadError as error:
             refuse(error)

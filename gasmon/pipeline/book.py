@@ -20,6 +20,15 @@ PROVISIONAL_PER_MINE = 2000
 one); beyond eight times that a gateway is sending noise, and each such point would
 take memory for good."""
 
+ROWS_PER_MINE = 6000
+"""Points of a mine that are remembered, present and former. Ours: a mine of 250 points
+may number all of them anew twenty times; definitions that name others each time would
+take memory for good, and each name that then stays silent raises an alarm."""
+
+NEW_MINES_PER_AREA = 500
+"""Mines of an area that may turn up while we run. Ours: far above what a county has;
+whoever publishes under made-up codes would else fill memory, tables and screens."""
+
 
 class PointBook:
     """Every point by row, with the versions that nobody has adopted yet.
@@ -41,6 +50,7 @@ class PointBook:
         self._areas = frozenset(areas) or frozenset(known)
         self._fresh: list[PointDef] = []
         self._provisional: dict[str, int] = {}
+        self._new_mines: dict[str, set[str]] = {}
         self._by_no: dict[str, dict[str, int]] = {}
         self._rows: dict[str, Int32] = {}
 
@@ -68,8 +78,17 @@ class PointBook:
     # What decoding asks
 
     def admits(self, mine: str) -> bool:
-        """Whether frames of this mine are taken here."""
-        return mine[:6] in self._areas
+        """Whether frames of this mine are taken here; a new one counts from here."""
+        area = mine[:6]
+        if area not in self._areas:
+            return False
+        new = self._new_mines.setdefault(area, set())
+        if mine in self.table.mine_index or mine in new:
+            return True
+        if len(new) >= NEW_MINES_PER_AREA:
+            return False
+        new.add(mine)
+        return True
 
     def rows(self, mine: str, nos: tuple[str, ...]) -> Int32:
         """Rows of a mine's point numbers, int32[k]; -1 where one is unknown.
@@ -115,6 +134,11 @@ class PointBook:
 
     # What mines tell
 
+    def rev_of(self, mine: str) -> int | None:
+        """The revision of a mine's definitions that counts; None before any."""
+        number = self.table.mine_index.get(mine)
+        return None if number is None else self.table.mines[number].rev
+
     def define(self, definition: Definition) -> list[PointDef]:
         """Take a mine's definitions.
 
@@ -123,17 +147,21 @@ class PointBook:
                 known one changes nothing.
 
         Returns:
-            Every point as it stands now, or nothing when the revision is not newer.
+            Every point as it stands now, without those beyond what a mine may have;
+            or nothing when the revision is not newer.
         """
         mine = definition.mine
-        number = self.table.mine_index.get(mine.code)
-        if number is not None:
-            known_rev = self.table.mines[number].rev
-            if known_rev is not None and definition.rev <= known_rev:
-                return []
+        known_rev = self.rev_of(mine.code)
+        if known_rev is not None and definition.rev <= known_rev:
+            return []
         changed, standing = [], []
+        n_free = ROWS_PER_MINE - len(self.rows_of_mine(mine.code))
         for point in definition.points:
             row = self.table.index.get(point.key)
+            if row is None:
+                n_free -= 1
+                if n_free < 0:
+                    continue
             known = None if row is None else self.table.current[row]
             refused = definition.refused.get(point.key, ())
             version = merged(point, known, refused, definition.arrived_us)

@@ -24,10 +24,11 @@ from gasmon.ingest.decode import (
 )
 from gasmon.ingest.dedupe import SeenFrames
 from gasmon.ingest.gather import FIRST_BYTES
-from gasmon.ingest.topics import is_of_other_run
+from gasmon.ingest.topics import is_of_other_run, points_topic
 from gasmon.pipeline.book import PointBook
 from gasmon.pipeline.latest import LatestPoints, latest_points
 from gasmon.points import PointDef, PointKey
+from gasmon.units import US_PER_MS
 
 # What is read before the readings that came after it: a definition must be known
 # when its points' first values are decoded, a last will must fall between frames.
@@ -184,7 +185,9 @@ class Evaluator:
         """Take definitions and states; returns what the engine must know of them."""
         judged.rejects += decoded.rejects
         for definition in decoded.definitions:
+            known_rev = self.book.rev_of(definition.mine.code)
             standing = self.book.define(definition)
+            judged.rejects += _unheeded(definition, known_rev, len(standing))
             # A number may mean another row now (system 02 instead of 01).
             self._layouts.forget(definition.mine.code)
             if standing:
@@ -221,7 +224,10 @@ class Evaluator:
 
     def _collect(self, decoded: Decoded, judged: Judged) -> None:
         for frame in decoded.frames:
-            self.seen.add(frame.key, frame.device_ms)
+            # A time ahead of its arrival would make all frames of these numbers with
+            # true times look like repeats, and a repeat is not read.
+            arrived_ms = frame.arrived_us // US_PER_MS
+            self.seen.add(frame.key, min(frame.device_ms or 0, arrived_ms))
             if frame.channel == "data":
                 self.boots[frame.key.mine] = frame.key.boot
                 judged.newest[frame.key.mine] = frame
@@ -232,6 +238,35 @@ class Evaluator:
         judged.unknown += decoded.unknown
         judged.mine_events += decoded.events
         judged.repeated += decoded.repeated
+
+
+def _unheeded(
+    definition: Definition, known_rev: int | None, n_standing: int
+) -> Iterable[Reject]:
+    """What of a definition does not count, as refusals; the same one again is none."""
+    mine, rev = definition.mine, definition.rev
+    if known_rev is not None and rev <= known_rev:
+        if rev == known_rev:
+            return
+        reason = "older_definition"
+        detail = f"rev {rev} of mine {mine.code} is below {known_rev}, which counts"
+    else:
+        n_more = len(definition.points) - n_standing
+        if n_more == 0:
+            return
+        reason = "too_many_points"
+        detail = f"mine {mine.code}: {n_more} points beyond what a mine may have"
+    yield Reject(
+        reason=reason,
+        detail=detail,
+        topic=points_topic(mine.area, mine.code, definition.run),
+        mine=mine.code,
+        run=definition.run,
+        arrived_us=definition.arrived_us,
+        first_bytes=b"",
+        size=0,
+        where="definition",
+    )
 
 
 def stretches(

@@ -68,7 +68,9 @@ def restore(
     engine.resume(living)
     since_us = now_us - SEEN_BACK_US
     for code, boot, seq, device_ms in frames.seen_since(conn, engine.run, since_us):
-        seen.add(FrameKey(engine.run, code, boot, seq), device_ms)
+        # As when it came: a time ahead must not make later frames look repeated.
+        told_ms = min(device_ms or 0, now_us // US_PER_MS)
+        seen.add(FrameKey(engine.run, code, boot, seq), told_ms)
     conn.commit()
 
 

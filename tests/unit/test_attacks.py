@@ -1,0 +1,86 @@
+"""What a mine (or its credentials in other hands) cannot do to hide or to flood.
+
+Each test is an attack that once worked, written as it was made.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import orjson
+
+from gasmon.ingest.definitions import MAX_POINTS
+from gasmon.ingest.payloads import Item, PointInfo
+from gasmon.pipeline.book import NEW_MINES_PER_AREA, ROWS_PER_MINE, PointBook
+from gasmon.units import US_PER_MS
+from tests.fix_pipeline import AREA, CH4, MINE, Live, at, defined, frame, spoken
+
+
+def test_old_sample_times_do_not_keep_a_point_alive() -> None:
+    """Methane sent with yesterday's sample time is late; its point is then silent."""
+    live = Live()
+    live.take(
+        defined(CH4, PointInfo("002A01", type="0001")), frame(1, [("001A01", 0.1, 0)])
+    )
+    old_ms = at(-3600) // US_PER_MS
+    said = []
+    for second in range(5, 130, 5):
+        d: list[Item] = [("001A01", 5.0, 0, old_ms), ("002A01", 0.1, 0)]
+        said += live.take(frame(second, d), marks=[second]).events
+    loud = [(e.kind, e.no) for e in said if not e.late and e.event == "raised"]
+    assert loud == [("no_data", "001A01")]
+
+
+def test_a_time_ahead_does_not_make_true_frames_look_repeated() -> None:
+    """Numbers sent in advance with a time of next week do not swallow what follows."""
+    live = Live()
+    live.take(defined())
+    for seq in range(1, 20):
+        ahead = frame(seq, [("001A01", 0.1, 0)], second=7 * 86_400)
+        live.take(replace(ahead, arrived_us=at(seq / 100)))
+    judged = live.take(frame(5, [("001A01", 5.0, 0)], second=60))
+    assert judged.repeated == []
+    assert judged.n_readings == 1
+
+
+def test_a_huge_definition_is_cut() -> None:
+    """Points beyond the allowance are refused and counted, the others are taken."""
+    live = Live()
+    names = [{"no": f"{i:06d}"} for i in range(MAX_POINTS + 500)]
+    payload = orjson.dumps({"v": 1, "rev": 1, "ts": 0, "points": names})
+    judged = live.take(replace(defined(), payload=payload))
+    assert live.book.table.n == MAX_POINTS
+    assert sum(r.n for r in judged.rejects if r.reason == "too_many_points") == 500
+
+
+def test_new_names_in_each_definition_end_somewhere() -> None:
+    """A mine that names other points each time fills its own allowance only."""
+    live = Live()
+    for rev in range(1, 6):
+        names = [{"no": f"{rev}{i:05d}"} for i in range(MAX_POINTS)]
+        payload = orjson.dumps({"v": 1, "rev": rev, "ts": 0, "points": names})
+        judged = live.take(replace(defined(), payload=payload))
+    assert live.book.table.n == ROWS_PER_MINE
+    assert [r.reason for r in judged.rejects] == ["too_many_points"]
+    assert "2000 points beyond" in judged.rejects[0].detail
+
+
+def test_made_up_mines_end_somewhere() -> None:
+    """New codes of an area are taken up to an allowance; known mines always are."""
+    book = PointBook()
+    assert book.admits(MINE)
+    codes = [f"{AREA}{i:06d}" for i in range(100_000, 100_000 + NEW_MINES_PER_AREA)]
+    assert sum(book.admits(code) for code in codes) == NEW_MINES_PER_AREA - 1
+    assert book.admits(MINE)
+    assert not book.admits(f"{AREA}999999")
+    assert book.admits("530602000001")
+
+
+def test_a_definition_that_does_not_count_is_seen() -> None:
+    """A revision far ahead blocks those after it; each is refused by name."""
+    live = Live()
+    live.take(defined(CH4, rev=2**63 - 1))
+    judged = live.take(defined(replace(CH4, place="x"), rev=5))
+    assert [r.reason for r in judged.rejects] == ["older_definition"]
+    assert live.take(defined(CH4, rev=2**63 - 1)).rejects == []
+    assert spoken(live.take(frame(1, [("001A01", 1.0, 0)]))) != []
