@@ -8,5 +8,6 @@ pytest_plugins = [
     "tests.fix_store",
     "tests.fix_broker",
     "tests.fix_proxy",
+    "tests.fix_cli",
     "tests.fix_api",
 ]

@@ -26,7 +26,7 @@ from gasmon.ingest.payloads import (
     encode_points,
     encode_state,
 )
-from gasmon.ingest.topics import data_topic, points_topic, state_topic
+from gasmon.ingest.topics import backfill_topic, data_topic, points_topic, state_topic
 from gasmon.settings import Settings, read_secret
 from gasmon.units import US_PER_MS, US_PER_S
 
@@ -48,7 +48,8 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "--times",
         choices=("now", "original"),
         default="now",
-        help="stamp frames with the moment of sending (default) or as recorded",
+        help="stamp frames with the moment of sending (default), or send them as "
+        "recorded, as backfill",
     )
     group.add_argument("--username", help="broker's user; default mqtt.username")
     group.add_argument("--password-file", type=Path, metavar="FILE")
@@ -160,15 +161,20 @@ class _Sender:
         )
         birth = encode_state("online", self._boot, self._now_ms())
         self._retain(state_topic(self._area, self._mine), birth)
-        topic = data_topic(self._area, self._mine)
-        started_s, first_us, seq = time.monotonic(), None, 0
+        # Live frames of long ago would be taken for a wrong clock and judged at their
+        # arrival; what is sent again keeps its time.
+        channel = data_topic if self._restamp else backfill_topic
+        topic = channel(self._area, self._mine)
+        started_s, first_us, seq, sent_ms = time.monotonic(), None, 0, 0
         for row in series.rows():
             if until_us is not None and row.at_us >= until_us:
                 break
             first_us = row.at_us if first_us is None else first_us
             due_s = (row.at_us - first_us) / US_PER_S / self._speed
             time.sleep(max(0.0, started_s + due_s - time.monotonic()))
-            ts_ms = self._now_ms() if self._restamp else row.at_us // US_PER_MS
+            # Frames that were held up leave together, but must not share a moment.
+            sent_ms = max(self._now_ms(), sent_ms + 1)
+            ts_ms = sent_ms if self._restamp else row.at_us // US_PER_MS
             info = self._client.publish(
                 topic, encode_data(self._boot, seq, ts_ms, row.items), qos=1
             )
