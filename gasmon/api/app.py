@@ -8,13 +8,13 @@ from typing import Any
 
 import uvicorn
 from fastapi import FastAPI, WebSocket
-from uvicorn.config import WS_PROTOCOLS
 
 import gasmon
 from gasmon.api import problems, routes_alarms, routes_mines, routes_session
 from gasmon.api.follower import Follower
 from gasmon.api.health import Check, health_routes
 from gasmon.api.hub import Hub
+from gasmon.api.limits import BodyLimit, BoundedWebSocket
 from gasmon.api.live import LiveFollower
 from gasmon.api.live_stream import serve_live
 from gasmon.api.pages import SecurityHeaders, page_router, static_files
@@ -93,7 +93,17 @@ def create_app(
     )
     for router in (routes_session.router, routes_mines.router, routes_alarms.router):
         app.include_router(router, prefix=PREFIX)
+    _add_streams(app)
+    app.router.routes.extend(health_routes(all_checks, metrics))
+    app.mount("/static", static_files())
+    app.include_router(page_router())
+    problems.add_handlers(app)
+    app.add_middleware(BodyLimit)
+    app.add_middleware(SecurityHeaders)
+    return app
 
+
+def _add_streams(app: FastAPI) -> None:
     @app.websocket(f"{PREFIX}/stream/alarms")
     async def stream_alarms(socket: WebSocket) -> None:
         await serve_alarms(socket, socket.app.state.api)
@@ -101,13 +111,6 @@ def create_app(
     @app.websocket(f"{PREFIX}/stream/live")
     async def stream_live(socket: WebSocket) -> None:
         await serve_live(socket, socket.app.state.api)
-
-    app.router.routes.extend(health_routes(all_checks, metrics))
-    app.mount("/static", static_files())
-    app.include_router(page_router())
-    problems.add_handlers(app)
-    app.add_middleware(SecurityHeaders)
-    return app
 
 
 def _build_state(
@@ -196,7 +199,7 @@ def uvicorn_config(
         app,
         host=settings.api.host,
         port=settings.api.port if port is None else port,
-        ws="websockets-sansio" if "websockets-sansio" in WS_PROTOCOLS else "websockets",
+        ws=BoundedWebSocket,
         ws_per_message_deflate=False,
         # A frame somewhat over our limit is refused by us, with a code that says why
         # (4413); one far over it is cut off while it is read (1009).

@@ -47,7 +47,7 @@ async def log_in(request: Request, shared: Shared) -> Response:
             shared.refused_logins.inc()
             raise Unauthorized("the token is unknown, expired or revoked")
         secret, csrf = await access.create_session(
-            conn, principal, now_us=now_us, expires_us=now_us + life_us
+            conn, principal, now_us=now_us, expires_us=now_us + life_us, token=token
         )
         await access.audit(
             conn,

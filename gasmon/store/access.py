@@ -282,8 +282,13 @@ async def create_session(
     *,
     now_us: int,
     expires_us: int,
+    token: str | None = None,
 ) -> tuple[str, str]:
     """Begin a browser's session.
+
+    Args:
+        expires_us: its end [µs UTC]; it also ends with the token.
+        token: what was shown to begin it.
 
     Returns:
         The cookie's secret and the CSRF value that the page sends back in a header.
@@ -294,13 +299,15 @@ async def create_session(
     )
     await conn.execute(
         "INSERT INTO session (hash, principal_id, csrf, created_at, expires_at)"
-        " VALUES (%s, %s, %s, %s, %s)",
+        " VALUES (%s, %s, %s, %s,"
+        " least(%s, (SELECT expires_at FROM token WHERE hash = %s)))",
         (
             hash_secret(secret),
             principal.principal_id,
             csrf,
             to_datetime(now_us),
             to_datetime(expires_us),
+            hash_secret(token or ""),
         ),
     )
     return secret, csrf
