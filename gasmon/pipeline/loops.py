@@ -260,10 +260,12 @@ class IngestLoop:
         interval_s = self._settings.engine.mark_interval_s
         marked_s = self._clock.monotonic_s()
         while not self._stop.is_set():
-            # While the disk is busy, company costs no time and saves work; while it
-            # is not, a lone frame goes at once.
-            linger_s = 0.0 if self._turns.empty() else ingest.linger_ms / 1000
-            packets = self.inbox.take(ingest.max_batch_frames, linger_s, interval_s)
+            packets = self.inbox.take(ingest.max_batch_frames, 0.0, interval_s)
+            room = ingest.max_batch_frames - len(packets)
+            if packets and room and not self._turns.empty():
+                # The disk is busy: company costs no time and saves work. While it
+                # is not, a lone frame goes at once.
+                packets += self.inbox.take(room, 0.0, ingest.linger_ms / 1000)
             now_us = self._clock.now_us()
             marks = []
             if self._clock.monotonic_s() - marked_s >= interval_s:

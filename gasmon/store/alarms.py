@@ -138,7 +138,8 @@ def apply_events(
     if not fresh:
         return []
     try:
-        with conn.transaction():
+        # A pipeline: what needs no answer travels with what does.
+        with conn.pipeline():
             return _apply(conn, fresh, now_us)
     except psycopg.errors.UniqueViolation as error:
         raise psycopg.errors.SerializationFailure(

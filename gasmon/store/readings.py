@@ -33,6 +33,10 @@ _COLUMNS = "at, arrived_at, value, point_id, run, state"
 # lost connection) is no fault of the data and is passed on.
 _POISON = (psycopg.DataError, psycopg.IntegrityError, psycopg.errors.RaiseException)
 
+REFUSALS = (*_POISON, UnicodeError)
+"""What :func:`insert_frames` and :func:`copy_readings` raise for the data's fault;
+then :func:`copy_frames_and_readings` finds out which rows it is."""
+
 
 @dataclass(frozen=True, slots=True)
 class StoreResult:
@@ -111,24 +115,59 @@ def copy_frames_and_readings(
     """
     assert point_id.shape == (batch.n,), f"{point_id.shape} for {batch.n} readings"
     n_frames, refused = _store_frames(conn, run, frames)
-    source = _Source(
-        run, point_id, batch.value, batch.at_us, batch.arrived_us, batch.state
-    )
+    source = _source(run, point_id, batch)
     tally = _Tally()
     index = _without_repeats(source, tally)
     if len(index):
         _store_or_bisect(conn, source, index, tally)
+    return _result(conn, source, tally, n_frames, refused)
+
+
+def copy_readings(
+    conn: Connection, run: int, point_id: Int32, batch: ReadingBatch
+) -> StoreResult:
+    """Store readings by one COPY and without a net, as nearly all can be.
+
+    Frames are stored by :func:`insert_frames`, and not counted here.
+
+    Raises:
+        psycopg.Error: one of ``REFUSALS`` when a reading is stored already or cannot
+            be: the transaction is lost, and :func:`copy_frames_and_readings` in a new
+            one sorts it out. Any other as there.
+    """
+    source = _source(run, point_id, batch)
+    tally = _Tally()
+    index = _without_repeats(source, tally)
+    if len(index):
+        _copy(conn, "reading", source, index)
+        tally.stored = len(index)
+    return _result(conn, source, tally, 0, [])
+
+
+def _source(run: int, point_id: Int32, batch: ReadingBatch) -> _Source:
+    return _Source(
+        run, point_id, batch.value, batch.at_us, batch.arrived_us, batch.state
+    )
+
+
+def _result(
+    conn: Connection,
+    source: _Source,
+    tally: _Tally,
+    n_frames: int,
+    refused: list[Reject],
+) -> StoreResult:
     named = _name_points(
         conn,
         {s.point_id for s in tally.seconds}
-        | {int(point_id[i]) for i, _ in tally.poisoned},
+        | {int(source.point_id[i]) for i, _ in tally.poisoned},
     )
     refused += [_poison(source, i, why, named) for i, why in tally.poisoned]
     return StoreResult(
         n_frames=n_frames,
         n_readings=tally.stored,
         n_duplicates=tally.duplicates,
-        contradictions=[_contradiction(run, s, named) for s in tally.seconds],
+        contradictions=[_contradiction(source.run, s, named) for s in tally.seconds],
         rejects=refused,
     )
 
@@ -268,8 +307,8 @@ def _store_frames(
         part = waiting.pop()
         try:
             with conn.transaction():
-                stored += _insert_frames(conn, run, part)
-        except (*_POISON, UnicodeError) as error:
+                stored += insert_frames(conn, run, part).rowcount
+        except REFUSALS as error:
             if len(part) == 1:
                 refused.append(_frame_reject(part[0], error))
             else:
@@ -277,7 +316,15 @@ def _store_frames(
     return stored, refused
 
 
-def _insert_frames(conn: Connection, run: int, frames: Sequence[Frame]) -> int:
+def insert_frames(
+    conn: Connection, run: int, frames: Sequence[Frame]
+) -> psycopg.Cursor[tuple[object, ...]]:
+    """Insert frames by one statement; those that are there already are left alone.
+
+    Returns:
+        The cursor; its ``rowcount`` says how many were new, in a pipeline only after
+        the next answer.
+    """
     # A mine without a row gives a null mine_id, which is refused by name: a join
     # would lose the frame without a word.
     return conn.execute(
@@ -302,7 +349,7 @@ def _insert_frames(conn: Connection, run: int, frames: Sequence[Frame]) -> int:
             [CHANNELS[f.channel] for f in frames],
             [f.key.boot for f in frames],
         ),
-    ).rowcount
+    )
 
 
 def _bound(time_us: int, instead: str) -> str:
