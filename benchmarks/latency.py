@@ -34,7 +34,7 @@ from gasmon.errors import GasmonError
 from gasmon.remote.frames import SUBPROTOCOL
 from gasmon.store import access
 from gasmon.store.db import connect as connect_database
-from gasmon.units import US_PER_MS, iso_us
+from gasmon.units import US_PER_MS, iso_us, parse_iso_us
 
 N_POINTS = 58
 CYCLE_S = 5.0
@@ -61,28 +61,43 @@ class Size:
 QUICK = Size(n_mines=20, load_s=5.0, n_bursts=2)
 
 
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """One event's way, in wall time [µs UTC]; its commit is asked for later."""
+
+    published_us: int
+    arrived_us: int
+    decided_us: int
+    received_us: int
+    seq: int
+
+
 class Stopwatch:
     """Times from publishing to arrival, by a name that both sides know."""
 
     def __init__(self) -> None:
         self._began: dict[str, int] = {}
         self.took_ms: dict[str, float] = {}
+        self.passages: list[Passage] = []
 
     def begin(self, name: str) -> None:
         """It is published now."""
         self._began[name] = time.perf_counter_ns()
 
-    def end(self, name: str) -> None:
-        """It is in the client's hand."""
+    def end(self, name: str) -> bool:
+        """It is in the client's hand; False when it was not waited for, or again."""
         now_ns = time.perf_counter_ns()
         began_ns = self._began.get(name)
         if began_ns is not None and name not in self.took_ms:
             self.took_ms[name] = (now_ns - began_ns) / 1e6
+            return True
+        return False
 
     def forget(self) -> None:
         """Begin a new sample."""
         self._began.clear()
         self.took_ms = {}
+        self.passages = []
 
     @property
     def missing(self) -> int:
@@ -174,6 +189,7 @@ def _measure(size: Size, rig: Rig) -> Report:
         told = load()
     own, floor = rig.own.took_ms, rig.floor.took_ms
     value, ceiling = spread(own.values()), spread(floor.values())
+    stages = _stages(rig)
     bursts = _bursts(size, rig)
     return Report(
         benchmark="latency",
@@ -192,6 +208,7 @@ def _measure(size: Size, rig: Rig) -> Report:
         details={
             "gasmon_ms": value,
             "floor_ms": ceiling,
+            "stages_ms": stages,
             **bursts,
             "load": told,
         },
@@ -228,6 +245,41 @@ def _probe(size: Size, rig: Rig) -> None:
             next_s += half_s
     rig.own.settle("the probes")
     rig.floor.settle("the messages of the floor")
+
+
+def _passage(frame: dict[str, Any], took_ms: float) -> Passage:
+    received_us = time.time_ns() // 1000
+    body = frame["data"]
+    return Passage(
+        published_us=received_us - round(took_ms * 1000),
+        arrived_us=parse_iso_us(body["arrived_at"]),
+        decided_us=parse_iso_us(body["decided_at"]),
+        received_us=received_us,
+        seq=frame["seq"],
+    )
+
+
+def _stages(rig: Rig) -> dict[str, Any]:
+    """Where the time went, as far as the event itself and the database tell."""
+    with psycopg.connect(rig.where.database_url) as conn:
+        rows = conn.execute(
+            "SELECT seq, extract(epoch FROM pg_xact_commit_timestamp(xmin)) * 1000000"
+            " FROM outbox WHERE seq = ANY(%s)",
+            ([passage.seq for passage in rig.own.passages],),
+        ).fetchall()
+    committed_us = {seq: float(at_us) for seq, at_us in rows}
+    way = [(p, committed_us[p.seq]) for p in rig.own.passages]
+    return {
+        # Times in events are whole milliseconds, rounded down.
+        "published_to_arrived": spread(
+            (p.arrived_us - p.published_us) / 1e3 for p, _ in way
+        ),
+        "arrived_to_decided": spread(
+            (p.decided_us - p.arrived_us) / 1e3 for p, _ in way
+        ),
+        "decided_to_committed": spread((at - p.decided_us) / 1e3 for p, at in way),
+        "committed_to_received": spread((p.received_us - at) / 1e3 for p, at in way),
+    }
 
 
 def _bursts(size: Size, rig: Rig) -> dict[str, Any]:
@@ -285,7 +337,9 @@ def _listening(port: int, token: str, watch: Stopwatch) -> Iterator[None]:
         frame = json.loads(text)
         if frame["type"] == "event":
             body = frame["data"]
-            watch.end(f"{body['mine']} {body['happened_at']}")
+            name = f"{body['mine']} {body['happened_at']}"
+            if watch.end(name):
+                watch.passages.append(_passage(frame, watch.took_ms[name]))
             socket.send(json.dumps({"type": "ack", "seq": frame["seq"]}))
         elif frame["type"] == "heartbeat":
             socket.send('{"type":"heartbeat"}')
@@ -297,7 +351,8 @@ def _listening(port: int, token: str, watch: Stopwatch) -> Iterator[None]:
 
     with _reading(socket, take):
         if not subscribed.wait(PATIENCE_S):
-            raise GasmonError(f"{url} did not answer the subscription")
+            end = f"{socket.close_code} {socket.close_reason}"
+            raise GasmonError(f"{url} did not answer the subscription ({end})")
         yield
 
 
