@@ -86,6 +86,10 @@ class MineClocks:
             self._advance(gateway, key, arrived_us)
             return 0
         if channel != "data" or not self._is_next(gateway, key):
+            if channel == "data" and _credible(raw_us, arrived_us, gateway.newest_us):
+                # New by its own time, whatever its number: a correction that other
+                # frames brought about must not make it late, and silent.
+                return 0
             return gateway.offset_us if key.boot == gateway.boot else 0
         offset_us = gateway.offset_us
         if not _credible(raw_us + offset_us, arrived_us, gateway.newest_us):

@@ -38,9 +38,11 @@ def test_a_time_ahead_does_not_make_true_frames_look_repeated() -> None:
     for seq in range(1, 20):
         ahead = frame(seq, [("001A01", 0.1, 0)], second=7 * 86_400)
         live.take(replace(ahead, arrived_us=at(seq / 100)))
-    judged = live.take(frame(5, [("001A01", 5.0, 0)], second=60))
+    judged = live.take(frame(5, [("001A01", 2.0, 0)], second=60))
     assert judged.repeated == []
     assert judged.n_readings == 1
+    loud = [e.kind for e in judged.events if e.event == "raised" and not e.late]
+    assert loud == ["over_limit", "cut_off"]
 
 
 def test_a_huge_definition_is_cut() -> None:
