@@ -38,7 +38,7 @@ class Sign:
     arrived_us: int
 
 
-_COLUMNS: dict[str, tuple[Any, Any]] = {
+LINK_COLUMNS: dict[str, tuple[Any, Any]] = {
     "heard_us": (np.int64, LONG_AGO_US),
     "session_us": (np.int64, LONG_AGO_US),
     "raised_us": (np.int64, NEVER_US),
@@ -46,6 +46,7 @@ _COLUMNS: dict[str, tuple[Any, Any]] = {
     "due_us": (np.int64, NEVER_US),
     "rank": (np.int8, 0),
 }
+"""Dtype and starting value of each column."""
 
 
 class MineLinks:
@@ -72,12 +73,12 @@ class MineLinks:
         self._levels = levels
         self._level = level
         self._silent_after_us = silent_after_us
-        for name, (dtype, _) in _COLUMNS.items():
+        for name, (dtype, _) in LINK_COLUMNS.items():
             setattr(self, name, np.empty(0, dtype))
 
     def grow(self, n: int, now_us: int) -> None:
         """Know ``n`` mines; the silence of new ones counts from ``now_us``."""
-        for name, (dtype, start) in _COLUMNS.items():
+        for name, (dtype, start) in LINK_COLUMNS.items():
             more = np.full(n - self.n, start, dtype)
             setattr(self, name, np.concatenate([getattr(self, name), more]))
         self.heard_us[self.n :] = now_us

@@ -14,7 +14,7 @@ from gasmon.alarms.rules import MAX_BANDS
 LONG_AGO_US = np.iinfo(np.int64).min // 4
 """Before every reading [µs]; far enough from the end that differences fit."""
 
-_SHAPES: dict[str, tuple[tuple[int, ...], Any, Any]] = {
+STATE_COLUMNS: dict[str, tuple[tuple[int, ...], Any, Any]] = {
     # One value a point: the newest reading in event time, what was last good, …
     "last_at_us": ((), np.int64, LONG_AGO_US),
     "last_value": ((), np.float64, np.nan),
@@ -41,10 +41,11 @@ _SHAPES: dict[str, tuple[tuple[int, ...], Any, Any]] = {
     # When the value entered each band above the alarm limit (over_limit only).
     "band_us": ((MAX_BANDS - 1,), np.int64, NEVER_US),
 }
+"""Shape for one point, dtype and starting value of each column."""
 
 
 class PointState:
-    """Arrays over point rows; see ``_SHAPES`` for shapes and starting values.
+    """Arrays over point rows; see ``STATE_COLUMNS`` for shapes and starting values.
 
     Attributes:
         last_at_us: event time of the newest reading, int64[n]; older ones are late.
@@ -94,7 +95,7 @@ class PointState:
         self._allocate(64)
 
     def _allocate(self, capacity: int) -> None:
-        for name, (shape, dtype, start) in _SHAPES.items():
+        for name, (shape, dtype, start) in STATE_COLUMNS.items():
             larger = np.full((capacity, *shape), start, dtype)
             if self.n:
                 larger[: self.n] = getattr(self, name)[: self.n]
@@ -115,5 +116,6 @@ class PointState:
     def bytes_per_point(self) -> int:
         """Memory that one point takes here [bytes]."""
         return sum(
-            getattr(self, name).nbytes // len(getattr(self, name)) for name in _SHAPES
+            getattr(self, name).nbytes // len(getattr(self, name))
+            for name in STATE_COLUMNS
         )

@@ -6,6 +6,7 @@ readings keeps this as small as alarms are rare.
 """
 
 from collections import deque
+from collections.abc import Iterator
 
 MAX_STRETCHES = 256
 """Newest stretches kept per point and kind. A chattering point makes three a minute
@@ -28,3 +29,9 @@ class Told:
         """Whether a moment lies in a remembered stretch."""
         kept = self._stretches.get((row, slot), ())
         return any(begin <= at_us <= end for begin, end in kept)
+
+    def stretches(self) -> Iterator[tuple[int, int, int, int]]:
+        """All of them as (row, slot, from [µs], until [µs]), oldest first of each."""
+        for (row, slot), kept in self._stretches.items():
+            for begin, end in kept:
+                yield row, slot, begin, end

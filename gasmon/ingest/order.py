@@ -4,7 +4,7 @@ A broker may send new frames before the ones that were under way when the connec
 broke: the embedded one repeats those only when its `ack_wait` (10 s) runs out. So for a
 short while after each new connection a frame that leaves a gap behind the newest one
 of its (mine, boot) is held until the gap closes, or the while is over. Why nothing is
-let past, not even an alarm: `docs/decisions/0012-resequencing.md`.
+let past, not even an alarm: `docs/decisions/0013-resequencing.md`.
 
 Nothing waits here in ordinary times: no packet is looked into, none is delayed.
 """

@@ -1,0 +1,249 @@
+"""Snapshot: everything an engine remembers, as bytes, to go on with after a restart.
+
+Points and mines are written by their identity, so an engine with its rows in another
+order can load it. Nearly all points never alarmed: of them only the few columns of
+the newest reading are kept, about 80 bytes a point; the slots follow for the others.
+"""
+
+import hashlib
+from collections.abc import Mapping, Set
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gasmon.alarms import debounce
+from gasmon.alarms.engine import AlarmEngine
+from gasmon.alarms.kinds import (
+    N_SLOTS,
+    N_VALUE_SLOTS,
+    OVER_LIMIT,
+    POINT_KINDS,
+    SENSOR_BREAK,
+)
+from gasmon.alarms.levels import NEVER_US
+from gasmon.alarms.packing import Array, BadPacking, pack, unpack
+from gasmon.alarms.rules import MAX_BANDS, RuleSet
+from gasmon.alarms.silence import LINK_COLUMNS
+from gasmon.alarms.state import LONG_AGO_US, STATE_COLUMNS
+from gasmon.batch import Int32
+from gasmon.points import PointTable
+
+MAGIC = b"gasmonE1"
+"""Kind and version of the bytes; another version's are not read."""
+
+_SEPARATOR = "\0"  # is in no text that PostgreSQL can hold
+
+_PER_POINT = tuple(n for n, (shape, _, _) in STATE_COLUMNS.items() if shape == ())
+_PER_SLOT = tuple(n for n, (shape, _, _) in STATE_COLUMNS.items() if shape != ())
+
+
+def fingerprint(rules: RuleSet) -> str:
+    """A number for the contents of a rule set: equal rules, equal number."""
+    return hashlib.blake2b(_plain(rules).encode(), digest_size=16).hexdigest()
+
+
+def _plain(thing: object) -> str:
+    """The contents of nested values as text that does not depend on their order."""
+    if is_dataclass(thing) and not isinstance(thing, type):
+        return _plain([(f.name, getattr(thing, f.name)) for f in fields(thing)])
+    if isinstance(thing, Mapping):
+        return "{" + ",".join(sorted(_plain(item) for item in thing.items())) + "}"
+    if isinstance(thing, Set):
+        return "{" + ",".join(sorted(_plain(item) for item in thing)) + "}"
+    if isinstance(thing, list | tuple):
+        return "[" + ",".join(_plain(item) for item in thing) + "]"
+    return repr(thing)
+
+
+def dump(engine: AlarmEngine) -> bytes:
+    """All that the engine remembers now.
+
+    Everything that decides later events is in it, except the points, the rules and
+    the patience, which the engine that loads it brings along.
+    """
+    state, rules, table = engine.state, engine.rules, engine.table
+    touched = _touched(engine)
+    line = state.line[touched]
+    arrays: dict[str, Array] = dict(_keys_as_arrays(table))
+    for name in _PER_POINT:
+        arrays[name] = getattr(state, name)[: state.n]
+    arrays["touched"] = touched
+    for name in _PER_SLOT:
+        arrays[name] = getattr(state, name)[touched]
+    # Lines are numbered in the order in which versions came: not so after a restart.
+    arrays["line"] = rules.lines.effective_from_us[line]
+    breaks = rules.lines.level[line[:, SENSOR_BREAK]]
+    arrays["after_rise"] = (
+        state.level[touched, SENSOR_BREAK] == breaks[:, N_SLOTS]
+    ) & (breaks[:, N_SLOTS] != breaks[:, SENSOR_BREAK])
+    arrays["told"] = np.asarray(list(engine.alarms.told.stretches()), np.int64)
+    for name in LINK_COLUMNS:
+        arrays[f"link_{name}"] = getattr(engine.links, name)
+    header = {
+        "layout": _layout(),
+        "run": engine.run,
+        "rules": fingerprint(rules.rules),
+        "mark_us": int(engine.mark_us),
+        "n_late": engine.n_late,
+        "mines": [mine.code for mine in table.mines],
+    }
+    return pack(MAGIC, header, arrays)
+
+
+def load(engine: AlarmEngine, data: bytes) -> int:
+    """Go on from a snapshot.
+
+    The rules may have changed since: then limits, levels and delays are those in
+    force now, a level that was reached stays, and durations are judged anew at the
+    next clock mark, as long as they can have been.
+
+    Args:
+        engine: knows its points already (``adopt``) and has judged nothing. What the
+            snapshot does not know stays as it is; what the engine does not know any
+            more is left out.
+
+    Returns:
+        Number of points that were found in it.
+
+    Raises:
+        BadPacking: damaged, of another version or of another run. The engine is
+            unchanged: begin without it.
+    """
+    header, arrays = unpack(MAGIC, data)
+    if header["layout"] != _layout():
+        raise BadPacking("its columns or kinds of alarms are those of another version")
+    if header["run"] != engine.run:
+        raise BadPacking(f"it is of run {header['run']}, not of {engine.run}")
+    state = engine.state
+    row_of = _rows_of(engine.table, header["mines"], arrays)
+    known = np.flatnonzero(row_of >= 0)
+    rows = row_of[known]
+    for name in _PER_POINT:
+        getattr(state, name)[rows] = arrays[name][known]
+    kept = np.flatnonzero(row_of[arrays["touched"]] >= 0)
+    touched = row_of[arrays["touched"][kept]]
+    for name in _PER_SLOT:
+        if name != "line":
+            getattr(state, name)[touched] = arrays[name][kept]
+    for slot in range(N_SLOTS):
+        from_us = arrays["line"][kept, slot]
+        state.line[touched, slot] = engine.rules.version_at(touched, from_us)
+    if header["rules"] != fingerprint(engine.rules.rules):
+        _apply_new_rules(engine, touched, arrays["after_rise"][kept])
+    for row, slot, begin, end in arrays["told"].reshape(-1, 4).tolist():
+        if row_of[row] >= 0:
+            engine.alarms.told.add(int(row_of[row]), slot, begin, end)
+    _load_links(engine, header["mines"], arrays)
+    engine.mark_us, engine.n_late = header["mark_us"], header["n_late"]
+    return len(rows)
+
+
+def excuse_absence(engine: AlarmEngine, now_us: int) -> None:
+    """Nobody was silent while we were away: the clocks of silence stood still.
+
+    Call it after the log was replayed and before the first clock mark. Delays and
+    durations of alarms go on: they run in the time of the mine.
+
+    Args:
+        now_us: wall time [µs UTC].
+    """
+    away_us = now_us - engine.mark_us
+    if engine.mark_us == LONG_AGO_US or away_us <= 0:
+        return
+    for column in (
+        engine.links.heard_us,
+        engine.links.session_us,
+        engine.state.last_arrived_us[: engine.state.n],
+    ):
+        # What arrived after the last mark cannot have arrived later than now.
+        np.minimum(column + away_us, np.maximum(column, now_us), out=column)
+
+
+def _layout() -> str:
+    """What must be equal on both sides, as one text."""
+    columns = [(n, s, np.dtype(d).str) for n, (s, d, _) in STATE_COLUMNS.items()]
+    return repr((POINT_KINDS, MAX_BANDS, columns, list(LINK_COLUMNS)))
+
+
+def _touched(engine: AlarmEngine) -> Int32:
+    """Rows with anything in their slots that is not as in the beginning."""
+    state = engine.state
+    touched = np.zeros(state.n, np.bool_)
+    for name in _PER_SLOT:
+        column = getattr(state, name)[: state.n]
+        start = STATE_COLUMNS[name][2]
+        # NaN is not equal to itself.
+        differs = ~np.isnan(column) if start != start else column != start
+        for slot in range(differs.shape[1]):
+            touched |= differs[:, slot]
+    return np.flatnonzero(touched).astype(np.int32)
+
+
+def _keys_as_arrays(table: PointTable) -> dict[str, Array]:
+    return {
+        "mine_of": table.mine_of,
+        "systems": _joined([key.system for key in table.keys]),
+        "nos": _joined([key.no for key in table.keys]),
+    }
+
+
+def _joined(texts: list[str]) -> NDArray[np.uint8]:
+    return np.frombuffer(_SEPARATOR.join(texts).encode(), np.uint8)
+
+
+def _split(blob: NDArray[np.uint8]) -> list[str]:
+    return blob.tobytes().decode().split(_SEPARATOR)
+
+
+def _rows_of(table: PointTable, mines: list[str], arrays: Mapping[str, Array]) -> Int32:
+    """Our row for each point of the snapshot, int32[n]; -1 for an unknown one."""
+    of = arrays["mine_of"].tolist()
+    if not of:
+        return np.empty(0, np.int32)
+    codes = map(mines.__getitem__, of)
+    # A tuple is equal to the PointKey of the same parts; making a million keys
+    # would take longer than all the rest.
+    keys = zip(codes, _split(arrays["systems"]), _split(arrays["nos"]), strict=True)
+    index: Mapping[Any, int] = table.index
+    return np.fromiter((index.get(key, -1) for key in keys), np.int32, len(of))
+
+
+def _apply_new_rules(
+    engine: AlarmEngine, rows: Int32, after_rise: NDArray[np.bool_]
+) -> None:
+    """Levels, delays and bands of what lives, by the rules in force now."""
+    state, lines = engine.state, engine.rules.lines
+    for slot in range(N_SLOTS):
+        line = state.line[rows, slot]
+        level = lines.level[line, slot]
+        if slot == SENSOR_BREAK:
+            level = np.where(after_rise, lines.level[line, N_SLOTS], level)
+        state.level[rows, slot] = level
+        phase = state.phase[rows, slot]
+        # Due since it began: the next mark judges how far its level has risen.
+        due = np.where(phase >= debounce.ACTIVE, state.raised_us[rows, slot], NEVER_US)
+        if slot < N_VALUE_SLOTS:
+            waits = np.flatnonzero(phase == debounce.PENDING)
+            own = rows[waits]
+            newest = engine.rules.version_at(own, state.last_at_us[own])
+            due[waits] = state.since_us[own, slot] + lines.on_delay_us[newest, slot]
+        state.slot_due_us[rows, slot] = due
+        if slot == OVER_LIMIT:
+            # As after a restart without a snapshot: how long the value was in each
+            # of the new bands is not known, the longest possible time is assumed.
+            inside = state.peak[rows, slot, None] >= lines.band[line]
+            since = state.peak_at_us[rows, slot, None]
+            state.band_us[rows] = np.where(inside, since, NEVER_US)
+    state.due_us[rows] = state.slot_due_us[rows].min(axis=1)
+
+
+def _load_links(
+    engine: AlarmEngine, mines: list[str], arrays: Mapping[str, Array]
+) -> None:
+    index = engine.table.mine_index
+    ours = np.asarray([index.get(code, -1) for code in mines], np.int64)
+    known = ours >= 0
+    for name in LINK_COLUMNS:
+        getattr(engine.links, name)[ours[known]] = arrays[f"link_{name}"][known]

@@ -1,0 +1,119 @@
+"""Steps: the engine's log as bytes, so that the same log can be given to it again.
+
+The tables of readings cannot be that log: they hold neither the order of judging, nor
+births and last wills, nor the second of two contradicting readings, which was judged
+all the same. So what ``AlarmEngine.tick`` was given is kept as it was, for as long as
+a snapshot needs it. Times and states are the same for whole frames and are written
+as runs, so a reading takes about 13 bytes.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gasmon.alarms.packing import Array, pack, unpack
+from gasmon.alarms.silence import Sign
+from gasmon.batch import Int32, ReadingBatch
+
+MAGIC = b"gasmonL1"
+"""Kind and version of the bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What the engine was given at once.
+
+    Attributes:
+        number: rises by one with each step of an engine, over restarts too.
+        signs: by position in the batch; ``marks`` follow the batch [µs UTC].
+    """
+
+    number: int
+    batch: ReadingBatch
+    signs: tuple[Sign, ...] = ()
+    marks: tuple[int, ...] = ()
+
+
+def encode_steps(
+    steps: Sequence[Step], point_ids: Callable[[Int32], Int32], mines: Sequence[str]
+) -> bytes:
+    """Steps that follow one another, with persistent identities instead of rows.
+
+    Args:
+        point_ids: the database's numbers of these rows, int32[n].
+        mines: codes by mine index, for signs.
+    """
+    batches = [step.batch for step in steps]
+    row = np.concatenate([batch.row for batch in batches])
+    arrays: dict[str, Array] = {
+        "point_id": point_ids(row).astype(np.int32, copy=False),
+        "value": np.concatenate([batch.value for batch in batches]),
+    }
+    for name in ("at_us", "arrived_us", "state"):
+        column = np.concatenate([getattr(batch, name) for batch in batches])
+        arrays[name], arrays[f"{name}_runs"] = _runs(column)
+    listed = [
+        [
+            step.number,
+            step.batch.n,
+            [[s.position, mines[s.mine], s.online, s.arrived_us] for s in step.signs],
+            [int(mark_us) for mark_us in step.marks],
+        ]
+        for step in steps
+    ]
+    return pack(MAGIC, {"steps": listed}, arrays)
+
+
+def decode_steps(
+    body: bytes, row_of: Int32, mine_index: Mapping[str, int]
+) -> Iterator[Step]:
+    """The steps again, for an engine whose rows may be in another order.
+
+    Args:
+        row_of: row by point id, int32; -1, or an id beyond its end, is a point that
+            is not known any more: its readings are left out.
+        mine_index: mine index by code; signs of unknown mines are left out.
+
+    Raises:
+        BadPacking: damaged, or written by another version.
+    """
+    header, arrays = unpack(MAGIC, body)
+    at_us = np.repeat(arrays["at_us"], arrays["at_us_runs"])
+    arrived_us = np.repeat(arrays["arrived_us"], arrays["arrived_us_runs"])
+    state = np.repeat(arrays["state"], arrays["state_runs"])
+    # One more entry than points: where unknown numbers are sent to.
+    rows_by_id = np.append(row_of, np.int32(-1)).astype(np.int32)
+    row = rows_by_id[np.minimum(arrays["point_id"], len(row_of))]
+    begin = 0
+    for number, n, signs, marks in header["steps"]:
+        end = begin + n
+        batch_row = row[begin:end]
+        known = np.flatnonzero(batch_row >= 0)
+        batch = ReadingBatch(
+            row=batch_row[known],
+            value=arrays["value"][begin:end][known],
+            at_us=at_us[begin:end][known],
+            arrived_us=arrived_us[begin:end][known],
+            state=state[begin:end][known],
+        )
+        begin = end
+        yield Step(number, batch, tuple(_signs(signs, known, mine_index)), tuple(marks))
+
+
+def _signs(
+    listed: Sequence[Any], known: NDArray[np.intp], mine_index: Mapping[str, int]
+) -> Iterator[Sign]:
+    for position, code, online, arrived_us in listed:
+        if code in mine_index:
+            before = int(np.searchsorted(known, position))
+            yield Sign(before, mine_index[code], online, arrived_us)
+
+
+def _runs(column: Array) -> tuple[Array, NDArray[np.int32]]:
+    """Values and how often each follows itself."""
+    starts = np.flatnonzero(np.r_[True, column[1:] != column[:-1]][: len(column)])
+    lengths = np.diff(np.r_[starts, len(column)])
+    return column[starts], lengths.astype(np.int32)
