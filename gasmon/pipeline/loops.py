@@ -15,12 +15,9 @@ import threading
 from collections.abc import Callable
 from queue import Empty, Full, Queue
 
-import psycopg
-
 from gasmon.alarms.engine import AlarmEngine, Patience
 from gasmon.alarms.rules import RuleSet
 from gasmon.clock import Clock
-from gasmon.errors import DependencyError, StateConflict
 from gasmon.ingest.decode import DecodeLimits
 from gasmon.ingest.dedupe import SeenFrames
 from gasmon.ingest.inbox import Inbox
@@ -29,28 +26,22 @@ from gasmon.ingest.payloads import CmdReq, encode_cmd_req
 from gasmon.ingest.topics import cmd_req_topic, subscriptions
 from gasmon.pipeline.annunciate import Annunciator
 from gasmon.pipeline.book import PointBook
+from gasmon.pipeline.counts import IngestCounts
 from gasmon.pipeline.evaluate import Evaluator, Judged
 from gasmon.pipeline.merge import merge
-from gasmon.pipeline.persist import Writer
 from gasmon.pipeline.restore import newest_judged, restore
+from gasmon.pipeline.storing import Storing
 from gasmon.settings import Settings
-from gasmon.store import frames, latest, points
+from gasmon.store import latest, points
 from gasmon.store.alarms import StoredEvent
 from gasmon.store.db import Connection, connect
-from gasmon.store.owners import ALL, take_ownership
-from gasmon.store.partitions import open_partitions
 from gasmon.telemetry import Metrics
 from gasmon.units import US_PER_S
 
 QUEUE_TURNS = 16
-RETRY_S = (0.2, 0.5, 1.0, 2.0, 5.0)
-"""Waits between tries while the database is away [s]; the last one repeats."""
 
 REBIRTH_EVERY_S = 300.0
 """A mine is asked for its definitions at most this often [s]."""
-
-CONFIRMED_EVERY_S = 2.0
-"""How often confirmations are carried over to the annunciator [s]."""
 
 log = logging.getLogger(__name__)
 
@@ -75,9 +66,7 @@ class IngestLoop:
     ) -> None:
         self.failure: BaseException | None = None
         self._settings = settings
-        self._encode = encode
         self._clock = clock
-        self._owner = owner
         engine = settings.engine
         self._patience = Patience(
             point_us=round(engine.stale_after_s * US_PER_S),
@@ -106,31 +95,22 @@ class IngestLoop:
         self._turns: Queue[Judged] = Queue(QUEUE_TURNS)
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
-        self._confirmed: dict[str, int] | None = None
         self._asked_s: dict[str, float] = {}
         self._generation = 0
-        self._database_ok = False
-        self._ownership: Connection | None = None
-        self._fencing: dict[str, int] = {}
-        self._stored_at_s = clock.monotonic_s()
-        self._count(metrics)
+        self._storing = Storing(
+            settings,
+            self._book,
+            encode,
+            clock,
+            IngestCounts(metrics),
+            self._stop,
+            owner=owner,
+            run=self._engine.run,
+        )
+        self._watch(metrics)
 
-    def _count(self, metrics: Metrics) -> None:
-        c, g = metrics.counter, metrics.gauge
-        self._n_frames = c("gasmon_frames_total", "Frames stored")
-        self._n_readings = c("gasmon_readings_total", "Readings stored")
-        self._n_repeats = c("gasmon_frames_repeated_total", "Frames seen before")
-        self._n_rejects = c("gasmon_rejects_total", "Refused input, by reason")
-        self._n_events = c(
-            "gasmon_alarm_events_total", "Alarm events, by kind and event"
-        )
-        self._n_retries = c("gasmon_persist_retries_total", "Turns tried again")
-        self._commit_s = metrics.histogram(
-            "gasmon_commit_seconds", "From decision to commit"
-        )
-        self._lag_s = metrics.histogram(
-            "gasmon_arrival_to_commit_seconds", "From arrival to commit"
-        )
+    def _watch(self, metrics: Metrics) -> None:
+        g = metrics.gauge
         g("gasmon_inbox_depth", "Packets waiting to be judged").follow(
             lambda: self.inbox.depth
         )
@@ -171,16 +151,15 @@ class IngestLoop:
         conn = connect(self._settings.database)
         try:
             self._restore(conn)
-            self._take_ownership()
-            writer = self._writer(conn)
-            self._database_ok = True
+            self._storing.open(conn)
             self.pump.start(broker_wait_s)
         except BaseException:
-            self._let_go(conn)
+            conn.close()
+            self._storing.close()
             raise
         for name, target in (
             ("evaluate", self._evaluate_for_ever),
-            ("persist", lambda: self._persist_for_ever(writer)),
+            ("persist", self._persist_for_ever),
         ):
             thread = threading.Thread(
                 target=self._guarded,
@@ -208,12 +187,6 @@ class IngestLoop:
         for mine, newest_us in newest_judged(self._book, self._engine).items():
             self._evaluator.clocks.know(0, mine, newest_us)
 
-    def _let_go(self, conn: Connection) -> None:
-        """Close the writer's connection and with the other one our ownership."""
-        conn.close()
-        if self._ownership is not None:
-            self._ownership.close()
-
     def stop(self, timeout_s: float = 20.0) -> None:
         """Finish what is judged, say goodbye; what is not stored comes again."""
         self._stop.set()
@@ -228,7 +201,7 @@ class IngestLoop:
         return {
             "broker": self._check_broker,
             "ingest": self._check_lag,
-            "persist": lambda: None if self._database_ok else "the database is away",
+            "persist": self._check_database,
         }
 
     def _check_broker(self) -> str | None:
@@ -237,11 +210,14 @@ class IngestLoop:
         problem = self.pump.state.problem
         return str(problem) if problem else "not connected"
 
+    def _check_database(self) -> str | None:
+        return None if self._storing.database_ok else "the database is away"
+
     def _check_lag(self) -> str | None:
         if self.failure is not None:
             return f"a thread ended: {self.failure!r}"
         waiting = self.inbox.depth
-        if waiting and self._clock.monotonic_s() - self._stored_at_s > 30:
+        if waiting and self._clock.monotonic_s() - self._storing.stored_at_s > 30:
             return f"{waiting} packets wait and nothing was stored for over 30 s"
         return None
 
@@ -291,7 +267,7 @@ class IngestLoop:
         """Tell the mines' relays what is raised, and ask for missing definitions."""
         self._annunciator.apply(judged.events)
         self._annunciator.know(judged.online)
-        confirmed, self._confirmed = self._confirmed, None
+        confirmed, self._storing.confirmed = self._storing.confirmed, None
         if confirmed is not None:
             self._annunciator.confirm(confirmed)
         if not self.pump.connected:
@@ -315,56 +291,20 @@ class IngestLoop:
 
     # Persist
 
-    def _take_ownership(self) -> None:
-        """Own our areas with a connection of its own, unless it still holds them."""
-        held = self._ownership
-        if held is not None and not held.closed:
-            try:
-                held.execute("SELECT 1")
-                held.commit()
-                return
-            except psycopg.Error:
-                held.close()
-        scopes = self._settings.ingest.areas or [ALL]
-        conn = connect(self._settings.database)
+    def _persist_for_ever(self) -> None:
         try:
-            self._fencing = take_ownership(
-                conn, scopes, self._owner, self._clock.now_us()
-            )
-        except BaseException:
-            conn.close()
-            raise
-        self._ownership = conn
-
-    def _writer(self, conn: Connection) -> Writer:
-        return Writer(
-            conn,
-            self._book,
-            open_partitions(conn, self._settings.storage),
-            self._encode,
-            owner=self._owner,
-            fencing=self._fencing,
-        )
-
-    def _persist_for_ever(self, writer: Writer) -> None:
-        looked_s = 0.0
-        while True:
-            try:
-                judged = self._turns.get(timeout=0.2)
-            except Empty:
-                if self._stop.is_set():
+            while not (self._stop.is_set() and self._turns.empty()):
+                try:
+                    judged = self._turns.get(timeout=0.2)
+                except Empty:
+                    continue
+                turn = merge([judged, *self._gathered(judged)])
+                if not self._storing.store(turn):
                     break
-                continue
-            stored = self._persist(writer, merge([judged, *self._gathered(judged)]))
-            if stored is None:
-                break
-            writer = stored
-            now_s = self._clock.monotonic_s()
-            self._stored_at_s = now_s
-            if now_s - looked_s >= CONFIRMED_EVERY_S:
-                looked_s = now_s
-                self._look_for_confirmations(writer.conn)
-        self._let_go(writer.conn)
+                self.pump.ack(turn.packets)
+                self._storing.look_for_confirmations()
+        finally:
+            self._storing.close()
 
     def _gathered(self, first: Judged) -> list[Judged]:
         """The turns that wait behind one, as far as they fit in one commit."""
@@ -377,60 +317,3 @@ class IngestLoop:
                 break
             room -= len(turns[-1].packets)
         return turns
-
-    def _persist(self, writer: Writer, judged: Judged) -> Writer | None:
-        """Store one turn, however long it takes; None when told to stop meanwhile."""
-        for attempt in range(1_000_000_000):
-            try:
-                written = writer.persist(judged, self._clock.now_us())
-            except psycopg.Error as error:
-                self._database_ok = False
-                self._n_retries.inc()
-                log.error("cannot store a turn of %d packets: %s",
-                          len(judged.packets), error)  # fmt: skip
-                if self._stop.is_set():
-                    return None
-                self._stop.wait(RETRY_S[min(attempt, len(RETRY_S) - 1)])
-                writer = self._reconnected(writer)
-                continue
-            except StateConflict:
-                # A newer owner writes now; nothing of ours may be left in its way.
-                self._let_go(writer.conn)
-                raise
-            self._database_ok = True
-            self.pump.ack(judged.packets)
-            now_us = self._clock.now_us()
-            self._n_frames.inc(written.n_frames)
-            self._n_readings.inc(written.n_readings)
-            self._n_repeats.inc(len(judged.repeated))
-            for reject in judged.rejects:
-                self._n_rejects.inc(reject.n, reason=reject.reason)
-            for event in judged.events:
-                self._n_events.inc(kind=event.kind, event=event.event)
-                self._commit_s.observe((now_us - event.decided_at_us) / US_PER_S)
-            if judged.packets:
-                oldest_us = judged.packets[0].arrived_us
-                self._lag_s.observe((now_us - oldest_us) / US_PER_S)
-            return writer
-        raise AssertionError("unreachable")
-
-    def _reconnected(self, writer: Writer) -> Writer:
-        """The same writer while its connection lives, else one on a new connection."""
-        if not writer.conn.closed and not writer.conn.broken:
-            return writer
-        writer.conn.close()
-        try:
-            self._take_ownership()
-            return self._writer(connect(self._settings.database))
-        except (DependencyError, psycopg.Error) as error:
-            log.error("%s", error)
-            return writer
-
-    def _look_for_confirmations(self, conn: Connection) -> None:
-        try:
-            self._confirmed = frames.confirmed_ranks(conn, self._engine.run)
-            conn.commit()
-        except psycopg.Error as error:
-            log.warning("confirmations were not read: %s", error)
-            if not conn.closed:
-                conn.rollback()

@@ -1,0 +1,41 @@
+"""What ingest counts: one place for the names that docs/operations.md lists."""
+
+from gasmon.pipeline.evaluate import Judged
+from gasmon.pipeline.persist import Persisted
+from gasmon.telemetry import Metrics
+from gasmon.units import US_PER_S
+
+
+class IngestCounts:
+    """Counters of the persisting thread."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        c = metrics.counter
+        self._n_frames = c("gasmon_frames_total", "Frames stored")
+        self._n_readings = c("gasmon_readings_total", "Readings stored")
+        self._n_repeats = c("gasmon_frames_repeated_total", "Frames seen before")
+        self._n_rejects = c("gasmon_rejects_total", "Refused input, by reason")
+        self._n_events = c(
+            "gasmon_alarm_events_total", "Alarm events, by kind and event"
+        )
+        self.n_retries = c("gasmon_persist_retries_total", "Turns tried again")
+        self._commit_s = metrics.histogram(
+            "gasmon_commit_seconds", "From decision to commit"
+        )
+        self._lag_s = metrics.histogram(
+            "gasmon_arrival_to_commit_seconds", "From arrival to commit"
+        )
+
+    def stored(self, judged: Judged, written: Persisted, now_us: int) -> None:
+        """Count a turn that was committed at ``now_us``."""
+        self._n_frames.inc(written.n_frames)
+        self._n_readings.inc(written.n_readings)
+        self._n_repeats.inc(len(judged.repeated))
+        for reject in judged.rejects:
+            self._n_rejects.inc(reject.n, reason=reject.reason)
+        for event in judged.events:
+            self._n_events.inc(kind=event.kind, event=event.event)
+            self._commit_s.observe((now_us - event.decided_at_us) / US_PER_S)
+        if judged.packets:
+            oldest_us = judged.packets[0].arrived_us
+            self._lag_s.observe((now_us - oldest_us) / US_PER_S)
