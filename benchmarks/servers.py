@@ -136,6 +136,9 @@ def _start_broker(folder: Path, stack: ExitStack) -> tuple[int, str]:
         "autosave_interval 1800",
         "max_queued_messages 1000000",
         "max_inflight_messages 2000",
+        # As deploy/mosquitto.conf: without it a frame waits until the one before it
+        # is acknowledged, which is after its commit.
+        "set_tcp_nodelay true",
         "log_dest stderr",
         "log_type error",
     ]

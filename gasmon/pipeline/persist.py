@@ -76,6 +76,10 @@ class Writer:
         self._fencing = fencing
         self._run = run
         self._mines = set(points.load_mine_ids(conn))
+        # Plans are made when the tables are young and small, and kept as long as the
+        # connection; everything that a turn reads is looked up by its key.
+        for name in ("seqscan", "hashjoin", "mergejoin"):
+            conn.execute(f"SET enable_{name} = off".encode())
         conn.commit()
 
     def persist(self, judged: Judged, now_us: int) -> Persisted:

@@ -72,8 +72,11 @@ class AlarmBook:
         self._by_key: dict[str, AlarmRow] = {}
         self._open: dict[Slot, AlarmRow] = {}
         self._cleared_here = {e.key for e in events if e.event == "cleared"}
-        aliases = _aliases(conn, {e.key for e in events})
-        found = _read(conn, events, sorted(set(aliases.values())))
+        keys = sorted({e.key for e in events})
+        with conn.pipeline():
+            asked = conn.execute(_ALIASES, (keys,))
+            found = _read(conn, events, keys)
+            aliases = _aliases(asked.fetchall())
         self._incidents = Incidents(
             conn, (scope_of(e) for e in events), (r["incident_id"] for r in found)
         )
@@ -236,29 +239,34 @@ def _keep_peak(row: AlarmRow, event: AlarmEvent) -> None:
         row.peak, row.peak_us = event.peak, event.peak_at_us
 
 
-def _aliases(conn: Connection, keys: set[str]) -> dict[str, int]:
-    """The row that earlier events of each key were put on, by key."""
-    # "0" follows "/" in ASCII, and the column is compared byte by byte.
-    rows = conn.execute(
-        """SELECT k, (SELECT j.alarm_id FROM alarm_journal j
-                      WHERE j.event_id >= k || '/' AND j.event_id < k || '0'
-                      ORDER BY j.journal_id DESC LIMIT 1)
-           FROM unnest(%s::text[]) AS k""",
-        (sorted(keys),),
-    ).fetchall()
+# The row that earlier events of each key were put on. "0" follows "/" in ASCII, and
+# the column is compared byte by byte.
+_ALIASES = """
+SELECT k, (SELECT j.alarm_id FROM alarm_journal j
+           WHERE j.event_id >= k || '/' AND j.event_id < k || '0'
+           ORDER BY j.journal_id DESC LIMIT 1) AS alarm_id
+FROM unnest(%s::text[]) AS k"""
+
+
+def _aliases(rows: Sequence[tuple[object, ...]]) -> dict[str, int]:
     pairs = cast(list[tuple[str, int | None]], rows)
     return {key: alarm_id for key, alarm_id in pairs if alarm_id is not None}
 
 
 def _read(
-    conn: Connection, events: Sequence[AlarmEvent], alarm_ids: list[int]
+    conn: Connection, events: Sequence[AlarmEvent], keys: list[str]
 ) -> list[dict[str, Any]]:
     wanted = sorted(
         {(e.run, e.subject_type, e.subject_id, e.kind, e.raised_at_us) for e in events}
     )
     with conn.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(
-            """SELECT a.*,
+            # Two look-ups by key instead of one with an OR, which would read every
+            # alarm that the subject ever had.
+            f"""WITH w AS (SELECT * FROM unnest(%s::int[], %s::text[], %s::text[],
+                                            %s::text[], %s::timestamptz[])
+                    AS w (run, subject_type, subject_id, kind, raised_at))
+               SELECT a.*,
                       (extract(epoch FROM raised_at) * 1000000)::bigint AS raised_us,
                       (extract(epoch FROM arrived_at) * 1000000)::bigint AS arrived_us,
                       (extract(epoch FROM decided_at) * 1000000)::bigint AS decided_us,
@@ -266,20 +274,19 @@ def _read(
                       (extract(epoch FROM cleared_at) * 1000000)::bigint AS cleared_us
                FROM alarm a WHERE alarm_id IN (
                    SELECT b.alarm_id FROM alarm b
-                   JOIN unnest(%s::int[], %s::text[], %s::text[], %s::text[],
-                               %s::timestamptz[])
-                        AS w (run, subject_type, subject_id, kind, raised_at)
-                     USING (run, subject_type, subject_id, kind)
-                   WHERE b.cleared_at IS NULL OR b.raised_at = w.raised_at
-                   UNION SELECT unnest(%s::bigint[]))
-               ORDER BY alarm_id FOR UPDATE OF a""",
+                   JOIN w USING (run, subject_type, subject_id, kind)
+                   WHERE b.cleared_at IS NULL
+                   UNION SELECT b.alarm_id FROM alarm b
+                   JOIN w USING (run, subject_type, subject_id, kind, raised_at)
+                   UNION SELECT alarm_id FROM ({_ALIASES}) AS aliased)
+               ORDER BY alarm_id FOR UPDATE OF a""".encode(),
             (
                 [w[0] for w in wanted],
                 [w[1] for w in wanted],
                 [w[2] for w in wanted],
                 [w[3] for w in wanted],
                 [to_datetime(w[4]) for w in wanted],
-                alarm_ids,
+                keys,
             ),
         ).fetchall()
 

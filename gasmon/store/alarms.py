@@ -134,13 +134,12 @@ def apply_events(
     Raises:
         psycopg.errors.SerializationFailure: as :func:`record`.
     """
-    fresh = _fresh(conn, events)
-    if not fresh:
+    if not events:
         return []
     try:
         # A pipeline: what needs no answer travels with what does.
         with conn.pipeline():
-            return _apply(conn, fresh, now_us)
+            return _apply(conn, events, now_us)
     except psycopg.errors.UniqueViolation as error:
         raise psycopg.errors.SerializationFailure(
             f"another writer applied the same alarm events: {error}"
@@ -258,24 +257,22 @@ _EVENT_FIELDS = (
 _OPEN_FIELDS = [name for name in OpenAlarm.__slots__ if name != "confirmed_by"]
 
 
-def _fresh(conn: Connection, events: Sequence[AlarmEvent]) -> list[AlarmEvent]:
-    """The events that are not in the journal, each once, in order."""
-    by_id = {event.event_id: event for event in reversed(events)}
-    if not by_id:
-        return []
-    known = conn.execute(
-        "SELECT event_id FROM alarm_journal WHERE event_id = ANY(%s)", (list(by_id),)
-    ).fetchall()
-    for row in known:
-        del by_id[cast(str, row[0])]
-    return list(reversed(by_id.values()))
-
-
 def _apply(
-    conn: Connection, events: Sequence[AlarmEvent], now_us: int
+    conn: Connection, told: Sequence[AlarmEvent], now_us: int
 ) -> list[StoredEvent]:
-    ensure_parents(conn, events)
-    facts = load_facts(conn, events)
+    by_id = {event.event_id: event for event in reversed(told)}
+    known_ids = conn.execute(
+        "SELECT event_id FROM alarm_journal WHERE event_id = ANY(%s)", (list(by_id),)
+    )
+    ensure_parents(conn, told)
+    # Waits for an answer, and so for those of the statements before.
+    facts = load_facts(conn, told)
+    for found in known_ids.fetchall():
+        del by_id[cast(str, found[0])]
+    # Those that are not in the journal, each once, in order.
+    events = list(reversed(by_id.values()))
+    if not events:
+        return []
     book = AlarmBook(conn, events)
     applied = []
     for event in events:

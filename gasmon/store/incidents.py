@@ -69,9 +69,13 @@ class Incidents:
                             AND a.cleared_at IS NULL),
                       i.closed_at IS NULL
                FROM incident i
-               WHERE i.incident_id = ANY(%s) OR i.closed_at IS NULL
-                 AND (i.run, i.scope_type, i.scope_id) IN
-                     (SELECT * FROM unnest(%s::int[], %s::text[], %s::text[]))
+               WHERE i.incident_id IN (
+                   SELECT unnest(%s::bigint[])
+                   UNION SELECT o.incident_id FROM incident o
+                   JOIN unnest(%s::int[], %s::text[], %s::text[])
+                        AS w (run, scope_type, scope_id)
+                     USING (run, scope_type, scope_id)
+                   WHERE o.closed_at IS NULL)
                ORDER BY i.incident_id FOR UPDATE OF i""",
             (
                 sorted(set(ids)),
