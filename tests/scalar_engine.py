@@ -204,8 +204,10 @@ class ScalarEngine:
                 point.near_at = at
             self._bands(point, version, value, at)
         for kind in VALUE_KINDS:
+            life = point.lives[kind]
+            raiser = life.version if life.phase in ("active", "clearing") else None
             raises, ends = self._value_says(
-                kind, version, value, state, good, calibrating
+                kind, version, raiser, value, state, good, calibrating
             )
             self._step(
                 point, kind, version, value, at, arrived, raises, ends, good, good
@@ -220,20 +222,28 @@ class ScalarEngine:
         self,
         kind: str,
         version: Version,
+        raiser: Version | None,
         value: float,
         state: int,
         good: bool,
         calibrating: bool,
     ) -> tuple[bool, bool]:
-        """Whether a reading raises, and whether it ends, a kind that has a limit."""
+        """Whether a reading raises, and whether it ends, a kind that has a limit.
+
+        An alarm whose limit was taken away ends by the limit that raised it.
+        """
         begin, back = LIMIT_OF[kind]
         limit, end = version.limits[begin], version.limits[back]
+        held = isnan(limit) and raiser is not None
+        if held and raiser is not None:
+            end = raiser.limits[back]
+            held = not isnan(raiser.limits[begin])
         at_its_end = bool(state & OVER_RANGE)
         if kind in ("low_limit", "low_cut_off"):
             if not good or at_its_end:
                 return False, False
             if isnan(limit):
-                return False, True
+                return False, not held or value > end
             return value <= limit, value > end
         bit = state & (ALARM if kind == "over_limit" else CUT_OFF)
         judged = good and version.point.quantity != "UNKNOWN"
@@ -242,7 +252,8 @@ class ScalarEngine:
         if not good:
             return False, False
         if isnan(limit):
-            return False, not at_its_end and not bit
+            over = value < end if held else not bit
+            return False, not at_its_end and over
         if value >= limit:
             return True, False
         return False, not at_its_end and value < end

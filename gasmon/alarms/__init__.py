@@ -15,6 +15,9 @@ The way of a reading (engine.py has the order, each step its own file):
     quiet or aloud                   quiet.py
     an event with its explanation    speak.py → events.py
 
+What it remembers, and what it was given, as bytes for a restart: snapshot.py, steps.py
+(both written by packing.py).
+
 ``rules.py`` reads the rule file (field by field with toml_fields.py) and decides which
 numbers apply to a point and why.
 """

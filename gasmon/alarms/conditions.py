@@ -164,8 +164,7 @@ RAISES = (
 def end_of(slot: int, r: Readings) -> Bool:
     """Whether the reading proves that the alarm of ``slot`` is over, bool[k].
 
-    A missing limit (it was taken away while the alarm lives, or the mine's own bit
-    raised it) ends with the bit.
+    Without a limit (the mine's own bit raised it) it ends with the bit.
     """
     there = ~np.isnan(r.value) & ~r.bit(states.NO_VALUE)
     match slot:

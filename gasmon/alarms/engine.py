@@ -115,7 +115,7 @@ class AlarmEngine:
                 self.links.due_us[alarm.mine] = alarm.raised_us
                 continue
             slot, row = POINT_KINDS.index(alarm.kind), alarm.row
-            line = int(self.rules.head[row])
+            line = self._line_at(row, alarm.raised_us)
             s.phase[row, slot] = debounce.ACTIVE
             s.raised_us[row, slot] = alarm.raised_us
             s.rank[row, slot] = alarm.rank
@@ -134,6 +134,11 @@ class AlarmEngine:
                 s.last_at_us[row] = max(int(s.last_at_us[row]), alarm.raised_us)
             s.slot_due_us[row, slot] = alarm.raised_us
             s.due_us[row] = min(int(s.due_us[row]), alarm.raised_us)
+
+    def _line_at(self, row: int, at_us: int) -> int:
+        """The rule line that was in force for a point at a moment."""
+        rows = np.asarray([row], np.int32)
+        return int(self.rules.version_at(rows, np.asarray([at_us], np.int64))[0])
 
     def tick(
         self,

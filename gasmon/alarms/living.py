@@ -5,6 +5,8 @@ the state of the slots they touch and says so. Everything works on arrays of row
 which only the few that raise something or already live are handed in.
 """
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -64,6 +66,22 @@ class LivingAlarms:
             )
         s.due_us[rows] = s.slot_due_us[rows].min(axis=1)
 
+    def _held(self, slot: int, rows: Rows, r: Readings) -> Readings:
+        """The readings with the limits that end a living alarm.
+
+        Taking a limit away, or calling the point something else, proves nothing: an
+        alarm that lives without a limit now ends by the one that raised it.
+        """
+        if slot >= N_VALUE_SLOTS:
+            return r
+        gone = np.isnan(r.limits[:, 2 * slot])
+        gone &= self.state.phase[rows, slot] >= debounce.ACTIVE
+        if not gone.any():
+            return r
+        limits = r.limits.copy()
+        limits[gone] = self.rules.lines.limits[self.state.line[rows[gone], slot]]
+        return replace(r, limits=limits)
+
     def _slot(
         self,
         slot: int,
@@ -85,7 +103,7 @@ class LivingAlarms:
             begun,
             at,
             raise_,
-            conditions.end_of(slot, r) & ~raise_,
+            conditions.end_of(slot, self._held(slot, rows, r)) & ~raise_,
             known,
             on,
             off,

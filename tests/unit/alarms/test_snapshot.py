@@ -81,7 +81,8 @@ def test_a_broken_link_goes_on() -> None:
 def test_points_that_are_gone_and_points_that_are_new() -> None:
     """The one is left out, the other begins like a new one."""
     before = world().engine()
-    feed(before, [live(0, 1.4, 10), live(1, 0.3, 10), Mark(at(11))])
+    feed(before, [live(0, 1.4, 8), live(0, 0.2, 9), live(0, 1.4, 10)])
+    feed(before, [live(1, 0.3, 10), Mark(at(11))])
     third = point("003A01", mine="530627000003")
     later = World.of(OTHER, third).engine()
     assert load(later, dump(before)) == 1

@@ -225,15 +225,27 @@ def test_a_point_of_unknown_quantity_alarms_by_its_bits() -> None:
     ]
 
 
-def test_a_low_alarm_ends_when_its_limit_was_taken_away() -> None:
-    """A limit that is gone cannot hold an alarm."""
+def test_a_low_alarm_outlives_its_limit() -> None:
+    """Taking the limit away proves nothing; the value must be back."""
     low = point(quantity="PRESSURE_DIFF", place_class=None, alarm_low=2.0)
     none = point(quantity="PRESSURE_DIFF", place_class=None, effective_from_us=at(10))
-    said = feed(World.of(low, none).engine(), [live(0, 1.0, 1), live(0, 1.0, 10)])
+    series = [live(0, 1.0, 1), live(0, 1.0, 10), live(0, 2.1, 20)]
+    said = feed(World.of(low, none).engine(), series)
     assert told(said, "low_limit") == [
         ("raised", "yellow", 1),
-        ("cleared", "yellow", 10),
+        ("cleared", "yellow", 20),
     ]
+
+
+def test_calling_a_point_something_else_does_not_end_its_alarm() -> None:
+    """5 % of methane stays an alarm when the mine says it is a humidity now."""
+    gas = point(quantity="CH4", place_class="FACE_T1")
+    other = point(quantity="HUMIDITY", place_class=None, effective_from_us=at(10))
+    series = [live(0, 5.0, 1), live(0, 5.0, 11), live(0, 0.4, 20)]
+    said = feed(World.of(gas, other).engine(), series)
+    assert [e[0] for e in told(said, "over_limit")] == ["raised", "cleared"]
+    assert told(said, "over_limit")[-1][2] == 20
+    assert told(said, "cut_off")[-1][2] == 20
 
 
 def test_bits_that_nobody_defined_are_an_alarm() -> None:
