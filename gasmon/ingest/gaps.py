@@ -244,10 +244,9 @@ class GapKeeper:
 
     def _close(self, gap: _Gap) -> None:
         place = gap.run, gap.mine
-        gaps = self._gaps.get(place, [])
-        if gap in gaps:
-            gaps.remove(gap)
+        gaps = self._gaps[place]
+        gaps.remove(gap)
         if not gaps:
-            self._gaps.pop(place, None)
+            del self._gaps[place]
         for id_ in [i for i, (of, _) in self._asked.items() if of is gap]:
             del self._asked[id_]

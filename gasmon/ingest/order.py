@@ -104,7 +104,8 @@ class Resequencer:
     date anyway (also over a restart), so that nothing is to be told here.
 
     Attributes:
-        hold_s: longest hold from the next connection on [s]; 0 holds nothing.
+        hold_s: longest hold from the next connection on [s]; 0 holds nothing. May be
+            set when it is known what the broker speaks (`HOLD_S`).
         n_held: packets that are held now.
         n_reordered: packets that were held and passed on in order.
         n_given_up: packets that were passed on with a gap before them.
@@ -165,7 +166,8 @@ class Resequencer:
         """When `order` must be called again [s, monotonic]; None when nothing waits."""
         if self.n_held == 0:
             return None
-        return min(line.until_s for line in self._lines.values() if line.waiting)
+        waiting = (line.until_s for line in self._lines.values() if line.waiting)
+        return min(self._until_s, *waiting)
 
     def _take(self, packet: Packet, out: list[Packet]) -> bool:
         """Pass a packet on, with what it releases; returns whether it is held."""
@@ -257,6 +259,7 @@ class Resequencer:
     def _overdue(self, now_s: float) -> list[Packet]:
         out: list[Packet] = []
         for line in self._lines.values():
-            if line.waiting and now_s >= line.until_s:
+            # The while itself may end before a line's, when `hold_s` was lowered.
+            if line.waiting and now_s >= min(line.until_s, self._until_s):
                 self._give_up(line, out)
         return out

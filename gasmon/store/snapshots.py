@@ -17,7 +17,7 @@ longer log do as well."""
 
 ZLIB_LEVEL = 1
 """A million points are 93 MB and become 16 MB in 0.7 s; higher levels only take
-longer. A city of 15,000 points is 1.4 MB and takes 10 ms."""
+longer. A city of 15,000 points is 1.5 MB, becomes 0.25 MB and takes 17 ms."""
 
 
 @dataclass(frozen=True, slots=True)

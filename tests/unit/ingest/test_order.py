@@ -65,6 +65,15 @@ def test_a_gap_that_stays_costs_the_hold_and_no_more(seen: SeenFrames) -> None:
     assert reseq.n_given_up == 2
 
 
+def test_a_mine_without_a_gap_is_not_held_with_others(seen: SeenFrames) -> None:
+    """Only the line with the gap waits."""
+    seen.add(FrameKey(0, OTHER, "b1", 1))
+    reseq = Resequencer(seen, hold_s=12)
+    out = reseq.order([a_frame(2, mine=OTHER), a_frame(9)], 0.0)
+    assert (seqs(out.packets), seqs(out.held)) == ([2], [9])
+    assert seqs(reseq.order([a_frame(3, mine=OTHER)], 12.0).packets) == [9, 3]
+
+
 def test_without_a_new_connection_nothing_is_touched(seen: SeenFrames) -> None:
     """In ordinary times the very same list goes through, gaps and all."""
     reseq = Resequencer(seen, hold_s=12)
@@ -133,6 +142,26 @@ def test_another_reconnect_does_not_prolong_a_hold(seen: SeenFrames) -> None:
     assert seqs(reseq.order([], 12.0).packets) == [8, 9]
     assert seqs(reseq.order([a_frame(12)], 13.0).packets) == []
     assert seqs(reseq.order([], 22.0).packets) == [12]
+
+
+def test_a_shorter_hold_ends_what_waits(seen: SeenFrames) -> None:
+    """Another broker after the reconnect: nothing stays behind from before it."""
+    reseq = Resequencer(seen, hold_s=12)
+    reseq.order([a_frame(8, generation=1)], 0.0)
+    reseq.hold_s = 2
+    assert seqs(reseq.order([a_frame(9, generation=2)], 1.0).packets) == []
+    assert reseq.next_wakeup_s() == 3.0
+    assert seqs(reseq.order([], 3.0).packets) == [8, 9]
+    assert reseq.n_held == 0
+
+
+def test_frames_sent_again_wait_for_nobody(seen: SeenFrames) -> None:
+    """What passed already does not pass again when the hold ends."""
+    reseq = Resequencer(seen, hold_s=12)
+    first = [a_frame(9), a_frame(11, channel="backfill"), a_frame(8)]
+    assert seqs(reseq.order(first, 0.0).packets) == [11]
+    assert seqs(reseq.order([], 12.0).packets) == [8, 9]
+    assert reseq.n_given_up == 2
 
 
 def test_a_jumping_gateway_takes_no_room_of_others(seen: SeenFrames) -> None:
