@@ -152,6 +152,9 @@ class PointBook:
         """
         mine = definition.mine
         known_rev = self.rev_of(mine.code)
+        if not definition.points:
+            # A mine without a single point is a mistake, and would retire them all.
+            return []
         if known_rev is not None and definition.rev <= known_rev:
             return []
         changed, standing = [], []

@@ -250,6 +250,9 @@ def _unheeded(
             return
         reason = "older_definition"
         detail = f"rev {rev} of mine {mine.code} is below {known_rev}, which counts"
+    elif not definition.points:
+        reason = "empty_definition"
+        detail = f"rev {rev} of mine {mine.code} has no point; the known ones stay"
     else:
         n_more = len(definition.points) - n_standing
         if n_more == 0:

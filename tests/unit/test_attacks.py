@@ -86,3 +86,14 @@ def test_a_definition_that_does_not_count_is_seen() -> None:
     assert [r.reason for r in judged.rejects] == ["older_definition"]
     assert live.take(defined(CH4, rev=2**63 - 1)).rejects == []
     assert spoken(live.take(frame(1, [("001A01", 1.0, 0)]))) != []
+
+
+def test_an_empty_definition_retires_nothing() -> None:
+    """No point at all is a mistake: the known points stay and go on being judged."""
+    live = Live()
+    live.take(defined(CH4, rev=1))
+    judged = live.take(defined(rev=2))
+    assert [r.reason for r in judged.rejects] == ["empty_definition"]
+    assert judged.definitions == []
+    assert live.take(defined(replace(CH4, place="x"), rev=2)).definitions != []
+    assert spoken(live.take(frame(1, [("001A01", 1.0, 0)]))) != []
