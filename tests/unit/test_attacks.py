@@ -92,7 +92,8 @@ def test_an_empty_definition_retires_nothing() -> None:
     """No point at all is a mistake: the known points stay and go on being judged."""
     live = Live()
     live.take(defined(CH4, rev=1))
-    judged = live.take(defined(rev=2))
+    nothing = orjson.dumps({"v": 1, "rev": 2, "ts": 0, "points": []})
+    judged = live.take(replace(defined(CH4), payload=nothing))
     assert [r.reason for r in judged.rejects] == ["empty_definition"]
     assert judged.definitions == []
     assert live.take(defined(replace(CH4, place="x"), rev=2)).definitions != []
