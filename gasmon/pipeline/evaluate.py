@@ -20,6 +20,7 @@ from gasmon.ingest.decode import (
     Layouts,
     MineEvent,
     MineState,
+    Response,
     decode_packets,
 )
 from gasmon.ingest.dedupe import SeenFrames
@@ -57,6 +58,7 @@ class Judged:
     unknown: list[PointKey] = field(default_factory=list)
     mine_events: list[MineEvent] = field(default_factory=list)
     repeated: list[FrameKey] = field(default_factory=list)
+    responses: list[Response] = field(default_factory=list)
     marks: Sequence[int] = ()
     newest: dict[str, Frame] = field(default_factory=dict)
     online: dict[str, bool] = field(default_factory=dict)
@@ -98,15 +100,21 @@ class Evaluator:
         *,
         now_us: int,
         marks: Sequence[int] = (),
+        heard: Sequence[Packet] = (),
         quiet: QuietTable | None = None,
     ) -> Judged:
         """Judge packets in the order in which they arrived, then the clock marks.
 
         Args:
+            heard: packets that are held back to be put in order; they are signs of
+                life already, and judged later.
             now_us: stamped as the time of decision [µs UTC].
             marks: clock marks after the packets [µs UTC].
         """
         judged = Judged(packets=packets, marks=marks)
+        if heard:
+            signs = self._signs_of_life(heard)
+            self._tick(ReadingBatch.empty(), (), signs, quiet, now_us, judged)
         for control, data in stretches(self._of_our_run(packets, judged)):
             signs = self._control(self._decode(control), judged, now_us)
             decoded = self._decode(data)
@@ -213,6 +221,18 @@ class Evaluator:
         judged.online[mine] = online
         return (Sign(0, number, online, told.arrived_us),)
 
+    def _signs_of_life(self, packets: Sequence[Packet]) -> list[Sign]:
+        """That a mine is heard, from packets that are not decoded yet."""
+        index, signs = self.book.table.mine_index, []
+        for packet in packets:
+            try:
+                mine = self._layouts.topic(packet.topic).mine
+            except ValueError:
+                continue
+            if mine in index:
+                signs.append(Sign(0, index[mine], True, packet.arrived_us))
+        return signs
+
     def _empty_frames(self, decoded: Decoded) -> list[Sign]:
         """A frame without a usable reading is a sign of life all the same."""
         index = self.book.table.mine_index
@@ -238,6 +258,7 @@ class Evaluator:
         judged.unknown += decoded.unknown
         judged.mine_events += decoded.events
         judged.repeated += decoded.repeated
+        judged.responses += decoded.responses
 
 
 def _unheeded(

@@ -17,11 +17,14 @@ from queue import Empty, Full, Queue
 
 from gasmon.alarms.engine import AlarmEngine, Patience
 from gasmon.alarms.rules import RuleSet
+from gasmon.batch import Packet
 from gasmon.clock import Clock
 from gasmon.ingest.decode import DecodeLimits
 from gasmon.ingest.dedupe import SeenFrames
+from gasmon.ingest.gaps import GapKeeper
 from gasmon.ingest.inbox import Inbox
 from gasmon.ingest.mqtt import Pump
+from gasmon.ingest.order import HOLD_S, Ordered, Resequencer
 from gasmon.ingest.payloads import CmdReq, encode_cmd_req
 from gasmon.ingest.topics import cmd_req_topic, subscriptions
 from gasmon.pipeline.annunciate import Annunciator
@@ -85,6 +88,8 @@ class IngestLoop:
         self._book = PointBook(settings.ingest.areas)
         self._engine = AlarmEngine(rules, self._patience)
         self._seen = SeenFrames()
+        self._order = Resequencer(self._seen)
+        self._gaps = GapKeeper(self._seen, boot)
         self._annunciator = Annunciator()
         self._evaluator = Evaluator(
             self._book,
@@ -117,6 +122,12 @@ class IngestLoop:
         g("gasmon_inbox_limit", "Packets that may wait").set(self.inbox.limit)
         g("gasmon_turns_waiting", "Turns waiting for the disk").follow(
             self._turns.qsize
+        )
+        g("gasmon_frames_held", "Frames held back to be put in order").follow(
+            lambda: self._order.n_held
+        )
+        g("gasmon_gaps_open", "Gaps in frames that are asked for").follow(
+            lambda: self._gaps.n_open
         )
         g("gasmon_broker_connected", "1 while subscribed at the broker").follow(
             lambda: float(self.pump.connected)
@@ -236,22 +247,53 @@ class IngestLoop:
         interval_s = self._settings.engine.mark_interval_s
         marked_s = self._clock.monotonic_s()
         while not self._stop.is_set():
-            packets = self.inbox.take(ingest.max_batch_frames, 0.0, interval_s)
+            packets = self.inbox.take(
+                ingest.max_batch_frames, 0.0, self._idle_s(interval_s)
+            )
             room = ingest.max_batch_frames - len(packets)
             if packets and room and not self._turns.empty():
                 # The disk is busy: company costs no time and saves work. While it
                 # is not, a lone frame goes at once.
                 packets += self.inbox.take(room, 0.0, ingest.linger_ms / 1000)
+            ordered = self._in_order(packets)
             now_us = self._clock.now_us()
             marks = []
             if self._clock.monotonic_s() - marked_s >= interval_s:
                 marked_s = self._clock.monotonic_s()
                 marks = [now_us]
-            if not packets and not marks:
+            if not (ordered.packets or ordered.held or marks):
                 continue
-            judged = self._evaluator.evaluate(packets, now_us=now_us, marks=marks)
+            judged = self._evaluator.evaluate(
+                ordered.packets, now_us=now_us, marks=marks, heard=ordered.held
+            )
             self._announce(judged, now_us)
+            self._ask_for_gaps(judged)
             self._hand_over(judged)
+
+    def _idle_s(self, interval_s: float) -> float:
+        """How long to wait for a packet: not past the end of a hold [s]."""
+        wakeup_s = self._order.next_wakeup_s()
+        if wakeup_s is None:
+            return interval_s
+        return max(0.0, min(interval_s, wakeup_s - self._clock.monotonic_s()))
+
+    def _in_order(self, taken: list[Packet]) -> Ordered:
+        """Put frames back in order that a reconnect mixed up."""
+        self._order.hold_s = HOLD_S.get(self.pump.state.protocol, HOLD_S["3.1.1"])
+        return self._order.order(taken, self._clock.monotonic_s())
+
+    def _ask_for_gaps(self, judged: Judged) -> None:
+        """Ask gateways to send again what is missing between their frames."""
+        now_s = self._clock.monotonic_s()
+        frames = [frame for batch in judged.batches for frame in batch.frames]
+        self._gaps.heard(frames, now_s)
+        for told in judged.responses:
+            self._gaps.answered(told.run, told.mine, told.response)
+        if not self.pump.connected:
+            return
+        for resend in self._gaps.due(now_s):
+            topic = cmd_req_topic(resend.mine[:6], resend.mine, resend.run)
+            self.pump.publish(topic, encode_cmd_req(resend.request))
 
     def _hand_over(self, judged: Judged) -> None:
         while not self._stop.is_set():

@@ -34,6 +34,7 @@ def merge(turns: Sequence[Judged]) -> Judged:
         out.unknown += turn.unknown
         out.mine_events += turn.mine_events
         out.repeated += turn.repeated
+        out.responses += turn.responses
         out.newest |= turn.newest
         out.online |= turn.online
     # A mine's later copy holds everything that the earlier one held.
