@@ -116,6 +116,11 @@ class IngestSettings(Section):
                 raise ValueError(f"there is no area {name!r}")
         return [known[name] for name in areas]
 
+    gap_patience_s: float = Field(
+        15.0,
+        gt=0,
+        description="a gap in a gateway's frames is asked for after this [s]",
+    )
     max_batch_frames: int = Field(
         400, ge=1, description="frames judged and committed together at most"
     )

@@ -89,7 +89,9 @@ class IngestLoop:
         self._engine = AlarmEngine(rules, self._patience)
         self._seen = SeenFrames()
         self._order = Resequencer(self._seen)
-        self._gaps = GapKeeper(self._seen, boot)
+        self._gaps = GapKeeper(
+            self._seen, boot, ask_after_s=settings.ingest.gap_patience_s
+        )
         self._annunciator = Annunciator()
         self._evaluator = Evaluator(
             self._book,

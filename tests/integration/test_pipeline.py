@@ -32,6 +32,7 @@ from gasmon.ingest.payloads import (
 )
 from gasmon.ingest.topics import (
     alarms_topic,
+    backfill_topic,
     cmd_req_topic,
     data_topic,
     points_topic,
@@ -489,3 +490,22 @@ def test_a_broker_restart_loses_nothing(paired: Plant) -> None:
     gateway.gas(HIGH)
     paired.stored(2)
     assert paired.count("alarm") == 2
+
+
+def test_a_gap_is_asked_for_and_filled(paired: Plant) -> None:
+    """Frames that a gateway lost on the way are sent again when they are missed."""
+    paired.start(ingest__gap_patience_s=0.3)
+    gateway = paired.gateway
+    gateway.define()
+    gateway.gas(LOW)
+    lost = encode_data(gateway.boot, 2, gateway.now_ms, [("001A01", LOW, 0)])
+    gateway.seq = 2
+    gateway.gas(LOW)
+    wait_until(lambda: gateway.asked, 40, "the request for the gap")
+
+    asked = gateway.asked[0]
+    assert (asked.cmd, asked.boot) == ("resend", gateway.boot)
+    assert (asked.from_seq, asked.to_seq) == (2, 2)
+    gateway.send(backfill_topic(AREA, MINE), lost)
+    paired.stored(3)
+    assert paired.count("frame", "channel = 1") == 1
