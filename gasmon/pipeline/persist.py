@@ -80,6 +80,8 @@ class Writer:
         # connection; everything that a turn reads is looked up by its key.
         for name in ("seqscan", "hashjoin", "mergejoin"):
             conn.execute(f"SET enable_{name} = off".encode())
+        # Planning anew for each set of arrays takes longer than most of the statements.
+        conn.execute("SET plan_cache_mode = force_generic_plan")
         conn.commit()
 
     def persist(self, judged: Judged, now_us: int) -> Persisted:
