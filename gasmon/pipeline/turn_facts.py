@@ -1,0 +1,144 @@
+"""The facts of a turn as plain JSON values and back (pure).
+
+They are named, not numbered, where a later version may add something with a default:
+it can still drain what an earlier one spooled.
+"""
+
+from base64 import b85decode, b85encode
+from dataclasses import asdict, fields
+from typing import Any
+
+from gasmon.alarms.events import AlarmEvent
+from gasmon.batch import Frame, FrameKey, Reject
+from gasmon.ingest.decode import Definition, MineEvent
+from gasmon.ingest.payloads import EventPayload
+from gasmon.pipeline.book import PointBook
+from gasmon.pipeline.evaluate import Judged
+from gasmon.pipeline.record import Header
+from gasmon.points import MineDef, PointDef, PointKey, UnitDef
+
+_EVENT_FIELDS = tuple(field.name for field in fields(AlarmEvent))
+_POINT_FIELDS = tuple(field.name for field in fields(PointDef))
+
+
+def to_header(judged: Judged) -> Header:
+    """Everything of a turn but the readings themselves."""
+    return {
+        "has_readings": bool(judged.batches or judged.latest),
+        "batches": [
+            [batch.n, [_frame(frame) for frame in batch.frames]]
+            for batch in judged.batches
+        ],
+        "events": [_event(event) for event in judged.events],
+        "rejects": [
+            {**asdict(r), "first_bytes": b85encode(r.first_bytes).decode()}
+            for r in judged.rejects
+        ],
+        "definitions": [
+            [_definition(told), [_point(point) for point in standing]]
+            for told, standing in judged.definitions
+        ],
+        "unknown": judged.unknown,
+        "mine_events": [asdict(event) for event in judged.mine_events],
+        "repeated": [_frame_key(key) for key in judged.repeated],
+        "marks": list(judged.marks),
+        "newest": {mine: _frame(frame) for mine, frame in judged.newest.items()},
+        "online": judged.online,
+    }
+
+
+def frames_of(facts: Header) -> list[list[Frame]]:
+    """The frames of each batch."""
+    return [[_to_frame(frame) for frame in told] for _, told in facts["batches"]]
+
+
+def newest_of(facts: Header) -> dict[str, Frame]:
+    """The newest frame of each mine that sent one."""
+    return {mine: _to_frame(frame) for mine, frame in facts["newest"].items()}
+
+
+def add_facts(judged: Judged, facts: Header, book: PointBook) -> None:
+    """Fill a turn with everything but its readings and frames."""
+    judged.events = [_to_event(told, book) for told in facts["events"]]
+    judged.rejects += [
+        Reject(**{**told, "first_bytes": b85decode(told["first_bytes"])})
+        for told in facts["rejects"]
+    ]
+    judged.definitions = [
+        (_to_definition(told), [_to_point(point) for point in standing])
+        for told, standing in facts["definitions"]
+    ]
+    judged.unknown = [PointKey(*key) for key in facts["unknown"]]
+    judged.mine_events = [
+        MineEvent(**{**told, "event": EventPayload(**told["event"])})
+        for told in facts["mine_events"]
+    ]
+    judged.repeated = [FrameKey(*key) for key in facts["repeated"]]
+    judged.marks = facts["marks"]
+    judged.online = facts["online"]
+
+
+def _frame_key(key: FrameKey) -> list[Any]:
+    return [key.run, key.mine, key.boot, key.seq]
+
+
+def _frame(frame: Frame) -> list[Any]:
+    return [
+        *_frame_key(frame.key),
+        frame.channel,
+        frame.device_ms,
+        frame.arrived_us,
+        frame.judged_us,
+        frame.n_readings,
+        frame.first,
+    ]
+
+
+def _to_frame(told: list[Any]) -> Frame:
+    return Frame(FrameKey(*told[:4]), *told[4:])
+
+
+def _event(event: AlarmEvent) -> dict[str, Any]:
+    return {name: getattr(event, name) for name in _EVENT_FIELDS}
+
+
+def _to_event(told: dict[str, Any], book: PointBook) -> AlarmEvent:
+    row = -1
+    if told["row"] >= 0 and told["system"] is not None:
+        key = PointKey(told["mine"], told["system"], told["no"])
+        row = int(book.rows_by_key([key])[0])
+    return AlarmEvent(**{**told, "row": row})
+
+
+def _point(point: PointDef) -> dict[str, Any]:
+    return {name: getattr(point, name) for name in _POINT_FIELDS}
+
+
+def _to_point(told: dict[str, Any]) -> PointDef:
+    key, relations = PointKey(*told["key"]), tuple(told["relations"])
+    return PointDef(**{**told, "key": key, "relations": relations})
+
+
+def _definition(told: Definition) -> dict[str, Any]:
+    return {
+        "run": told.run,
+        "mine": asdict(told.mine),
+        "rev": told.rev,
+        "ts_ms": told.ts_ms,
+        "arrived_us": told.arrived_us,
+        "points": [_point(point) for point in told.points],
+        "refused": [[key, names] for key, names in told.refused.items()],
+    }
+
+
+def _to_definition(told: dict[str, Any]) -> Definition:
+    units = tuple(UnitDef(**unit) for unit in told["mine"]["units"])
+    refused = {PointKey(*key): tuple(names) for key, names in told["refused"]}
+    return Definition(
+        **{
+            **told,
+            "mine": MineDef(**{**told["mine"], "units": units}),
+            "points": tuple(_to_point(point) for point in told["points"]),
+            "refused": refused,
+        }
+    )

@@ -1,0 +1,229 @@
+"""The spool under kill -9, full disks and damaged files."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from io import FileIO
+from pathlib import Path
+
+import pytest
+
+from gasmon.pipeline.book import PointBook
+from gasmon.pipeline.spool import Spool, SpoolFull
+from tests.fix_pipeline import at
+from tests.fix_spool import Turns, seqs
+
+ROOT = Path(__file__).parents[3]
+KB, MB = 1024, 1024 * 1024
+
+
+def small(folder: Path, **sizes: int) -> Spool:
+    """A spool with a reserve that is quickly made."""
+    return Spool(folder, **({"reserve_bytes": MB, "segment_bytes": 64 * KB} | sizes))
+
+
+def drained(spool: Spool) -> list[int]:
+    """Drain everything; the frames in the order in which they came."""
+    found, book = [], PointBook()
+    while waiting := spool.oldest(book, 5):
+        found += [seq for turn in waiting for seq in seqs(turn.judged)]
+        spool.done(waiting[-1].id, at(10_000))
+    return found
+
+
+@pytest.mark.parametrize("after", [1, 7, 60, 150])
+def test_nothing_told_is_lost_by_kill_9(tmp_path: Path, after: int) -> None:
+    """All that the dead process reported is there, once and in order."""
+    told = 0
+    with subprocess.Popen(
+        [sys.executable, "-m", "tests.fix_spool", str(tmp_path)],
+        stdout=subprocess.PIPE,
+        cwd=ROOT,
+        text=True,
+    ) as child:
+        assert child.stdout is not None
+        for line in child.stdout:
+            told = int(line)
+            if told == after:
+                child.kill()
+    spool = small(tmp_path)
+    found = drained(spool)
+    # The last append may have been written and not been reported any more.
+    assert found == list(range(1, len(found) + 1))
+    assert told <= len(found) <= told + 1
+    assert spool.n_corrupt == 0
+    spool.close()
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 6 MB of its own."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    made = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=6m", "gasmon-test", str(folder)],
+        capture_output=True,
+        text=True,
+    )
+    if made.returncode != 0:
+        pytest.skip(f"NO FULL-DISK TEST: mounting a tmpfs needs root: {made.stderr}")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_on_a_full_disk_alarms_go_on(
+    disk: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Readings stop loudly, facts take the reserve; freed space brings them back."""
+    turns, spool = Turns(200), small(disk, segment_bytes=512 * KB)
+    ballast = disk / "somebody-elses-file"
+    ballast.write_bytes(b"x" * (2 * MB))
+    seq = 1
+    while turns.append(spool, seq):
+        seq += 1
+    assert "takes no readings any more" in caplog.text
+    assert "full" in caplog.text
+    for more in range(seq + 1, seq + 101):
+        assert not turns.append(spool, more)
+    ballast.unlink()
+    assert turns.append(spool, seq + 101), "there is room again"
+    spool.close()
+    spool = small(disk, segment_bytes=512 * KB)
+    assert not spool.readings_refused
+    events, found, lost = 0, [], 0
+    while waiting := spool.oldest(turns.live.book, 50):
+        for turn in waiting:
+            events += len(turn.judged.events)
+            lost += sum(r.n for r in turn.judged.rejects)
+            found += seqs(turn.judged)
+        spool.done(waiting[-1].id, at(5000))
+    assert found == [*range(1, seq), seq + 101]
+    assert lost == 101 * 200
+    assert events == 2 * (seq + 101)
+    assert spool.n_corrupt == 0
+    spool.close()
+
+
+def test_a_disk_without_one_free_block(disk: Path) -> None:
+    """When facts do not fit either it is an error, and what was stored stays."""
+    turns, spool = Turns(20), small(disk)
+    for seq in range(1, 31):
+        assert turns.append(spool, seq)
+    ballast = (disk / "somebody-elses-file").open("wb", 0)
+    with ballast, pytest.raises(OSError, match="No space left"):
+        fill(ballast)
+
+    def fill_the_rest() -> None:
+        for seq in range(31, 20_000):
+            turns.append(spool, seq)
+
+    with pytest.raises(SpoolFull, match="full"):
+        fill_the_rest()
+    n = spool.n_turns
+    assert n > 31, "the reserve held facts"
+    (disk / "somebody-elses-file").unlink()
+    spool.close()
+    spool = small(disk)
+    assert spool.n_turns == n
+    assert drained(spool)[:30] == list(range(1, 31))
+    spool.close()
+
+
+def fill(file: FileIO) -> None:
+    """Write until the disk is full."""
+    while True:
+        file.write(b"x" * 4096)
+
+
+def alter(path: Path, sql: str) -> None:
+    """Change a file of the spool behind its back."""
+    with sqlite3.connect(path) as db:
+        db.execute(sql)
+    db.close()
+
+
+def spooled(folder: Path, n: int = 60) -> list[Path]:
+    """A closed spool with n turns; its files."""
+    turns, spool = Turns(), small(folder)
+    for seq in range(1, n + 1):
+        turns.append(spool, seq)
+    spool.close()
+    return sorted(folder.glob("turns-*.sqlite"))
+
+
+def test_a_damaged_record_is_set_aside(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Damaged facts are skipped, damaged readings told as a reject; the rest goes."""
+    files = spooled(tmp_path)
+    alter(files[0], "UPDATE turn SET facts = substr(facts, 1, 30) WHERE id IN (1, 5)")
+    alter(files[0], "UPDATE turn SET readings = zeroblob(99) WHERE id = 3")
+    spool = small(tmp_path)
+    book, found, rejects = PointBook(), [], []
+    while waiting := spool.oldest(book, 4):
+        assert spool.oldest(book, 4), "asked twice, told once"
+        for turn in waiting:
+            found += seqs(turn.judged)
+            rejects += turn.judged.rejects
+        spool.done(waiting[-1].id, at(1000))
+    assert found == [n for n in range(1, 61) if n not in (1, 3, 5)]
+    assert [(r.reason, r.n) for r in rejects] == [("readings_lost", 40)]
+    assert "damaged: " in rejects[0].detail
+    assert spool.n_corrupt == 3
+    assert caplog.text.count("checksum") == 2
+    assert len((tmp_path / "corrupt-turn-000000000005.facts").read_bytes()) == 30
+    spool.close()
+
+
+def test_a_file_that_is_no_database_is_set_aside(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its turns are gone, loudly; those of the other files are drained."""
+    files = spooled(tmp_path)
+    assert len(files) > 2
+    files[1].write_bytes(b"not a database " * 4000)
+    first_of = [int(path.name[6:18]) for path in files]
+    spool = small(tmp_path)
+    assert "is damaged and was set aside" in caplog.text
+    assert spool.n_corrupt == 1
+    gone = set(range(first_of[1], first_of[2]))
+    assert drained(spool) == [n for n in range(1, 61) if n not in gone]
+    aside = tmp_path / f"{files[1].name}.corrupt"
+    assert aside.read_bytes().startswith(b"not a database")
+    spool.close()
+    small(tmp_path).close()
+
+
+def test_damaged_pages_cost_only_their_turns(tmp_path: Path) -> None:
+    """Nonsense in the middle of a file: no crash, no endless loop, kept for people."""
+    files = spooled(tmp_path)
+    with files[0].open("r+b") as file:
+        file.seek(5 * 4096)
+        file.write(os.urandom(3 * 4096))
+    spool = small(tmp_path)
+    found = drained(spool)
+    assert found == sorted(set(found))
+    assert set(range(int(files[1].name[6:18]), 61)) <= set(found)
+    assert spool.n_corrupt > 0
+    assert spool.n_turns == 0
+    spool.close()
+
+
+def test_a_newest_file_that_breaks_is_left(tmp_path: Path) -> None:
+    """The next turn goes whole into a new file, behind what the broken one had."""
+    turns, spool = Turns(), small(tmp_path, segment_bytes=MB)
+    for seq in range(1, 6):
+        turns.append(spool, seq)
+    (path,) = tmp_path.glob("turns-*.sqlite")
+    spool.close()
+    alter(path, "DROP TABLE point")
+    spool = small(tmp_path, segment_bytes=MB)
+    assert turns.append(spool, 6)
+    assert turns.append(spool, 7)
+    assert not spool.readings_refused
+    assert drained(spool) == list(range(1, 8))
+    spool.close()
