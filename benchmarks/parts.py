@@ -40,11 +40,12 @@ class Gasmon:
         """Start it; wait with :meth:`until_ready`.
 
         Args:
-            command: ``ingest``, ``api`` or ``serve``.
+            command: ``ingest``, ``duty``, ``api`` or ``serve``.
             settings: more of gasmon's settings, ``section.name`` → value.
         """
         self.port = free_port()
-        where = "ingest.health_port" if command == "ingest" else "api.port"
+        has_page = command in ("api", "serve")
+        where = "api.port" if has_page else f"{command}.health_port"
         told = {
             "mode": "test",
             "database.url": servers.database_url,
