@@ -16,6 +16,8 @@ from pathlib import Path
 from gasmon.pipeline.turns import EncodedTurn
 
 PREFIX, SUFFIX = "turns-", ".sqlite"
+LOGS = ("-wal", "-journal")
+"""What SQLite lays beside a file; the second only while the file is being made."""
 
 _SCHEMA = """
 BEGIN;
@@ -182,26 +184,28 @@ class Segment:
         """Delete the file and its log; its turns are drained."""
         self.close()
         self.path.unlink(missing_ok=True)
-        self._log_path.unlink(missing_ok=True)
+        for log in self._logs:
+            log.unlink(missing_ok=True)
         self.n_bytes = 0
 
     def set_aside(self) -> Path:
         """Rename what cannot be read, keeping every byte for a person."""
         self.close()
         aside = self.path.with_name(f"{self.path.name}.corrupt")
-        if self._log_path.exists():
-            self._log_path.replace(f"{aside}-wal")
+        for log, suffix in zip(self._logs, LOGS, strict=True):
+            if log.exists():
+                log.replace(f"{aside}{suffix}")
         if self.path.exists():
             self.path.replace(aside)
         return aside
 
     @property
-    def _log_path(self) -> Path:
-        return self.path.with_name(f"{self.path.name}-wal")
+    def _logs(self) -> list[Path]:
+        return [self.path.with_name(self.path.name + suffix) for suffix in LOGS]
 
     def _measure(self) -> None:
         self.n_bytes = sum(
-            path.stat().st_size for path in (self.path, self._log_path) if path.exists()
+            path.stat().st_size for path in (self.path, *self._logs) if path.exists()
         )
 
     def _open(self) -> sqlite3.Connection:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from gasmon.errors import DependencyError
 from gasmon.pipeline.segment import (
+    LOGS,
     PREFIX,
     SUFFIX,
     PointRow,
@@ -51,8 +52,10 @@ class Segments:
         for path, first in zip(paths, firsts, strict=True):
             if path.name.endswith(SUFFIX):
                 self._take_over(Segment(path, first))
-            elif not path.with_name(path.name.removesuffix("-wal")).exists():
-                path.unlink()  # the log of a file that was being deleted
+            elif path.name.endswith(LOGS):
+                name, _, _ = path.name.rpartition("-")
+                if not path.with_name(name).exists():
+                    path.unlink()  # the log of a file that was being deleted
         self._drop_drained()
 
     def _take_over(self, segment: Segment) -> None:
