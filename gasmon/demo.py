@@ -33,6 +33,9 @@ DATABASE_CAP_MB = 2048
 """Readings are dropped, oldest first, when the demo's database is larger [MB]. A city
 at one frame per 15 s writes about 8 GB a day."""
 
+SPOOL_CAP_MB = 512
+"""An hour or more of a city, should the demo's database be away [MB]."""
+
 BROKER_USERS = ("gasmon", "mines", "annunciator")
 
 
@@ -135,6 +138,8 @@ class Demo:
                 "mqtt.username": "gasmon",
                 "mqtt.password_file": str(password_file),
                 "mqtt.protocol": "3.1.1",
+                "ingest.spool_dir": str(self._dir / "spool"),
+                "ingest.spool_limit_mb": SPOOL_CAP_MB,
                 "api.port": self._options.port,
                 "storage.max_database_mb": self._options.max_database_mb,
             },

@@ -116,6 +116,16 @@ class IngestSettings(Section):
                 raise ValueError(f"there is no area {name!r}")
         return [known[name] for name in areas]
 
+    spool_dir: Path | None = Field(
+        None,
+        description="folder for judged turns while the database is away; none means "
+        "that frames wait at the broker and judging stops",
+    )
+    spool_limit_mb: int = Field(
+        8192,
+        ge=64,
+        description="largest spool: a day of a city at one frame per 5 s [MB]",
+    )
     gap_patience_s: float = Field(
         15.0,
         gt=0,

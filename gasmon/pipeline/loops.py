@@ -131,6 +131,7 @@ class IngestLoop:
         g("gasmon_gaps_open", "Gaps in frames that are asked for").follow(
             lambda: self._gaps.n_open
         )
+        self._watch_spool(metrics)
         g("gasmon_broker_connected", "1 while subscribed at the broker").follow(
             lambda: float(self.pump.connected)
         )
@@ -148,6 +149,26 @@ class IngestLoop:
             lambda: self._engine.n_late
         )
 
+    def _watch_spool(self, metrics: Metrics) -> None:
+        def turns() -> float:
+            spool = self._storing.spool
+            return 0.0 if spool is None else spool.n_turns
+
+        def size() -> float:
+            spool = self._storing.spool
+            return 0.0 if spool is None else spool.size_bytes
+
+        def refused() -> float:
+            spool = self._storing.spool
+            return 0.0 if spool is None else spool.n_refused
+
+        g = metrics.gauge
+        g("gasmon_spool_turns", "Turns that wait for the database").follow(turns)
+        g("gasmon_spool_bytes", "What they take on the disk").follow(size)
+        g("gasmon_spool_refused", "Readings the full spool did not take").follow(
+            refused
+        )
+
     # Life cycle, in order
 
     def start(self, broker_wait_s: float | None = None) -> None:
@@ -163,6 +184,9 @@ class IngestLoop:
         """
         conn = connect(self._settings.database)
         try:
+            points.ensure_areas(conn)
+            conn.commit()
+            self._storing.own(conn)
             self._restore(conn)
             self._storing.open(conn)
             self.pump.start(broker_wait_s)
@@ -185,8 +209,6 @@ class IngestLoop:
 
     def _restore(self, conn: Connection) -> None:
         """Know what the database knows."""
-        points.ensure_areas(conn)
-        conn.commit()
         restore(
             conn,
             self._book,
@@ -214,7 +236,7 @@ class IngestLoop:
         return {
             "broker": self._check_broker,
             "ingest": self._check_lag,
-            "persist": self._check_database,
+            "persist": self._storing.problem,
         }
 
     def _check_broker(self) -> str | None:
@@ -222,9 +244,6 @@ class IngestLoop:
             return None
         problem = self.pump.state.problem
         return str(problem) if problem else "not connected"
-
-    def _check_database(self) -> str | None:
-        return None if self._storing.database_ok else "the database is away"
 
     def _check_lag(self) -> str | None:
         if self.failure is not None:
@@ -341,12 +360,13 @@ class IngestLoop:
                 try:
                     judged = self._turns.get(timeout=0.2)
                 except Empty:
+                    self._storing.work()
                     continue
                 turn = merge([judged, *self._gathered(judged)])
                 if not self._storing.store(turn):
                     break
                 self.pump.ack(turn.packets)
-                self._storing.look_for_confirmations()
+                self._storing.work()
         finally:
             self._storing.close()
 

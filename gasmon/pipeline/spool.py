@@ -16,10 +16,10 @@ given up, readings are refused and the facts (alarms, definitions, rejects) go o
 the space that it held, until there is room for it again.
 """
 
-import fcntl
 import logging
 import os
 import sqlite3
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +36,9 @@ from gasmon.pipeline.segment import Segment, StoredTurn, is_full, is_transient
 from gasmon.pipeline.segments import Segments
 from gasmon.pipeline.turns import EncodedTurn, decode_turn, encode_turn
 from gasmon.points import PointKey
+
+if sys.platform != "win32":
+    import fcntl
 
 LIMIT_BYTES = 8 * 2**30
 """See the arithmetic above: a day of a city [bytes]."""
@@ -349,6 +352,8 @@ def _locked(folder: Path) -> int:
         handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
         raise ConfigError(f"spool {folder}: {error.strerror}") from None
+    if sys.platform == "win32":
+        return handle  # no such lock there; the area has one owner all the same
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
