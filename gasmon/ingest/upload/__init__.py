@@ -2,8 +2,8 @@
 
 ```
 bytes ─▶ cut ─▶ parse  ─▶ UploadFile ─▶ convert ─▶ Definition, items, newest events
-          │      ▲ rows, cells                      ▲
-          └───▶ fast  ─▶ ReadingFile (CDSS) ──────────┘   records ─▶ write ─▶ bytes
+          │      ▲ rows, cells             ▲
+          └───▶ fast  ─▶ ReadingFile ──────┘            records ─▶ write ─▶ bytes
 ```
 
 * `records`: the six types (CDDY, CDSS, YCBJ, TJSJ, FZDY, FZSS) as dataclasses.

@@ -179,10 +179,8 @@ class RecordReader:
             number: Of the record in its file, from 1.
             text: Without what surrounds it.
         """
-        parts = text.split(self._separator)
         names = self._names
-        if len(parts) > len(names) and not any(map(str.strip, parts[len(names) :])):
-            parts = parts[: len(names)]
+        parts = _without_tail(text.split(self._separator), len(names))
         if len(parts) != len(names):
             detail = f"{len(parts)} fields, {len(names)} belong to it"
             self._refusals.record(number, "", "field_count", detail, text, False)
@@ -196,3 +194,19 @@ class RecordReader:
                 number, refused.field, error.reason, error.detail, text, False
             )
             return None
+
+
+def _without_tail(parts: list[str], width: int) -> list[str]:
+    """Leave out empty fields behind the last one, which is a time in every type.
+
+    Without a time there, a separator too many further ahead may have shifted all
+    fields by one, and limits would be read as other limits.
+    """
+    if len(parts) > width and not any(map(str.strip, parts[width:])):
+        try:
+            ends_with_time = read_time(parts[width - 1]) is not None
+        except PayloadError:
+            ends_with_time = False
+        if ends_with_time:
+            return parts[:width]
+    return parts
