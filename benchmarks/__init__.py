@@ -3,6 +3,7 @@
     engine    readings judged per second, beside a bare gather, two compares, scatter
     ingest    readings per second from the broker to the commit, beside a bare COPY
     latency   publish to the alarm in a client's hand, beside the shortest such path
+    upload    records of upload files read per second, beside a bare str.split
 
 ``python -m benchmarks NAME [--json] [--quick]``; docs/benchmarks.md has the numbers.
 A machine is never quiet: what is compared is measured in turns within one run, and

@@ -345,14 +345,9 @@ def _token(where: Servers) -> str:
 def _listening(port: int, token: str, watch: Stopwatch) -> Iterator[None]:
     """A county platform: subscribes to everything, acknowledges what it gets."""
     url = f"ws://{LOOPBACK}:{port}/api/v1/stream/alarms"
-    socket = connect(
-        url,
-        subprotocols=[Subprotocol(SUBPROTOCOL)],
-        additional_headers={"Authorization": f"Bearer {token}"},
-    )
     subscribed = threading.Event()
 
-    def take(text: str | bytes) -> None:
+    def take(socket: ClientConnection, text: str | bytes) -> None:
         frame = json.loads(text)
         if frame["type"] == "event":
             body = frame["data"]
@@ -368,7 +363,14 @@ def _listening(port: int, token: str, watch: Stopwatch) -> Iterator[None]:
         elif frame["type"] == "snapshot":
             subscribed.set()
 
-    with _reading(socket, take):
+    with (
+        connect(
+            url,
+            subprotocols=[Subprotocol(SUBPROTOCOL)],
+            additional_headers={"Authorization": f"Bearer {token}"},
+        ) as socket,
+        _reading(socket, take),
+    ):
         if not subscribed.wait(PATIENCE_S):
             end = f"{socket.close_code} {socket.close_reason}"
             raise GasmonError(f"{url} did not answer the subscription ({end})")
@@ -377,25 +379,24 @@ def _listening(port: int, token: str, watch: Stopwatch) -> Iterator[None]:
 
 @contextmanager
 def _floor_listening(port: int, watch: Stopwatch) -> Iterator[None]:
-    socket = connect(f"ws://{LOOPBACK}:{port}", compression=None)
-
-    def take(message: str | bytes) -> None:
+    def take(_socket: ClientConnection, message: str | bytes) -> None:
         watch.end(message if isinstance(message, str) else message.decode())
 
-    with _reading(socket, take):
+    url = f"ws://{LOOPBACK}:{port}"
+    with connect(url, compression=None) as socket, _reading(socket, take):
         yield
 
 
 @contextmanager
 def _reading(
-    socket: ClientConnection, take: Callable[[str | bytes], None]
+    socket: ClientConnection, take: Callable[[ClientConnection, str | bytes], None]
 ) -> Iterator[None]:
     """Hand over every message from a thread of its own."""
 
     def read() -> None:
         try:
             for message in socket:
-                take(message)
+                take(socket, message)
         except ConnectionClosed:
             # What is missing then is noticed by whoever waits for it.
             pass
