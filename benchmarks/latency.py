@@ -13,7 +13,6 @@ import json
 import random
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -22,25 +21,21 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import ClientConnection, connect
-from websockets.typing import Subprotocol
 
 from benchmarks.floor import TOPIC
+from benchmarks.listeners import PATIENCE_S, Stopwatch, floor_listening, listening
 from benchmarks.parts import Gasmon, MadeCity, Publisher, publish_all
 from benchmarks.report import Report, significant, spread
 from benchmarks.servers import Servers, servers
 from gasmon.clock import SystemClock
-from gasmon.embedded.process import LOOPBACK, wait_for
+from gasmon.embedded.process import wait_for
 from gasmon.errors import GasmonError
-from gasmon.remote.frames import SUBPROTOCOL
 from gasmon.store import access
 from gasmon.store.db import connect as connect_database
-from gasmon.units import US_PER_MS, iso_us, parse_iso_us
+from gasmon.units import US_PER_MS, iso_us
 
 N_POINTS = 58
 CYCLE_S = 5.0
-PATIENCE_S = 30.0
 
 APART = ("ingest", "duty", "api")
 TOGETHER = ("serve",)
@@ -64,59 +59,6 @@ class Size:
 
 
 QUICK = Size(n_mines=20, load_s=5.0, n_bursts=2)
-
-
-@dataclass(frozen=True, slots=True)
-class Passage:
-    """One event's way, in wall time [µs UTC]; its commit is asked for later."""
-
-    published_us: int
-    arrived_us: int
-    decided_us: int
-    received_us: int
-    seq: int
-
-
-class Stopwatch:
-    """Times from publishing to arrival, by a name that both sides know."""
-
-    def __init__(self) -> None:
-        self._began: dict[str, int] = {}
-        self.took_ms: dict[str, float] = {}
-        self.passages: list[Passage] = []
-
-    def begin(self, name: str) -> None:
-        """It is published now."""
-        self._began[name] = time.perf_counter_ns()
-
-    def end(self, name: str) -> bool:
-        """It is in the client's hand; False when it was not waited for, or again."""
-        now_ns = time.perf_counter_ns()
-        began_ns = self._began.get(name)
-        if began_ns is not None and name not in self.took_ms:
-            self.took_ms[name] = (now_ns - began_ns) / 1e6
-            return True
-        return False
-
-    def forget(self) -> None:
-        """Begin a new sample."""
-        self._began.clear()
-        self.took_ms = {}
-        self.passages = []
-
-    @property
-    def missing(self) -> int:
-        """Published and not arrived."""
-        return len(self._began) - len(self.took_ms)
-
-    def settle(self, what: str) -> None:
-        """Wait until everything has arrived.
-
-        Raises:
-            GasmonError: something did not, so the times of the others mean nothing.
-        """
-        if not wait_for(lambda: self.missing == 0, PATIENCE_S):
-            raise GasmonError(f"{self.missing} of {what} did not arrive")
 
 
 @dataclass(slots=True)
@@ -195,8 +137,8 @@ def _measured(size: Size, commands: tuple[str, ...]) -> Report:
             publish_all(where.broker_port, city.definitions(now_us))
             rig = Rig(where, publisher, city, Stopwatch(), Stopwatch())
             with (
-                _listening(running[-1].port, token, rig.own),
-                _floor_listening(floor_port, rig.floor),
+                listening(running[-1].port, token, rig.own),
+                floor_listening(floor_port, rig.floor),
             ):
                 return _measure(size, rig, commands)
 
@@ -266,18 +208,6 @@ def _probe(size: Size, rig: Rig) -> None:
     rig.floor.settle("the messages of the floor")
 
 
-def _passage(frame: dict[str, Any], took_ms: float) -> Passage:
-    received_us = time.time_ns() // 1000
-    body = frame["data"]
-    return Passage(
-        published_us=received_us - round(took_ms * 1000),
-        arrived_us=parse_iso_us(body["arrived_at"]),
-        decided_us=parse_iso_us(body["decided_at"]),
-        received_us=received_us,
-        seq=frame["seq"],
-    )
-
-
 def _stages(rig: Rig) -> dict[str, Any]:
     """Where the time went, as far as the event itself and the database tell."""
     with psycopg.connect(rig.where.database_url) as conn:
@@ -339,75 +269,6 @@ def _token(where: Servers) -> str:
             mines=None,
             now_us=SystemClock().now_us(),
         )
-
-
-@contextmanager
-def _listening(port: int, token: str, watch: Stopwatch) -> Iterator[None]:
-    """A county platform: subscribes to everything, acknowledges what it gets."""
-    url = f"ws://{LOOPBACK}:{port}/api/v1/stream/alarms"
-    subscribed = threading.Event()
-
-    def take(socket: ClientConnection, text: str | bytes) -> None:
-        frame = json.loads(text)
-        if frame["type"] == "event":
-            body = frame["data"]
-            name = f"{body['mine']} {body['happened_at']}"
-            if watch.end(name):
-                watch.passages.append(_passage(frame, watch.took_ms[name]))
-            socket.send(json.dumps({"type": "ack", "seq": frame["seq"]}))
-        elif frame["type"] == "heartbeat":
-            socket.send('{"type":"heartbeat"}')
-        elif frame["type"] == "hello":
-            subscribe = {"type": "subscribe", "resume": None, "areas": None}
-            socket.send(json.dumps({**subscribe, "min_rank": 0}))
-        elif frame["type"] == "snapshot":
-            subscribed.set()
-
-    with (
-        connect(
-            url,
-            subprotocols=[Subprotocol(SUBPROTOCOL)],
-            additional_headers={"Authorization": f"Bearer {token}"},
-        ) as socket,
-        _reading(socket, take),
-    ):
-        if not subscribed.wait(PATIENCE_S):
-            end = f"{socket.close_code} {socket.close_reason}"
-            raise GasmonError(f"{url} did not answer the subscription ({end})")
-        yield
-
-
-@contextmanager
-def _floor_listening(port: int, watch: Stopwatch) -> Iterator[None]:
-    def take(_socket: ClientConnection, message: str | bytes) -> None:
-        watch.end(message if isinstance(message, str) else message.decode())
-
-    url = f"ws://{LOOPBACK}:{port}"
-    with connect(url, compression=None) as socket, _reading(socket, take):
-        yield
-
-
-@contextmanager
-def _reading(
-    socket: ClientConnection, take: Callable[[ClientConnection, str | bytes], None]
-) -> Iterator[None]:
-    """Hand over every message from a thread of its own."""
-
-    def read() -> None:
-        try:
-            for message in socket:
-                take(socket, message)
-        except ConnectionClosed:
-            # What is missing then is noticed by whoever waits for it.
-            pass
-
-    thread = threading.Thread(target=read, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        socket.close()
-        thread.join(PATIENCE_S)
 
 
 @contextmanager

@@ -15,10 +15,18 @@ import numpy as np
 import psycopg
 from numpy.typing import NDArray
 
-from gasmon.batch import Float64, Frame, Int32, Int64, ReadingBatch, Reject
+from gasmon.batch import Frame, Int32, ReadingBatch, Reject
 from gasmon.store.db import Connection
 from gasmon.store.pgcopy import encode_copy
-from gasmon.units import iso_us, to_datetime
+from gasmon.store.refused import (
+    Second,
+    Source,
+    contradiction,
+    frame_reject,
+    name_points,
+    poisoned,
+)
+from gasmon.units import to_datetime
 
 Index = NDArray[np.intp]
 
@@ -58,36 +66,13 @@ class StoreResult:
     rejects: list[Reject] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class _Source:
-    """The arrays of one batch, by the names of the table's columns."""
-
-    run: int
-    point_id: Int32
-    value: Float64
-    at_us: Int64
-    arrived_us: Int64
-    state: Int32
-
-
-@dataclass(frozen=True, slots=True)
-class _Second:
-    """A reading that came although its key was taken."""
-
-    point_id: int
-    at_us: int
-    arrived_us: int
-    kept: tuple[float | None, int]
-    came: tuple[float | None, int]
-
-
 @dataclass(slots=True)
 class _Tally:
     """Sums while a batch is being stored."""
 
     stored: int = 0
     duplicates: int = 0
-    seconds: list[_Second] = field(default_factory=list)
+    seconds: list[Second] = field(default_factory=list)
     poisoned: list[tuple[int, str]] = field(default_factory=list)
 
 
@@ -144,35 +129,35 @@ def copy_readings(
     return _result(conn, source, tally, 0, [])
 
 
-def _source(run: int, point_id: Int32, batch: ReadingBatch) -> _Source:
-    return _Source(
+def _source(run: int, point_id: Int32, batch: ReadingBatch) -> Source:
+    return Source(
         run, point_id, batch.value, batch.at_us, batch.arrived_us, batch.state
     )
 
 
 def _result(
     conn: Connection,
-    source: _Source,
+    source: Source,
     tally: _Tally,
     n_frames: int,
     refused: list[Reject],
 ) -> StoreResult:
-    named = _name_points(
+    named = name_points(
         conn,
         {s.point_id for s in tally.seconds}
         | {int(source.point_id[i]) for i, _ in tally.poisoned},
     )
-    refused += [_poison(source, i, why, named) for i, why in tally.poisoned]
+    refused += [poisoned(source, i, why, named) for i, why in tally.poisoned]
     return StoreResult(
         n_frames=n_frames,
         n_readings=tally.stored,
         n_duplicates=tally.duplicates,
-        contradictions=[_contradiction(source.run, s, named) for s in tally.seconds],
+        contradictions=[contradiction(source.run, s, named) for s in tally.seconds],
         rejects=refused,
     )
 
 
-def _copy(conn: Connection, table: str, source: _Source, index: Index) -> None:
+def _copy(conn: Connection, table: str, source: Source, index: Index) -> None:
     stream = encode_copy(
         source.run,
         source.point_id[index],
@@ -186,7 +171,7 @@ def _copy(conn: Connection, table: str, source: _Source, index: Index) -> None:
         copy.write(stream)
 
 
-def _without_repeats(source: _Source, tally: _Tally) -> Index:
+def _without_repeats(source: Source, tally: _Tally) -> Index:
     """Keep the first of each (point, time) of the batch; tally the others.
 
     Returns:
@@ -206,7 +191,7 @@ def _without_repeats(source: _Source, tally: _Tally) -> Index:
         pair = _reading(source, kept), _reading(source, came)
         if pair[0] != pair[1]:
             tally.seconds.append(
-                _Second(
+                Second(
                     int(source.point_id[came]),
                     int(source.at_us[came]),
                     int(source.arrived_us[came]),
@@ -217,13 +202,13 @@ def _without_repeats(source: _Source, tally: _Tally) -> Index:
     return order[~repeated]
 
 
-def _reading(source: _Source, i: int) -> tuple[float | None, int]:
+def _reading(source: Source, i: int) -> tuple[float | None, int]:
     value = float(source.value[i])
     return None if np.isnan(value) else value, int(source.state[i])
 
 
 def _store_or_bisect(
-    conn: Connection, source: _Source, index: Index, tally: _Tally
+    conn: Connection, source: Source, index: Index, tally: _Tally
 ) -> None:
     """Store rows; cut them in halves when one of them poisons the rest.
 
@@ -242,7 +227,7 @@ def _store_or_bisect(
                 waiting += [part[len(part) // 2 :], part[: len(part) // 2]]
 
 
-def _store(conn: Connection, source: _Source, index: Index, tally: _Tally) -> None:
+def _store(conn: Connection, source: Source, index: Index, tally: _Tally) -> None:
     try:
         with conn.transaction():
             _copy(conn, "reading", source, index)
@@ -256,8 +241,8 @@ def _store(conn: Connection, source: _Source, index: Index, tally: _Tally) -> No
 
 
 def _store_staged(
-    conn: Connection, source: _Source, index: Index
-) -> tuple[int, list[_Second]]:
+    conn: Connection, source: Source, index: Index
+) -> tuple[int, list[Second]]:
     """Insert what is not stored yet and find what is stored with another value."""
     conn.execute(
         "CREATE TEMP TABLE IF NOT EXISTS reading_staging (at timestamptz,"
@@ -288,7 +273,7 @@ def _store_staged(
     ).fetchall()
     found = cast(list[tuple[int, int, int, float | None, int, float | None, int]], rows)
     return inserted, [
-        _Second(point, at_us, arrived, kept=(v0, s0), came=(v1, s1))
+        Second(point, at_us, arrived, kept=(v0, s0), came=(v1, s1))
         for point, at_us, arrived, v0, s0, v1, s1 in found
     ]
 
@@ -310,7 +295,7 @@ def _store_frames(
                 stored += insert_frames(conn, run, part).rowcount
         except REFUSALS as error:
             if len(part) == 1:
-                refused.append(_frame_reject(part[0], error))
+                refused.append(frame_reject(part[0], error))
             else:
                 waiting += [part[len(part) // 2 :], part[: len(part) // 2]]
     return stored, refused
@@ -358,68 +343,3 @@ def _bound(time_us: int, instead: str) -> str:
         return to_datetime(time_us).isoformat()
     except OverflowError:
         return instead
-
-
-def _when(time_us: int) -> str:
-    try:
-        return iso_us(time_us)
-    except OverflowError:
-        return f"{time_us} µs"
-
-
-def _name_points(conn: Connection, point_ids: set[int]) -> dict[int, tuple[str, str]]:
-    """Mine code and full name of points, for messages."""
-    if not point_ids:
-        return {}
-    rows = conn.execute(
-        "SELECT p.point_id, m.code, m.code || '-' || p.system || '-' || p.no"
-        " FROM point p JOIN mine m USING (mine_id) WHERE p.point_id = ANY(%s)",
-        (sorted(point_ids),),
-    ).fetchall()
-    return {row[0]: (row[1], row[2]) for row in cast(list[tuple[int, str, str]], rows)}
-
-
-def _contradiction(
-    run: int, second: _Second, named: dict[int, tuple[str, str]]
-) -> Reject:
-    mine, name = named.get(second.point_id, (None, f"point {second.point_id}"))
-    (value_0, state_0), (value_1, state_1) = second.kept, second.came
-    detail = (
-        f"{name} at {_when(second.at_us)}: stored {value_0} (state {state_0}), "
-        f"came again as {value_1} (state {state_1}); the first is kept"
-    )
-    return _reject("contradiction", detail, mine, run, second.arrived_us)
-
-
-def _poison(
-    source: _Source, i: int, why: str, named: dict[int, tuple[str, str]]
-) -> Reject:
-    mine, name = named.get(int(source.point_id[i]), (None, "no known point"))
-    detail = (
-        f"{name} (point_id {source.point_id[i]}, value {source.value[i]}, "
-        f"at_us {source.at_us[i]}, state {source.state[i]}): {why}"
-    )
-    arrived_us = int(source.arrived_us[i])
-    return _reject("not_storable", detail, mine, source.run, arrived_us)
-
-
-def _frame_reject(frame: Frame, error: Exception) -> Reject:
-    key = frame.key
-    detail = f"frame {key.boot}/{key.seq} of {key.mine}: {error}".splitlines()[0]
-    return _reject("not_storable", detail, key.mine, key.run, frame.arrived_us)
-
-
-def _reject(
-    reason: str, detail: str, mine: str | None, run: int, arrived_us: int
-) -> Reject:
-    return Reject(
-        reason=reason,
-        detail=detail,
-        topic="",
-        mine=mine,
-        run=run,
-        arrived_us=arrived_us,
-        first_bytes=b"",
-        size=0,
-        where="store",
-    )
