@@ -305,7 +305,10 @@ def test_rejects_are_kept(conn: db.Connection) -> None:
 
 
 def test_latest_values(conn: db.Connection) -> None:
-    """One row per mine, packed and unpacked alike, with a rising seq."""
+    """One row per mine, packed and unpacked alike, with a rising seq.
+
+    Silence takes nothing from what is known of the newest frame.
+    """
     packed = np.zeros(2, latest.LATEST_DTYPE)
     packed["point_id"] = [1, 2]
     packed["value"] = [0.5, np.nan]
@@ -320,8 +323,8 @@ def test_latest_values(conn: db.Connection) -> None:
     latest.upsert_latest(conn, 0, [lost])
     conn.commit()
     assert latest.load_latest(conn, 0)[MINE][0] > seq
-    row = conn.execute("SELECT online, boot, judged_at FROM mine_latest").fetchone()
-    assert row == (False, None, None)
+    row = conn.execute("SELECT online, boot, frame_seq FROM mine_latest").fetchone()
+    assert row == (False, "b1", 7)
 
 
 def test_clock_marks(conn: db.Connection) -> None:
