@@ -38,3 +38,6 @@ LINK_BREAK = "link_break"
 """A mine that is not heard of; its subject is the mine."""
 
 ALL_KINDS = (*POINT_KINDS, LINK_BREAK)
+
+FORECAST_KIND = "forecast"
+"""A pre-warning (forecast.py): ungraded always, so no level row of a rule file."""
