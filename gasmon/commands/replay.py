@@ -17,10 +17,12 @@ from typing import Any
 
 from gasmon.alarms.engine import AlarmEngine, Patience
 from gasmon.alarms.events import AlarmEvent
+from gasmon.alarms.forecast import ForecastEngine
 from gasmon.alarms.rules import RuleSet, default_rules, parse_rules
 from gasmon.batch import Packet
 from gasmon.commands.publish import add_flags as add_publish_flags
 from gasmon.commands.publish import publish
+from gasmon.commands.score import parse_scores, print_board, scoreboard
 from gasmon.commands.series import (
     DEFAULT_MINE,
     SILENCE_FLOOR_US,
@@ -42,6 +44,7 @@ from gasmon.units import US_PER_MS, US_PER_S, iso_us, parse_iso_us
 
 CHUNK_ROWS = 512
 BOOT = "replay"
+MAX_BUDGET = 1000
 
 
 def add_parser(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
@@ -66,6 +69,20 @@ def add_parser(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
         "--until", metavar="ISO|SECONDS", help="stop before rows of this time"
     )
     parser.add_argument("--mine", default=DEFAULT_MINE, metavar="CODE")
+    parser.add_argument(
+        "--score",
+        action="append",
+        default=[],
+        metavar="POINT=LIMIT",
+        help="measure the forecast of this limit beside its baselines",
+    )
+    parser.add_argument(
+        "--budget",
+        type=float,
+        default=1.0,
+        metavar="N",
+        help="false pre-warnings a day that each point may have (default 1)",
+    )
     add_publish_flags(parser)
 
 
@@ -93,14 +110,25 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     until_us = _until(args.until, start_us) if args.until else None
     if not (len(args.mine) == 12 and args.mine.isdigit() and args.mine.isascii()):
         raise ConfigError(f"--mine {args.mine}: 12 digits are wanted")
+    if not 0 < args.budget <= MAX_BUDGET:
+        raise ConfigError(f"--budget {args.budget:g}: 0 to {MAX_BUDGET} is wanted")
+    scored = parse_scores(args.score, args.mine, columns)
     if args.publish:
         return publish(args, settings, series, columns, until_us)
     patience_us = max(SILENCE_FLOOR_US, 3 * usual_step_us(_some_times(series)))
     patience = Patience(point_us=patience_us, mine_us=patience_us)
-    told = replay(series, columns, rules, args.mine, until_us, patience)
+    forecast = ForecastEngine(rules, per_day=args.budget, per_mine=False, scored=scored)
+    tally = Tally(series)
+    told = replay(
+        series, columns, rules, args.mine, until_us, patience, forecast, tally
+    )
     for line in told:
         sys.stdout.write(line + "\n")
     sys.stdout.flush()
+    board = scoreboard(forecast)
+    tally.finish({"score": board} if args.score and args.json else {})
+    if args.score and not args.json:
+        print_board(board)
     return 0
 
 
@@ -188,13 +216,15 @@ def replay(
     mine: str,
     until_us: int | None,
     patience: Patience,
+    forecast: ForecastEngine,
+    tally: "Tally",
 ) -> Iterator[str]:
     """Run a series and yield its events as JSON, in the order of decision."""
     book = PointBook()
     mine_def, points = definitions(mine, columns)
     book.load((mine_def,), points)
     evaluator = Evaluator(book, AlarmEngine(rules, patience), SeenFrames())
-    narrator, tally = Narrator(book), Tally(series)
+    narrator = Narrator(book)
     gap_us = min(patience.point_us, patience.mine_us)
     for chunk in chunks(series, until_us, gap_us):
         packets = tally.take(chunk, mine)
@@ -203,9 +233,12 @@ def replay(
         yield from map(narrator.tell, judged.events)
         tally.add(judged)
         judged = evaluator.evaluate(packets, now_us=chunk[-1].at_us)
+        if forecast.table is not book.table:
+            forecast.adopt(book.table)
+        for batch in judged.batches:
+            judged.events += forecast.tick(batch, chunk[-1].at_us)
         yield from map(narrator.tell, judged.events)
         tally.add(judged)
-    tally.finish()
 
 
 def chunks(
@@ -265,8 +298,8 @@ class Tally:
                 f"\r{share:4.0%} {self._n_readings:,} readings", end="", file=sys.stderr
             )
 
-    def finish(self) -> None:
-        """Print the summary to stderr."""
+    def finish(self, more: dict[str, Any]) -> None:
+        """Print the summary to stderr, with what there is more to say."""
         if sys.stderr.isatty():
             print(file=sys.stderr)
         took_s = time.monotonic() - self._started_s
@@ -283,5 +316,6 @@ class Tally:
             "first_bad_time": self._series.first_bad or None,
             "seconds": round(took_s, 3),
             "readings_per_s": round(self._n_readings / max(took_s, 1e-9)),
+            **more,
         }
         print(json.dumps(summary, ensure_ascii=False, indent=1), file=sys.stderr)
