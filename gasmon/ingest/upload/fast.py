@@ -75,6 +75,18 @@ class _Memory(dict[str, Any]):
     def __init__(self, read: Callable[[str], Any]) -> None:
         super().__init__()
         self._read = read
+        self._texts: list[str] = []
+        self._values: list[Any] = []
+
+    def column(self, texts: list[str]) -> list[Any]:
+        """Return what each text means; do not change the list.
+
+        The same points come in the same order each cycle, and comparing texts is
+        cheaper than looking each of them up.
+        """
+        if texts != self._texts:
+            self._texts, self._values = texts, list(map(self.__getitem__, texts))
+        return self._values
 
     def __missing__(self, text: str) -> Any:
         try:
@@ -87,12 +99,11 @@ class _Memory(dict[str, Any]):
 
 def _memories(profile: Profile, mine: str | None) -> tuple[_Memory, ...]:
     """Return one memory per field, in the order of the file."""
-    text = _Memory(read_text)
     return (
         _Memory(lambda code: read_code(code, mine)),
-        *(text, text),
+        *(_Memory(read_text), _Memory(read_text)),
         _Memory(read_number),
-        text,
+        _Memory(read_text),
         _Memory(state_reader(profile)),
         _Memory(read_time),
     )
@@ -165,18 +176,17 @@ class _Columns:
             blank = separator * (WIDTH - 1)
             records = [blank if i in odd else r for i, r in enumerate(records)]
         parts = separator.join(records).split(separator) if n else []
-        columns = [
-            list(map(memory.__getitem__, parts[k::WIDTH]))
-            for k, memory in enumerate(memories)
-        ]
+        columns = [memory.column(parts[k::WIDTH]) for k, memory in enumerate(memories)]
         for column in columns:
             if None in column:
                 odd.update(i for i, value in enumerate(column) if value is None)
         self._odd = sorted(odd)
         self.codes: Sequence[PointCode] = columns[0]
-        for k, default in ((3, nan), (5, 0), (6, NO_TIME_US)):
-            for i in self._odd:
-                columns[k][i] = default
+        if odd:
+            for k, default in ((3, nan), (5, 0), (6, NO_TIME_US)):
+                columns[k] = list(columns[k])
+                for i in self._odd:
+                    columns[k][i] = default
         self.value = np.array(columns[3], np.float64)
         self.state = np.array(columns[5], np.int32)
         self.at_us = np.array(columns[6], np.int64)
