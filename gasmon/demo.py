@@ -8,6 +8,7 @@ alone.
 import json
 import os
 import secrets
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -20,7 +21,7 @@ from gasmon import domain
 from gasmon.clock import SystemClock
 from gasmon.embedded.broker import EmbeddedBroker
 from gasmon.embedded.postgres import EmbeddedPostgres
-from gasmon.embedded.process import require_free_port
+from gasmon.embedded.process import require_free_port, stop_orphan
 from gasmon.embedded.users import city_users
 from gasmon.errors import DependencyError
 from gasmon.settings import Settings, load
@@ -253,6 +254,7 @@ class Demo:
             *self._selection(),
             *incidents,
         ]
+        self._stop_orphan()
         with (self._dir / "simulator.log").open("ab") as log:
             self._simulator = subprocess.Popen(
                 command,
@@ -262,6 +264,19 @@ class Demo:
                 # Ctrl-C is for us; we end the city before its broker.
                 start_new_session=True,
             )
+        self._pid_path.write_text(str(self._simulator.pid), "ascii")
+
+    @property
+    def _pid_path(self) -> Path:
+        return self._dir / "simulator.pid"
+
+    def _stop_orphan(self) -> None:
+        """Stop the city of a demo that was killed; it would go on for ever."""
+        try:
+            pid = int(self._pid_path.read_text("ascii"))
+        except (OSError, ValueError):
+            return
+        stop_orphan(pid, str(self._dir / "mines-password"), number=signal.SIGTERM)
 
     def until_simulator_ends(self) -> str | None:
         """Wait for the simulated city; says why it ended, None when we ended it."""

@@ -258,10 +258,14 @@ def test_ctrl_c_ends_everything_and_a_second_start_finds_its_data(
 def test_a_killed_demo_starts_again(demo: RunningDemo) -> None:
     """After kill -9 the next start cleans up what was left and goes on."""
     assert demo.process is not None
+    left = children_of(demo.process)
     os.kill(demo.process.pid, signal.SIGKILL)
     demo.process.wait(10)
 
     demo.start()
+
+    _, alive = psutil.wait_procs(left, timeout=15)
+    assert alive == [], "database, broker and city of the killed one are gone"
 
     assert demo.get("/mines")["items"]
     raised = demo.get("/alarms?state=open&kind=over_limit")["items"]
