@@ -48,6 +48,11 @@ class DatabaseSettings(Section):
     statement_timeout_s: float = Field(
         15.0, gt=0, description="longest query of the api [s]"
     )
+    write_timeout_s: float = Field(
+        10.0,
+        gt=0,
+        description="a write of ingest that takes longer is cut off and spooled [s]",
+    )
 
 
 class MqttSettings(Section):
@@ -116,6 +121,11 @@ class IngestSettings(Section):
                 raise ValueError(f"there is no area {name!r}")
         return [known[name] for name in areas]
 
+    standby: bool = Field(
+        False,
+        description="wait while another process owns our areas, and take over when it "
+        "is gone; false refuses to start",
+    )
     spool_dir: Path | None = Field(
         None,
         description="folder for judged turns while the database is away; none means "
@@ -153,6 +163,12 @@ class EngineSettings(Section):
     )
     mine_stale_after_s: float = Field(
         60.0, gt=0, description="a mine is silent after this [s]"
+    )
+    snapshot_interval_s: float = Field(
+        120.0,
+        gt=0,
+        description="how often the engine's memory is stored; a restart judges again "
+        "what came since [s]",
     )
     calibration_honoured_s: float = Field(
         1800.0,

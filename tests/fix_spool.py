@@ -32,7 +32,7 @@ class Turns:
         """Judge a frame and spool it; whether its readings were stored."""
         judged = self.take(seq)
         now_us = at(seq if second is None else second)
-        appended = spool.append(judged, self.live.book.table.keys, now_us)
+        appended = spool.append(judged, self.live.book.table, now_us)
         return appended.stored_readings
 
 

@@ -11,8 +11,8 @@ from gasmon.commands.running import (
     make_ingest,
     patiently,
     require_schema,
+    run_ingest,
     serve_health,
-    watch,
 )
 from gasmon.settings import Settings
 from gasmon.telemetry import Metrics
@@ -34,13 +34,12 @@ async def _run(settings: Settings) -> int:
     stop, metrics = Stop(), Metrics()
     ingest = make_ingest(settings, SystemClock(), metrics)
     await patiently("ingest", lambda: require_schema(settings))
-    await patiently("ingest", ingest.start)
     checks = {"database": database_check(settings), **ingest.checks()}
     port = settings.ingest.health_port
     try:
         await asyncio.gather(
             serve_health(settings, port, checks, metrics, stop.event),
-            watch(ingest, stop.event),
+            run_ingest("ingest", ingest, stop.event),
         )
     finally:
         await asyncio.to_thread(ingest.stop)

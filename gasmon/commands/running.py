@@ -9,6 +9,7 @@ import socket
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
+from typing import TypeVar
 
 import uvicorn
 
@@ -57,8 +58,11 @@ def require_schema(settings: Settings) -> None:
         )
 
 
-async def patiently(what: str, attempt: Callable[[], None]) -> None:
-    """Try something that needs a database until it is there.
+T = TypeVar("T")
+
+
+async def patiently(what: str, attempt: Callable[[], T]) -> T:
+    """Try something that needs a database until it is there; returns what it gave.
 
     Raises:
         DependencyError: still not there after START_PATIENCE_S.
@@ -74,6 +78,7 @@ async def patiently(what: str, attempt: Callable[[], None]) -> None:
             log.warning("%s waits: %s", what, error)
             await asyncio.sleep(wait_s)
             waited += wait_s
+    raise AssertionError("unreachable")
 
 
 def make_ingest(settings: Settings, clock: Clock, metrics: Metrics) -> IngestLoop:
@@ -197,6 +202,25 @@ async def serve_health(
         lifespan="off",
     )
     await serve_until(config, stop)
+
+
+async def run_ingest(what: str, ingest: IngestLoop, stop: asyncio.Event) -> None:
+    """Start, perhaps after standing by, then watch until the end.
+
+    Raises:
+        GasmonError: it cannot start; ``stop`` is set then.
+    """
+    ending = asyncio.create_task(stop.wait(), name="gasmon[ending]")
+    starting = asyncio.create_task(patiently(what, ingest.start), name="gasmon[start]")
+    try:
+        await asyncio.wait((ending, starting), return_when=asyncio.FIRST_COMPLETED)
+        if not starting.done():
+            ingest.give_up()
+        if await starting:
+            await watch(ingest, stop)
+    finally:
+        ending.cancel()
+        stop.set()
 
 
 async def watch(ingest: IngestLoop, stop: asyncio.Event) -> None:

@@ -16,6 +16,7 @@ from gasmon.commands.running import (
     make_ingest,
     patiently,
     require_schema,
+    run_ingest,
     serve_until,
     watch,
 )
@@ -67,7 +68,8 @@ async def serve(
     app = create_app(
         settings, metrics, clock, checks={**ingest.checks(), **duty.checks()}
     )
-    await patiently("serve", ingest.start)
+    if not settings.ingest.standby:
+        await patiently("serve", ingest.start)
     duty.start()
     ended = asyncio.Event()
 
@@ -76,10 +78,15 @@ async def serve(
         await asyncio.to_thread(before_stop)
         ended.set()
 
+    if settings.ingest.standby:
+        # Pages are shown meanwhile.
+        ingesting = run_ingest("serve", ingest, stop.event)
+    else:
+        ingesting = watch(ingest, stop.event)
     try:
         await asyncio.gather(
             serve_until(uvicorn_config(app, settings), ended, on_ready),
-            watch(ingest, stop.event),
+            ingesting,
             end_in_order(),
         )
     finally:

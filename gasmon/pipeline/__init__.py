@@ -2,8 +2,14 @@
 
     book.py       which row a point has; definitions and provisional points
     evaluate.py   packets → decode → engine → what there is to store and to tell
+    judging.py    turns of it; one bad packet is tried alone (suspects.py)
     persist.py    one transaction: readings, rejects, alarms, journal, outbox
+    storing.py    turns in order into the database, else into the spool
+    line.py       the connections to the database: one owns, one writes
+    spool.py      judged turns on the local disk (turns.py: as bytes)
+    starting.py   what was, from the database and the spool (recover.py, restore.py)
     annunciate.py what is raised now, on a retained topic, without a database
+    voice.py      what is said over the broker after each turn
     loops.py      the two threads, the queue between them, acknowledgement
 
 The verdict never waits for the disk, no event is told before it is stored, and the

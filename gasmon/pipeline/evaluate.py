@@ -1,7 +1,7 @@
 """Evaluate: packets in, verdicts out, without a disk and without a clock.
 
-The same steps serve live frames, a replay of a file and (later) the frames stored
-before a restart: decode, adopt what mines define, judge.
+The same steps serve live frames and a replay of a file: decode, adopt what mines
+define, judge. What the engine was given is kept beside what came of it.
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,6 +11,8 @@ from gasmon.alarms.engine import AlarmEngine
 from gasmon.alarms.events import AlarmEvent
 from gasmon.alarms.quiet import QuietTable
 from gasmon.alarms.silence import Sign
+from gasmon.alarms.snapshot import dump
+from gasmon.alarms.steps import Step
 from gasmon.batch import Frame, FrameKey, Packet, ReadingBatch, Reject
 from gasmon.ingest.clocks import MineClocks
 from gasmon.ingest.decode import (
@@ -36,6 +38,22 @@ from gasmon.units import US_PER_MS
 _CONTROL = ("/state", "/points")
 
 
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What an engine remembered (``alarms.snapshot.dump``).
+
+    Attributes:
+        step: the last step that is in it.
+        taken_us: when it was taken [µs UTC].
+        n_points: points in it.
+    """
+
+    step: int
+    taken_us: int
+    n_points: int
+    body: bytes
+
+
 @dataclass(slots=True)
 class Judged:
     """Everything that one turn found out, in order; what persist stores.
@@ -48,6 +66,8 @@ class Judged:
         newest: newest accepted frame of each mine that sent one.
         online: mines of which was learned whether they are heard.
         latest: what is known now of each mine in ``online``.
+        steps: what the engine was given, in order, to be given again after a restart.
+        snapshot: what the engine remembered after the last step, now and then.
     """
 
     packets: Sequence[Packet] = ()
@@ -63,6 +83,8 @@ class Judged:
     newest: dict[str, Frame] = field(default_factory=dict)
     online: dict[str, bool] = field(default_factory=dict)
     latest: list[LatestPoints] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
+    snapshot: Snapshot | None = None
 
     @property
     def n_readings(self) -> int:
@@ -77,6 +99,7 @@ class Evaluator:
         book: the points; ``engine`` what judges them; ``seen`` which frames came.
         boots: the present boot of each mine, as far as it told.
         clocks: corrections of gateways' clocks.
+        step: number of the last step that was given to the engine.
     """
 
     def __init__(
@@ -91,6 +114,7 @@ class Evaluator:
         self.seen = seen
         self.boots: dict[str, str] = {}
         self.clocks = MineClocks()
+        self.step = 0
         self._limits = limits or DecodeLimits()
         self._layouts = Layouts(self._limits.lowest)
 
@@ -118,11 +142,11 @@ class Evaluator:
         for control, data in stretches(self._of_our_run(packets, judged)):
             signs = self._control(self._decode(control), judged, now_us)
             decoded = self._decode(data)
-            self._adopt(now_us)
+            self.adopt(now_us)
             signs += self._empty_frames(decoded)
             self._tick(decoded.batch, (), signs, quiet, now_us, judged)
             self._collect(decoded, judged)
-        self._adopt(now_us)
+        self.adopt(now_us)
         if marks:
             self._tick(ReadingBatch.empty(), marks, (), quiet, now_us, judged)
         for event in judged.events:
@@ -134,6 +158,11 @@ class Evaluator:
             if (points := latest_points(self.book, self.engine.state, mine))
         ]
         return judged
+
+    def snapshot(self, now_us: int) -> Snapshot:
+        """What the engine remembers now."""
+        n_points = self.engine.table.n
+        return Snapshot(self.step, now_us, n_points, dump(self.engine))
 
     def _of_our_run(
         self, packets: Sequence[Packet], judged: Judged
@@ -171,7 +200,8 @@ class Evaluator:
             is_new=self.seen.is_new,
         )
 
-    def _adopt(self, now_us: int) -> None:
+    def adopt(self, now_us: int) -> None:
+        """Let the engine know what is new in the book."""
         fresh = self.book.fresh()
         if fresh or self.book.table is not self.engine.table:
             self.engine.adopt(self.book.table, fresh, now_us)
@@ -185,6 +215,10 @@ class Evaluator:
         now_us: int,
         judged: Judged,
     ) -> None:
+        if not (batch.n or signs or marks):
+            return
+        self.step += 1
+        judged.steps.append(Step(self.step, batch, tuple(signs), tuple(marks)))
         judged.events += self.engine.tick(
             batch, now_us=now_us, marks=marks, signs=signs, quiet=quiet
         )
@@ -200,7 +234,7 @@ class Evaluator:
             self._layouts.forget(definition.mine.code)
             if standing:
                 judged.definitions.append((definition, standing))
-        self._adopt(now_us)
+        self.adopt(now_us)
         signs = [sign for state in decoded.states for sign in self._sign(state, judged)]
         return signs
 
@@ -242,14 +276,24 @@ class Evaluator:
             if frame.n_readings == 0 and frame.key.mine in index
         ]
 
+    def know(self, judged: Judged) -> None:
+        """Take over what a turn, judged by a former process, says of frames."""
+        for batch in judged.batches:
+            for frame in batch.frames:
+                self._note(frame)
+
+    def _note(self, frame: Frame) -> None:
+        # A time ahead of its arrival would make all frames of these numbers with
+        # true times look like repeats, and a repeat is not read.
+        arrived_ms = frame.arrived_us // US_PER_MS
+        self.seen.add(frame.key, min(frame.device_ms or 0, arrived_ms))
+        if frame.channel == "data":
+            self.boots[frame.key.mine] = frame.key.boot
+
     def _collect(self, decoded: Decoded, judged: Judged) -> None:
         for frame in decoded.frames:
-            # A time ahead of its arrival would make all frames of these numbers with
-            # true times look like repeats, and a repeat is not read.
-            arrived_ms = frame.arrived_us // US_PER_MS
-            self.seen.add(frame.key, min(frame.device_ms or 0, arrived_ms))
+            self._note(frame)
             if frame.channel == "data":
-                self.boots[frame.key.mine] = frame.key.boot
                 judged.newest[frame.key.mine] = frame
             judged.online[frame.key.mine] = True
         if decoded.batch.n or decoded.frames:

@@ -35,6 +35,8 @@ def merge(turns: Sequence[Judged]) -> Judged:
         out.mine_events += turn.mine_events
         out.repeated += turn.repeated
         out.responses += turn.responses
+        out.steps += turn.steps
+        out.snapshot = turn.snapshot or out.snapshot
         out.newest |= turn.newest
         out.online |= turn.online
     # A mine's later copy holds everything that the earlier one held.

@@ -1,8 +1,9 @@
 """Persist: one transaction for everything that a turn found out.
 
-Order inside the transaction: definitions, points, latest values, readings, rejects,
-then alarms and journal, and last the outbox under its lock (store/outbox.py says
-why). Either all of it is committed or none, and only then is the broker told.
+Order inside the transaction: definitions, points, latest values, what the engine was
+given, readings, rejects, then alarms and journal, and last the outbox under its lock
+(store/outbox.py says why). Either all of it is committed or none, and only then is the
+broker told.
 
 Nearly always nothing collides and nothing is refused. So a turn is written without
 savepoints first, statements that need no answer sharing a round trip; only when a row
@@ -15,19 +16,22 @@ from dataclasses import dataclass, field
 import numpy as np
 import psycopg
 
+from gasmon.alarms.steps import Step, encode_steps
 from gasmon.batch import Int32, ReadingBatch, Reject
 from gasmon.pipeline.book import PointBook
-from gasmon.pipeline.evaluate import Judged
+from gasmon.pipeline.evaluate import Judged, Snapshot
 from gasmon.pipeline.latest import LatestPoints
 from gasmon.pipeline.merge import join
 from gasmon.points import PointKey
-from gasmon.store import alarms, points, readings, rejects
+from gasmon.store import alarms, points, readings, rejects, snapshots
 from gasmon.store.alarms import StoredEvent
 from gasmon.store.db import Connection, retry_deadlock
 from gasmon.store.latest import LATEST_DTYPE, MineLatest, upsert_latest
 from gasmon.store.marks import append_marks
 from gasmon.store.owners import require_ownership
 from gasmon.store.partitions import Partitions
+from gasmon.store.replay_log import append_steps
+from gasmon.store.snapshots import StoredSnapshot
 
 
 @dataclass(slots=True)
@@ -58,7 +62,8 @@ class Writer:
         encode: Callable[[StoredEvent], str],
         *,
         owner: str,
-        fencing: Mapping[str, int],
+        fencing: Callable[[], Mapping[str, int]],
+        scope: str,
         run: int = 0,
     ) -> None:
         """Prepare to write.
@@ -66,7 +71,8 @@ class Writer:
         Args:
             encode: makes the body of an event.
             owner: who writes, beside the clock marks.
-            fencing: our number of each area; a newer owner's makes us stop.
+            fencing: our present number of each area; a newer owner's makes us stop.
+            scope: what our engine's log is called (``replay_log.scope_name``).
         """
         self.conn = conn
         self._book = book
@@ -74,6 +80,7 @@ class Writer:
         self._encode = encode
         self._owner = owner
         self._fencing = fencing
+        self._scope = scope
         self._run = run
         self._mines = set(points.load_mine_ids(conn))
         # Plans are made when the tables are young and small, and kept as long as the
@@ -146,11 +153,13 @@ class Writer:
             upsert_latest(self.conn, self._run, self._latest(judged, ids, now_us))
             if judged.marks:
                 append_marks(self.conn, self._run, self._owner, judged.marks)
+            if judged.steps:
+                self._append_steps(judged.steps, ids)
             stored = None
             if swiftly and batch.frames:
                 stored = readings.insert_frames(self.conn, self._run, batch.frames)
             # Asked last, because its answer is waited for.
-            require_ownership(self.conn, self._fencing)
+            require_ownership(self.conn, self._fencing())
         out.n_frames = stored.rowcount if stored is not None else 0
         refused += self._store(batch, ids, out, swiftly)
         out.n_rejects = sum(reject.n for reject in refused)
@@ -161,6 +170,31 @@ class Writer:
             self.conn.commit()
         out.events, out.last_seq = recorded.events, recorded.last_seq
         return out
+
+    def _append_steps(self, steps: Sequence[Step], ids: dict[PointKey, int]) -> None:
+        """The engine's log: what was judged, with what came of it."""
+        mines = [mine.code for mine in self._book.table.mines]
+        body = encode_steps(steps, lambda rows: self._point_ids(rows, ids), mines)
+        first, last = steps[0].number, steps[-1].number
+        append_steps(self.conn, self._run, self._scope, first, last, body)
+
+    def save(self, snapshot: Snapshot) -> None:
+        """Commit what the engine remembered, once its log reaches so far.
+
+        Raises:
+            psycopg.Error: the database is away; the next snapshot will do as well.
+            StateConflict: the log does not reach it.
+        """
+        stored = StoredSnapshot(
+            snapshot.step,
+            snapshot.taken_us,
+            self._owner,
+            snapshot.n_points,
+            snapshot.body,
+        )
+        with self.conn.transaction():
+            require_ownership(self.conn, self._fencing())
+            snapshots.save(self.conn, self._run, self._scope, stored)
 
     def _ensure_mines(self, judged: Judged, now_us: int) -> None:
         heard = set(judged.online) | {e.mine for e in judged.events}

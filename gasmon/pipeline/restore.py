@@ -1,5 +1,6 @@
 """What ingest must know before it takes the first frame: read from the database."""
 
+from collections.abc import Iterable
 from math import nan
 
 import numpy as np
@@ -12,8 +13,8 @@ from gasmon.ingest.dedupe import SeenFrames
 from gasmon.ingest.payloads import RaisedAlarm
 from gasmon.pipeline.annunciate import Annunciator
 from gasmon.pipeline.book import PointBook
-from gasmon.points import PointKey
-from gasmon.store import alarms, frames, latest, points
+from gasmon.points import PointDef, PointKey
+from gasmon.store import frames, latest, points
 from gasmon.store.alarms import OpenAlarm
 from gasmon.store.db import Connection
 from gasmon.units import US_PER_H, US_PER_MS
@@ -23,34 +24,46 @@ SEEN_BACK_US = 24 * US_PER_H
 unacknowledged frames lasts. An older repeat is harmless, it only costs a fall-back."""
 
 
-def restore(
-    conn: Connection,
-    book: PointBook,
-    engine: AlarmEngine,
-    seen: SeenFrames,
-    annunciator: Annunciator,
-    now_us: int,
-) -> None:
-    """Fill everything from the database.
-
-    Args:
-        book: empty; gets all mines and points.
-        engine: new; gets the newest values and the open alarms of its run.
-        seen: gets the frames of the last day.
-        annunciator: gets what is raised.
-        now_us: from when silence counts: while we were away nobody was silent [µs].
-    """
+def know_points(conn: Connection, book: PointBook) -> list[PointDef]:
+    """All mines and points; returns every version, for an engine to adopt."""
     book.load(points.load_mines(conn), points.load_point_versions(conn, retired=True))
-    engine.adopt(book.table, book.fresh(), now_us)
-    _restore_values(conn, book, engine, now_us)
+    conn.commit()
+    return book.fresh()
+
+
+def know_frames(conn: Connection, seen: SeenFrames, run: int, now_us: int) -> None:
+    """The frames of the last day, so that a repeat is known as one."""
+    since_us = now_us - SEEN_BACK_US
+    for code, boot, seq, device_ms in frames.seen_since(conn, run, since_us):
+        # As when it came: a time ahead must not make later frames look repeated.
+        told_ms = min(device_ms or 0, now_us // US_PER_MS)
+        seen.add(FrameKey(run, code, boot, seq), told_ms)
+    conn.commit()
+
+
+def know_raised(
+    annunciator: Annunciator, book: PointBook, open_now: Iterable[OpenAlarm]
+) -> None:
+    """What mines' relays must sound for."""
     annunciator.know(mine.code for mine in book.table.mines)
+    for alarm in open_now:
+        if living_of(book, [alarm]):
+            annunciator.restore(alarm.mine, _key(alarm), _raised(alarm))
+
+
+def living_of(book: PointBook, open_now: Iterable[OpenAlarm]) -> list[LivingAlarm]:
+    """The open alarms that an engine has an opinion of.
+
+    Another version's kind, or a subject that is no point, stays open for people.
+    """
     living = []
-    for alarm in alarms.open_alarms(conn, engine.run):
+    for alarm in open_now:
         row = _row(book, alarm)
         mine = book.table.mine_index.get(alarm.mine, -1)
-        if alarm.kind not in ALL_KINDS or (alarm.kind != LINK_BREAK and row < 0):
-            # Another version's kind, or a subject that is no point: it stays open
-            # for people, and the engine has no opinion of it.
+        if (
+            alarm.kind not in ALL_KINDS
+            or (mine if alarm.kind == LINK_BREAK else row) < 0
+        ):
             continue
         living.append(
             LivingAlarm(
@@ -64,19 +77,34 @@ def restore(
                 unknown=alarm.unknown,
             )
         )
-        annunciator.restore(alarm.mine, _key(alarm), _raised(alarm))
-    engine.resume(living)
-    since_us = now_us - SEEN_BACK_US
-    for code, boot, seq, device_ms in frames.seen_since(conn, engine.run, since_us):
-        # As when it came: a time ahead must not make later frames look repeated.
-        told_ms = min(device_ms or 0, now_us // US_PER_MS)
-        seen.add(FrameKey(engine.run, code, boot, seq), told_ms)
+    return living
+
+
+def restore(
+    conn: Connection,
+    book: PointBook,
+    engine: AlarmEngine,
+    open_now: Iterable[OpenAlarm],
+    now_us: int,
+) -> None:
+    """Go on without a snapshot: from the newest values and the open alarms.
+
+    Delays that had not matured begin anew, and so does the time in each level's band
+    (the longest possible one is assumed).
+
+    Args:
+        engine: knows the points of its run and has judged nothing.
+        now_us: from when silence counts: while we were away nobody was silent [µs].
+    """
+    know_values(conn, book, engine, now_us)
+    engine.resume(living_of(book, open_now))
     conn.commit()
 
 
-def _restore_values(
+def know_values(
     conn: Connection, book: PointBook, engine: AlarmEngine, now_us: int
 ) -> None:
+    """The newest value of each point."""
     row_of = {int(i): row for row, i in enumerate(book.point_id)}
     state = engine.state
     for _, packed in latest.load_latest(conn, engine.run).values():

@@ -20,7 +20,7 @@ import logging
 import os
 import sqlite3
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,7 +35,7 @@ from gasmon.pipeline.reserve import Reserve
 from gasmon.pipeline.segment import Segment, StoredTurn, is_full, is_transient
 from gasmon.pipeline.segments import Segments
 from gasmon.pipeline.turns import EncodedTurn, decode_turn, encode_turn
-from gasmon.points import PointKey
+from gasmon.points import PointKey, PointTable
 
 if sys.platform != "win32":
     import fcntl
@@ -181,18 +181,18 @@ class Spool:
 
     # In
 
-    def append(self, judged: Judged, keys: Sequence[PointKey], now_us: int) -> Appended:
+    def append(self, judged: Judged, table: PointTable, now_us: int) -> Appended:
         """Write a turn durably; when this returns, the broker may be told.
 
         Args:
-            keys: identity by row (``book.table.keys``).
+            table: the one that its rows belong to, or a later one.
             now_us: stamped as the time of spooling [µs UTC].
 
         Raises:
             SpoolFull: nothing was written, not even facts; the broker must keep it.
         """
-        turn = encode_turn(judged, keys)
-        points = _points(judged, keys)
+        turn = encode_turn(judged, table)
+        points = _points(judged, table.keys)
         if self.readings_refused:
             self._resume()
         n_bytes = len(turn.facts) + len(turn.readings)
@@ -279,7 +279,24 @@ class Spool:
                 self._files.pass_over(id)
         return found
 
-    def _read(self, segment: Segment, id: int, book: PointBook) -> Waiting | None:
+    def replay(self, book: PointBook) -> Iterator[Judged]:
+        """All turns in order, without passing any over, for a process that goes on.
+
+        Args:
+            book: takes the turns' definitions, as it did when they were judged.
+
+        Raises:
+            DependencyError: the disk cannot be read now.
+        """
+        for segment, id in self._files.waiting():
+            waiting = self._read(segment, id, book, adopt=True)
+            self._read_bytes.pop(id, None)
+            if waiting is not None:
+                yield waiting.judged
+
+    def _read(
+        self, segment: Segment, id: int, book: PointBook, *, adopt: bool = False
+    ) -> Waiting | None:
         try:
             stored = segment.read(id)
         except sqlite3.Error as error:
@@ -293,20 +310,23 @@ class Spool:
             self._count_corrupt(id, f"turn {id} in {segment.path}: {why}")
             return None
         self._read_bytes[id] = len(stored.encoded.facts) + len(stored.encoded.readings)
-        return self._decoded(stored, book)
+        return self._decoded(stored, book, adopt)
 
-    def _decoded(self, stored: StoredTurn, book: PointBook) -> Waiting | None:
+    def _decoded(
+        self, stored: StoredTurn, book: PointBook, adopt: bool
+    ) -> Waiting | None:
         turn = stored.encoded
         lost = "the disk was full or the spool's limit reached"
         try:
-            judged = decode_turn(turn, book, lost=lost)
+            judged = decode_turn(turn, book, lost=lost, adopt=adopt)
         except RecordCorrupt as error:
             why = f"turn {stored.id} in {self._folder}: {error}"
             if self._count_corrupt(stored.id, why):
                 self._keep(stored)
             try:
                 facts_only = EncodedTurn(turn.facts, b"")
-                judged = decode_turn(facts_only, book, lost=f"damaged: {error}")
+                why = f"damaged: {error}"
+                judged = decode_turn(facts_only, book, lost=why, adopt=adopt)
             except RecordCorrupt:
                 return None
         return Waiting(stored.id, stored.at_us, judged)

@@ -1,31 +1,35 @@
 """Storing: the database's side of ingest, with its outages.
 
-One connection writes, another holds the ownership of our areas. While the database is
-away, turns go to the spool on the local disk and the broker is told that they are safe;
-when it is back they are written in order before anything newer. Without a spool a turn
-is tried again and again, and the broker keeps what follows.
+While the database is away, turns go to the spool on the local disk and the broker is
+told that they are safe; when it is back they are written in order before anything
+newer. Without a spool a turn is tried again and again, and the broker keeps what
+follows. ``line.py`` keeps the connections.
 """
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import psycopg
 
 from gasmon.clock import Clock
 from gasmon.errors import DependencyError, StateConflict
+from gasmon.pipeline.apart import pieces, plain, refusal
 from gasmon.pipeline.book import PointBook
 from gasmon.pipeline.counts import IngestCounts
-from gasmon.pipeline.evaluate import Judged
+from gasmon.pipeline.evaluate import Judged, Snapshot
+from gasmon.pipeline.kept import KeptSnapshot
+from gasmon.pipeline.line import Line
 from gasmon.pipeline.merge import merge
 from gasmon.pipeline.persist import Writer
 from gasmon.pipeline.spool import Spool, SpoolFull
 from gasmon.settings import Settings
-from gasmon.store import frames, points
+from gasmon.store import frames, readings
 from gasmon.store.alarms import StoredEvent
-from gasmon.store.db import Connection, connect
-from gasmon.store.owners import ALL, take_ownership
+from gasmon.store.db import Connection
+from gasmon.store.owners import fencing_of
 from gasmon.store.partitions import open_partitions
+from gasmon.store.replay_log import scope_name
 
 RETRY_S = (0.2, 0.5, 1.0, 2.0, 5.0)
 """Waits between tries while the database is away [s]; the last one repeats."""
@@ -40,6 +44,9 @@ WARN_EVERY_S = 60.0
 LOUD_BELOW_MIN = 60.0
 """The spool's remaining time is said every minute, as critical below an hour."""
 
+TAKING_S = 1.0
+"""How long the line may need to know the number that it has just taken [s]."""
+
 log = logging.getLogger(__name__)
 
 
@@ -47,6 +54,7 @@ class Storing:
     """Writes turns, in order, however long it takes.
 
     Attributes:
+        line: the connections to the database.
         database_ok: the last try succeeded.
         stored_at_s: monotonic time of the last success [s].
         spool: turns that wait for the database; None when none is set up.
@@ -66,10 +74,12 @@ class Storing:
         owner: str,
         run: int,
     ) -> None:
+        self.line = Line(settings, owner, clock, stop)
         self.database_ok = False
         self.stored_at_s = clock.monotonic_s()
         self.confirmed: dict[str, int] | None = None
         self.spool: Spool | None = None
+        self.kept: KeptSnapshot | None = None
         self._settings = settings
         self._book = book
         self._encode = encode
@@ -78,55 +88,41 @@ class Storing:
         self._stop = stop
         self._owner = owner
         self._run = run
-        self._ownership: Connection | None = None
-        self._fencing: dict[str, int] = {}
         self._writer: Writer | None = None
         self._looked_s = 0.0
         self._failed = 0
         self._retry_at_s = 0.0
         self._warn_at_s = 0.0
 
-    def own(self, conn: Connection) -> None:
-        """Own our areas, and write what a former process left in the spool.
+    @property
+    def scope(self) -> str:
+        """What our engine's log is called."""
+        return scope_name(self._settings.ingest.areas)
 
-        Before anything is restored: the database must know all that was judged.
+    def open_spool(self) -> None:
+        """Open the spool's folder, when one is set up.
 
         Raises:
-            ConfigError: the spool's folder cannot be used.
-            DependencyError: the database cannot be reached.
-            StateConflict: another process ingests one of our areas.
+            ConfigError: it cannot be used.
+            DependencyError: the disk cannot be read.
         """
-        self._take_ownership()
         ingest = self._settings.ingest
-        if ingest.spool_dir is None:
-            return
-        self.spool = Spool(ingest.spool_dir, limit_bytes=ingest.spool_limit_mb * 2**20)
-        if self.spool.n_turns:
-            self._write_leftovers(conn, self.spool)
-
-    def _write_leftovers(self, conn: Connection, spool: Spool) -> None:
-        book = PointBook(self._settings.ingest.areas)
-        versions = points.load_point_versions(conn, retired=True)
-        book.load(points.load_mines(conn), versions)
-        conn.commit()
-        writer = self._make_writer(conn, book)
-        while waiting := spool.oldest(book, DRAIN_TURNS):
-            log.warning("writing spooled turns, %d wait", spool.n_turns)
-            now_us = self._clock.now_us()
-            writer.persist(merge([turn.judged for turn in waiting]), now_us)
-            spool.done(waiting[-1].id, now_us)
+        if ingest.spool_dir is not None:
+            limit_bytes = ingest.spool_limit_mb * 2**20
+            self.spool = Spool(ingest.spool_dir, limit_bytes=limit_bytes)
+            self.kept = KeptSnapshot(ingest.spool_dir)
 
     def open(self, conn: Connection) -> None:
-        """Write through ``conn`` from now on; ``own`` comes first."""
-        self._writer = self._make_writer(conn, self._book)
+        """Write through ``conn`` from now on; the spool is ours from now on."""
+        self.line.give(conn)
+        self._writer = self.make_writer(conn, self._book)
         self.database_ok = True
+        if self.kept is not None:
+            self.kept.write_owner(self.line.fencing)
 
     def close(self) -> None:
-        """Close both connections; with the second our ownership ends."""
-        if self._writer is not None:
-            self._writer.conn.close()
-        if self._ownership is not None:
-            self._ownership.close()
+        """Close connections and spool; our ownership ends."""
+        self.line.close()
         if self.spool is not None:
             self.spool.close()
             self.spool = None
@@ -147,55 +143,109 @@ class Storing:
                 return False
             self._stop.wait(RETRY_S[min(attempt, len(RETRY_S) - 1)])
             attempt += 1
-            self._reconnect()
-            self._drain()
+        if judged.snapshot is not None:
+            self._keep_snapshot(judged.snapshot)
         return True
 
     def _keep(self, judged: Judged) -> bool:
-        """Write a turn, or spool it behind those that wait already."""
+        """One try: the database, and the spool when that fails."""
         spool = self.spool
-        if (spool is None or spool.n_turns == 0) and self._try(judged):
+        # What is newer waits behind what is spooled.
+        if (spool is None or spool.n_turns == 0) and self._write([judged]):
             return True
         if spool is None:
             return False
         try:
-            spool.append(judged, self._book.table.keys, self._clock.now_us())
+            spool.append(judged, self._book.table, self._clock.now_us())
         except SpoolFull as error:
             log.critical("%s", error)
             return False
         return True
 
+    def _keep_snapshot(self, snapshot: Snapshot) -> None:
+        """In the database, once its log reaches so far; else beside the spool."""
+        writer = self._present_writer()
+        if self.spool is not None and self.spool.n_turns:
+            if self.kept is not None:
+                self.kept.write(snapshot)
+            return
+        if writer is None:
+            return
+        try:
+            with self.line.watched():
+                writer.save(snapshot)
+        except psycopg.Error as error:
+            # The next one will do as well; the log is the longer until then.
+            log.warning("a snapshot of the engine was not stored: %s", error)
+            self._settle(writer)
+
     def work(self) -> None:
-        """What is to be done besides: drain the spool, read confirmations."""
+        """What is to be done besides: drain the spool, read confirmations.
+
+        Raises:
+            StateConflict: another process owns an area of ours now.
+        """
         now_s = self._clock.monotonic_s()
+        writer = self._present_writer()
         if self.spool is not None and self.spool.n_turns:
             self._warn(now_s, self.spool)
             if now_s >= self._retry_at_s:
-                self._reconnect()
-                if self._drain():
+                if self._drain(self.spool):
                     self._failed = 0
                 else:
                     wait_s = RETRY_S[min(self._failed, len(RETRY_S) - 1)]
                     self._failed += 1
                     self._retry_at_s = now_s + wait_s
-        elif self.database_ok:
-            self._look_for_confirmations(now_s)
+        elif self.database_ok and writer is not None:
+            self._look_for_confirmations(now_s, writer)
 
-    def _drain(self) -> bool:
+    def _drain(self, spool: Spool) -> bool:
         """Write the oldest spooled turns; False when the database is still away."""
-        if self.spool is None or self.spool.n_turns == 0:
-            return True
         try:
-            waiting = self.spool.oldest(self._book, DRAIN_TURNS)
+            waiting = spool.oldest(self._book, DRAIN_TURNS)
         except DependencyError as error:
             log.error("%s", error)
             return False
-        if waiting and not self._try(merge([turn.judged for turn in waiting])):
-            return False
         if waiting:
-            self.spool.done(waiting[-1].id, self._clock.now_us())
-        if self.spool.n_turns == 0:
+            if not self._write([turn.judged for turn in waiting]):
+                return False
+            spool.done(waiting[-1].id, self._clock.now_us())
+        if spool.n_turns == 0:
             log.warning("the spool is empty again, the database has everything")
+        return True
+
+    def _write(self, turns: Sequence[Judged]) -> bool:
+        """Write these together, or apart when the database refuses one.
+
+        Returns:
+            False while the database is away.
+        """
+        try:
+            return self._try(merge(turns))
+        except readings.REFUSALS as error:
+            if len(turns) > 1:
+                return all(self._write([turn]) for turn in turns)
+            log.critical("the database refuses a turn: %s", error)
+            return self._write_apart(turns[0])
+
+    def _write_apart(self, judged: Judged) -> bool:
+        """Write what the database takes of a turn, and say what it does not."""
+        now_us = self._clock.now_us()
+        for name, piece in pieces(judged):
+            try:
+                if not self._try(piece):
+                    return False
+            except readings.REFUSALS as error:
+                log.critical("the database refuses %s: %s", name, error)
+                bare = Judged(
+                    events=[plain(event) for event in piece.events],
+                    rejects=[refusal(name, str(error), self._run, now_us)],
+                )
+                try:
+                    if not self._try(bare):
+                        return False
+                except readings.REFUSALS as again:
+                    log.critical("nor without its explanation: %s", again)
         return True
 
     def _warn(self, now_s: float, spool: Spool) -> None:
@@ -215,92 +265,117 @@ class Storing:
 
     def problem(self) -> str | None:
         """What is wrong now; None when nothing is."""
-        waiting = self.spool.n_turns if self.spool is not None else 0
+        if self.line.lost is not None:
+            return str(self.line.lost)
+        spool = self.spool
+        waiting = spool.n_turns if spool is not None else 0
         if self.database_ok and not waiting:
             return None
-        if self.spool is None:
+        if spool is None:
             return "the database is away"
-        left_min = self.spool.minutes_left(self._clock.now_us())
+        left_min = spool.minutes_left(self._clock.now_us())
         room = "" if left_min is None else f", room for {left_min:.0f} more minutes"
         return f"the database is away or behind: {waiting} turns are spooled{room}"
 
     def _try(self, judged: Judged) -> bool:
-        assert self._writer is not None, "open() comes first"
+        """Write a turn; False while the database is away.
+
+        Raises:
+            StateConflict: another process owns an area of ours now.
+            psycopg.Error: one of ``readings.REFUSALS``; it is the turn's own fault.
+        """
+        writer = self._present_writer()
+        if writer is None:
+            self.database_ok = False
+            return False
         try:
-            written = self._writer.persist(judged, self._clock.now_us())
+            with self.line.watched():
+                written = writer.persist(judged, self._clock.now_us())
+        except readings.REFUSALS:
+            raise
         except psycopg.Error as error:
             self.database_ok = False
             self._counts.n_retries.inc()
             log.error(
                 "cannot store a turn of %d packets: %s", len(judged.packets), error
             )
+            self._settle(writer)
             return False
-        except StateConflict:
-            self.close()
-            raise
+        except StateConflict as error:
+            if not self._is_ours_again(writer):
+                raise
+            log.warning("a turn is tried again: %s", error)
+            return False
         self.database_ok = True
         self.stored_at_s = self._clock.monotonic_s()
         self._counts.stored(judged, written, self._clock.now_us())
         return True
 
-    def _look_for_confirmations(self, now_s: float) -> None:
+    def _is_ours_again(self, writer: Writer) -> bool:
+        """Whether a fencing number rose because the line took our areas anew."""
+        deadline_s = self._clock.monotonic_s() + TAKING_S
+        while self.line.lost is None and self._clock.monotonic_s() < deadline_s:
+            try:
+                ours = self.line.fencing
+                if fencing_of(writer.conn, list(ours)) == ours:
+                    return True
+            except psycopg.Error:
+                self._settle(writer)
+                return True  # the next try will tell
+            self._stop.wait(0.05)
+        return False
+
+    def _settle(self, writer: Writer) -> None:
+        """After an error: a connection that is gone is given up."""
+        if writer.conn.closed or writer.conn.broken:
+            self.line.drop(writer.conn)
+
+    def _present_writer(self) -> Writer | None:
+        """What writes through the present connection; None while there is none.
+
+        Raises:
+            StateConflict: another process owns an area of ours now.
+        """
+        conn = self.line.writer()
+        if conn is None:
+            return None
+        if self._writer is None or self._writer.conn is not conn:
+            try:
+                with self.line.watched():
+                    self._writer = self.make_writer(conn, self._book)
+            except psycopg.Error as error:
+                log.error("%s", error)
+                self.line.drop(conn)
+                return None
+        if self.kept is not None:
+            self.kept.write_owner(self.line.fencing)
+        return self._writer
+
+    def _look_for_confirmations(self, now_s: float, writer: Writer) -> None:
         """Read now and then what people confirmed."""
         if now_s - self._looked_s < CONFIRMED_EVERY_S:
             return
         self._looked_s = now_s
-        assert self._writer is not None, "open() comes first"
-        conn = self._writer.conn
+        conn = writer.conn
         try:
-            self.confirmed = frames.confirmed_ranks(conn, self._run)
-            conn.commit()
+            with self.line.watched():
+                self.confirmed = frames.confirmed_ranks(conn, self._run)
+                conn.commit()
         except psycopg.Error as error:
             log.warning("confirmations were not read: %s", error)
+            self._settle(writer)
             if not conn.closed:
                 conn.rollback()
 
-    def _take_ownership(self) -> None:
-        """Own our areas with a connection of its own, unless it still holds them."""
-        held = self._ownership
-        if held is not None and not held.closed:
-            try:
-                held.execute("SELECT 1")
-                held.commit()
-                return
-            except psycopg.Error:
-                held.close()
-        scopes = self._settings.ingest.areas or [ALL]
-        conn = connect(self._settings.database)
-        try:
-            self._fencing = take_ownership(
-                conn, scopes, self._owner, self._clock.now_us()
-            )
-        except BaseException:
-            conn.close()
-            raise
-        self._ownership = conn
-
-    def _make_writer(self, conn: Connection, book: PointBook) -> Writer:
+    def make_writer(self, conn: Connection, book: PointBook) -> Writer:
+        """What writes turns whose rows are those of ``book``."""
         return Writer(
             conn,
             book,
             open_partitions(conn, self._settings.storage),
             self._encode,
             owner=self._owner,
-            fencing=self._fencing,
+            fencing=lambda: self.line.fencing,
+            scope=self.scope,
             run=self._run,
         )
-
-    def _reconnect(self) -> None:
-        """Write through a new connection when the old one is gone."""
-        assert self._writer is not None, "open() comes first"
-        old = self._writer.conn
-        if not old.closed and not old.broken:
-            return
-        old.close()
-        try:
-            self._take_ownership()
-            self._writer = self._make_writer(
-                connect(self._settings.database), self._book
-            )
-        except (DependencyError, psycopg.Error) as error:
-            log.error("%s", error)

@@ -5,24 +5,34 @@ it can still drain what an earlier one spooled.
 """
 
 from base64 import b85decode, b85encode
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, fields
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from gasmon.alarms.events import AlarmEvent
-from gasmon.batch import Frame, FrameKey, Reject
+from gasmon.alarms.silence import Sign
+from gasmon.alarms.steps import Step
+from gasmon.batch import Frame, FrameKey, ReadingBatch, Reject
 from gasmon.ingest.decode import Definition, MineEvent
 from gasmon.ingest.payloads import EventPayload
 from gasmon.pipeline.book import PointBook
 from gasmon.pipeline.evaluate import Judged
 from gasmon.pipeline.record import Header
-from gasmon.points import MineDef, PointDef, PointKey, UnitDef
+from gasmon.points import MineDef, PointDef, PointKey, PointTable, UnitDef
 
 _EVENT_FIELDS = tuple(field.name for field in fields(AlarmEvent))
 _POINT_FIELDS = tuple(field.name for field in fields(PointDef))
 
 
-def to_header(judged: Judged) -> Header:
-    """Everything of a turn but the readings themselves."""
+def to_header(judged: Judged, mines: Sequence[MineDef]) -> Header:
+    """Everything of a turn but the readings themselves.
+
+    Args:
+        mines: by mine index, for signs of life.
+    """
     return {
         "has_readings": bool(judged.batches or judged.latest),
         "batches": [
@@ -44,6 +54,7 @@ def to_header(judged: Judged) -> Header:
         "marks": list(judged.marks),
         "newest": {mine: _frame(frame) for mine, frame in judged.newest.items()},
         "online": judged.online,
+        "steps": list(_steps(judged, mines)),
     }
 
 
@@ -57,6 +68,49 @@ def newest_of(facts: Header) -> dict[str, Frame]:
     return {mine: _to_frame(frame) for mine, frame in facts["newest"].items()}
 
 
+def definitions_of(facts: Header) -> list[tuple[Definition, list[PointDef]]]:
+    """What mines told, with their points as they stood then."""
+    return [
+        (_to_definition(told), [_to_point(point) for point in standing])
+        for told, standing in facts["definitions"]
+    ]
+
+
+def steps_of(
+    facts: Header,
+    batches: Sequence[ReadingBatch],
+    kept: Sequence[NDArray[np.intp]],
+    table: PointTable,
+) -> Iterator[Step]:
+    """What the engine was given; without readings where they are missing.
+
+    Args:
+        batches: those of the turn, empty when its readings are missing.
+        kept: which readings of each batch have a row here.
+    """
+    for number, place, signs, marks in facts.get("steps", ()):
+        known, batch = np.empty(0, np.intp), ReadingBatch.empty()
+        if place >= 0 and batches:
+            known, batch = kept[place], batches[place]
+        told = tuple(
+            Sign(int(np.searchsorted(known, at)), table.mine_index[mine], online, us)
+            for at, mine, online, us in signs
+            if mine in table.mine_index
+        )
+        yield Step(number, batch, told, tuple(marks))
+
+
+def _steps(judged: Judged, mines: Sequence[MineDef]) -> Iterator[list[Any]]:
+    place = {id(batch): number for number, batch in enumerate(judged.batches)}
+    for step in judged.steps:
+        signs = [
+            [sign.position, mines[sign.mine].code, sign.online, sign.arrived_us]
+            for sign in step.signs
+        ]
+        marks = [int(mark_us) for mark_us in step.marks]
+        yield [step.number, place.get(id(step.batch), -1), signs, marks]
+
+
 def add_facts(judged: Judged, facts: Header, book: PointBook) -> None:
     """Fill a turn with everything but its readings and frames."""
     judged.events = [_to_event(told, book) for told in facts["events"]]
@@ -64,10 +118,7 @@ def add_facts(judged: Judged, facts: Header, book: PointBook) -> None:
         Reject(**{**told, "first_bytes": b85decode(told["first_bytes"])})
         for told in facts["rejects"]
     ]
-    judged.definitions = [
-        (_to_definition(told), [_to_point(point) for point in standing])
-        for told, standing in facts["definitions"]
-    ]
+    judged.definitions = definitions_of(facts)
     judged.unknown = [PointKey(*key) for key in facts["unknown"]]
     judged.mine_events = [
         MineEvent(**{**told, "event": EventPayload(**told["event"])})

@@ -37,8 +37,15 @@ from gasmon.pipeline.record import (
     seal,
     unseal,
 )
-from gasmon.pipeline.turn_facts import add_facts, frames_of, newest_of, to_header
-from gasmon.points import PointKey
+from gasmon.pipeline.turn_facts import (
+    add_facts,
+    definitions_of,
+    frames_of,
+    newest_of,
+    steps_of,
+    to_header,
+)
+from gasmon.points import PointKey, PointTable
 
 _COLUMNS = ("value", "state", "at_us", "arrived_us")
 
@@ -51,33 +58,38 @@ class EncodedTurn:
     readings: bytes
 
 
-def encode_turn(judged: Judged, keys: Sequence[PointKey]) -> EncodedTurn:
+def encode_turn(judged: Judged, table: PointTable) -> EncodedTurn:
     """Write a turn.
 
     Args:
-        keys: identity by row, of the table that the turn's rows belong to or of a
-            later one.
+        table: the one that the turn's rows and mines belong to, or a later one.
     """
-    facts = to_header(judged)
+    facts = to_header(judged, table.mines)
     readings = b""
     if facts["has_readings"]:
-        readings = seal(READINGS, *_readings(judged, keys))
+        readings = seal(READINGS, *_readings(judged, table.keys))
     return EncodedTurn(seal(FACTS, facts, {}), readings)
 
 
 def decode_turn(
-    turn: EncodedTurn, book: PointBook, *, lost: str = "they were not kept"
+    turn: EncodedTurn,
+    book: PointBook,
+    *,
+    lost: str = "they were not kept",
+    adopt: bool = False,
 ) -> Judged:
     """Read a turn.
 
     Args:
         book: says which rows the points have here; unheard-of ones are provisioned.
         lost: why, when the facts tell of readings and there are none.
+        adopt: the book takes the turn's definitions first, as it did when the turn
+            was judged.
 
     Returns:
         The turn without its packets. When its readings are missing it has no
         frames either, so that they may come again, and one reject for each mine
-        says which are missing.
+        says which are missing; its steps are there without their readings.
 
     Raises:
         RecordCorrupt: a record is torn, altered, or does not fit this program.
@@ -86,12 +98,17 @@ def decode_turn(
         facts, _ = unseal(FACTS, turn.facts)
         judged = Judged()
         frames = frames_of(facts)
+        if adopt:
+            for definition, _ in definitions_of(facts):
+                book.define(definition)
+        kept: list[NDArray[np.intp]] = []
         if turn.readings:
             header, arrays = unseal(READINGS, turn.readings)
             sizes = [n for n, _ in facts["batches"]]
-            _to_readings(judged, header, arrays, sizes, frames, book)
+            kept = _to_readings(judged, header, arrays, sizes, frames, book)
             judged.newest = newest_of(facts)
         add_facts(judged, facts, book)
+        judged.steps = list(steps_of(facts, judged.batches, kept, book.table))
         if facts["has_readings"] and not turn.readings:
             judged.rejects += _missing((f for told in frames for f in told), lost)
         return judged
@@ -164,15 +181,17 @@ def _to_readings(
     sizes: list[int],
     frames: list[list[Frame]],
     book: PointBook,
-) -> None:
+) -> list[NDArray[np.intp]]:
+    """Fill the batches and newest values; which readings of each batch have a row."""
     keys = [PointKey(m, s, no) for m, s, nos in header["keys"] for no in nos]
     if header["n"] != sum(sizes):
         raise ValueError(f"{header['n']} readings, the facts tell of {sum(sizes)}")
     row_of = _rows_here(keys, book)
     row = row_of[_summed(arrays["row"])]
-    begin = 0
+    begin, kept = 0, []
     for n, told in zip(sizes, frames, strict=True):
         here = slice(begin, begin + n)
+        kept.append(np.flatnonzero(row[here] >= 0))
         batch = _admitted(row[here], {c: arrays[c][here] for c in _COLUMNS}, told)
         judged.batches.append(batch)
         if batch.n < n:
@@ -195,6 +214,7 @@ def _to_readings(
         values = {name: column[index] for name, column in known.items()}
         judged.latest.append(LatestPoints(mine=mine, row=known_row[index], **values))
         begin += n
+    return kept
 
 
 def _rows_here(keys: Sequence[PointKey], book: PointBook) -> Int32:

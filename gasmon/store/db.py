@@ -66,8 +66,12 @@ def connect(
     *,
     autocommit: bool = False,
     statement_timeout_s: float = 0,
+    name: str | None = None,
 ) -> Connection:
     """Open one connection.
+
+    Args:
+        name: how an operator finds it in ``pg_stat_activity``; None: as configured.
 
     Raises:
         DependencyError: the server cannot be reached or refuses us; names where it
@@ -75,6 +79,8 @@ def connect(
         ConfigError: the connection string or the password file is wrong.
     """
     info = conninfo(database, statement_timeout_s=statement_timeout_s)
+    if name is not None:
+        info = make_conninfo(info, application_name=name)
     try:
         return psycopg.connect(info, autocommit=autocommit)
     except psycopg.OperationalError as error:

@@ -1,8 +1,9 @@
 """Who ingests which area: one owner each, and a number that rises with each owner.
 
-A lock of the database session says who owns; it is gone with its connection. An owner
-that lost its connection without noticing is caught by its fencing number: a write
-that carries an old one is refused.
+A lock of the database session says who owns; it is gone with its connection. The
+server ends that session when nothing is heard over it for IDLE_S, so an owner that
+hangs, or whose line is dead, loses its areas. An owner that did not notice is caught
+by its fencing number: a write that carries an old one is refused.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,23 +18,84 @@ LOCK_SPACE = 0x6761_736D
 
 ALL = "*"
 
+IDLE_S = 3.0
+"""The server ends an owner's session after this silence [s]; the owner speaks each
+second (``pipeline/line.py``)."""
+
+NAME_BYTES = 63
+"""PostgreSQL cuts ``application_name`` to this."""
+
+
+def session_name(owner: str) -> str:
+    """``application_name`` of an owner's connections; a successor ends them by it."""
+    return f"gasmon-ingest {owner}"[:NAME_BYTES]
+
+
+def keep_short(conn: Connection) -> None:
+    """Let the server end this session soon after its client is gone or hangs."""
+    conn.execute(f"SET idle_session_timeout = {round(IDLE_S * 1000)}".encode())
+    # Where the client's host is gone without a word; over TCP only.
+    for name, value in (("idle", 2), ("interval", 1), ("count", 2)):
+        conn.execute(f"SET tcp_keepalives_{name} = {value}".encode())
+    conn.commit()
+
+
+def is_free(conn: Connection, scopes: Sequence[str]) -> bool:
+    """Whether nobody owns any of these scopes now; takes nothing."""
+    wanted = sorted(set(scopes))
+    areas = [int(scope) for scope in wanted if scope != ALL]
+    row = conn.execute(
+        "SELECT count(*) = 0 FROM pg_locks WHERE locktype = 'advisory'"
+        " AND database = (SELECT oid FROM pg_database"
+        "  WHERE datname = current_database())"
+        " AND classid = %s::bigint::oid AND objsubid = 2 AND granted"
+        " AND (objid = ANY(%s::bigint[]::oid[])"
+        "  OR objid = 0 AND (%s OR mode = 'ExclusiveLock'))",
+        (LOCK_SPACE, areas, not areas),
+    ).fetchone()
+    conn.commit()
+    assert row is not None
+    return bool(row[0])
+
+
+def present_owner(conn: Connection, scopes: Sequence[str]) -> str:
+    """Who took these scopes last, for messages."""
+    row = conn.execute(
+        "SELECT string_agg(format('%%s by %%s since %%s', scope, owner, taken_at), '; '"
+        " ORDER BY taken_at DESC) FROM ingest_owner"
+        " WHERE scope = ANY(%s) OR scope = '*' OR '*' = ANY(%s)",
+        (list(scopes), list(scopes)),
+    ).fetchone()
+    conn.commit()
+    return str(row[0]) if row is not None and row[0] else "unknown"
+
+
+def fencing_of(conn: Connection, scopes: Sequence[str]) -> dict[str, int]:
+    """The newest number of each scope that ever had an owner."""
+    rows = conn.execute(
+        "SELECT scope, fencing FROM ingest_owner WHERE scope = ANY(%s)",
+        (sorted(scopes),),
+    ).fetchall()
+    conn.commit()
+    return dict(cast(list[tuple[str, int]], rows))
+
 
 def take_ownership(
     conn: Connection,
     scopes: Sequence[str],
     owner: str,
     now_us: int,
-    *,
-    wait: bool = False,
 ) -> dict[str, int]:
     """Become the owner of areas for as long as this connection lives.
+
+    Sessions that the former owner left behind are ended: one that hangs amid a
+    transaction would keep its rows locked.
 
     Args:
         conn: a connection kept for this alone, with no open transaction.
         scopes: area codes, or ``*`` alone for all of them.
         owner: who asks, for messages: host, process.
         now_us: wall time [µs UTC].
-        wait: a standby waits until the present owner is gone.
 
     Returns:
         The fencing number of each scope, for :func:`require_ownership`.
@@ -49,8 +111,9 @@ def take_ownership(
     taken: list[tuple[str, bool]] = []
     try:
         for scope, shared in locks:
-            _lock(conn, scope, shared, wait)
+            _lock(conn, scope, shared)
             taken.append((scope, shared))
+        _end_sessions(conn, wanted)
         for scope in wanted:
             row = conn.execute(
                 "INSERT INTO ingest_owner AS o (scope, owner, fencing, taken_at)"
@@ -61,6 +124,11 @@ def take_ownership(
             ).fetchone()
             assert row is not None
             fencing[scope] = cast(int, row[0])
+        # Who owned all of them, or one of all, is fenced off by this too.
+        others = "scope <> '*'" if wanted == [ALL] else "scope = '*'"
+        conn.execute(
+            f"UPDATE ingest_owner SET fencing = fencing + 1 WHERE {others}".encode()
+        )
         conn.commit()
     except BaseException:
         conn.rollback()
@@ -89,24 +157,27 @@ def require_ownership(conn: Connection, fencing: Mapping[str, int]) -> None:
             )
 
 
-def _lock(conn: Connection, scope: str, shared: bool, wait: bool) -> None:
+def _lock(conn: Connection, scope: str, shared: bool) -> None:
     suffix = "_shared" if shared else ""
-    if wait:
-        conn.execute(f"SELECT pg_advisory_lock{suffix}(%s, %s)".encode(), _key(scope))
-        return
     row = conn.execute(
         f"SELECT pg_try_advisory_lock{suffix}(%s, %s)".encode(), _key(scope)
     ).fetchone()
     assert row is not None
-    if row[0]:
-        return
-    present = conn.execute(
-        "SELECT string_agg(format('%%s by %%s since %%s', scope, owner, taken_at), '; '"
-        " ORDER BY taken_at DESC) FROM ingest_owner WHERE %s IN (scope, '*')",
-        (scope,),
-    ).fetchone()
-    who = present[0] if present is not None else None
-    raise StateConflict(f"area {scope} has an owner already: {who or 'unknown'}")
+    if not row[0]:
+        who = present_owner(conn, [scope])
+        raise StateConflict(f"area {scope} has an owner already: {who}")
+
+
+def _end_sessions(conn: Connection, scopes: Sequence[str]) -> None:
+    """End what is left of former owners of these scopes."""
+    conn.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE pid <> pg_backend_pid() AND datname = current_database()"
+        " AND usename = current_user AND application_name IN ("
+        "  SELECT left('gasmon-ingest ' || owner, %s) FROM ingest_owner"
+        "  WHERE scope = ANY(%s) OR scope = '*' OR '*' = ANY(%s))",
+        (NAME_BYTES, list(scopes), list(scopes)),
+    )
 
 
 def _unlock(conn: Connection, scope: str, shared: bool) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
@@ -14,7 +14,7 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from gasmon.alarms.rules import default_rules
+from gasmon.alarms.rules import RuleSet, default_rules
 from gasmon.clock import SystemClock
 from gasmon.embedded.postgres import EmbeddedPostgres
 from gasmon.errors import StateConflict
@@ -132,6 +132,7 @@ class Plant:
     gateway: Gateway
     running: list[IngestLoop]
     metrics: Metrics
+    rules: RuleSet = field(default_factory=default_rules)
 
     def settings(self, **overrides: Any) -> Settings:
         values = {
@@ -149,7 +150,7 @@ class Plant:
         self.metrics = Metrics()
         loop = IngestLoop(
             self.settings(**overrides),
-            default_rules(),
+            self.rules,
             encode_body,
             SystemClock(),
             self.metrics,
@@ -168,6 +169,12 @@ class Plant:
         """Rows of the database, by a connection of our own."""
         with psycopg.connect(self.dsn) as conn:
             return conn.execute(query.encode()).fetchall()
+
+    def change(self, *statements: str) -> None:
+        """Meddle with the database behind everybody's back."""
+        with psycopg.connect(self.dsn) as conn:
+            for statement in statements:
+                conn.execute(statement.encode())
 
     def count(self, table: str, where: str = "true") -> int:
         return int(self.ask(f"SELECT count(*) FROM {table} WHERE {where}")[0][0])

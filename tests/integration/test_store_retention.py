@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import psycopg
 import pytest
 
 from gasmon.batch import Reject
@@ -160,29 +160,65 @@ def test_one_owner_per_area(store_conn: db.Connection, store_connect: Connect) -
     assert owners.take_ownership(two, ["530629"], "b", NOW) == {"530629": 1}
 
 
-def test_a_standby_takes_over(
+def test_a_standby_looks_without_taking(
     store_conn: db.Connection, store_connect: Connect
 ) -> None:
-    """It waits until the owner's connection is gone; the old one is then refused."""
+    """It sees whether its areas are free, also of an owner of all of them."""
     one, two = store_connect(), store_connect()
-    mine = owners.take_ownership(one, ["*"], "a", NOW)
-    owners.require_ownership(store_conn, mine)
-    store_conn.commit()
-    got: list[dict[str, int]] = []
-
-    def stand_by() -> None:
-        got.append(owners.take_ownership(two, ["*"], "b", NOW, wait=True))
-
-    thread = threading.Thread(target=stand_by)
-    thread.start()
-    waiting = "(SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted) l"
-    wait_until(lambda: count(store_conn, waiting) == 1, what="the standby waits")
+    assert owners.is_free(two, ["*"])
+    owners.take_ownership(one, ["530627"], "a", NOW)
+    assert not owners.is_free(two, ["*"])
+    assert not owners.is_free(two, ["530627", "530629"])
+    assert owners.is_free(two, ["530629"])
+    assert "530627 by a since" in owners.present_owner(two, ["530627"])
     one.close()
-    thread.join(10)
-    assert got == [{"*": 2}]
-    with pytest.raises(StateConflict, match="belongs to b now"):
-        owners.require_ownership(store_conn, mine)
+    wait_until(lambda: owners.is_free(two, ["*"]), what="the lock goes with it")
+    three = store_connect()
+    owners.take_ownership(three, ["*"], "c", NOW)
+    assert not owners.is_free(two, ["530629"])
+
+
+def test_whoever_comes_later_fences_off(
+    store_conn: db.Connection, store_connect: Connect
+) -> None:
+    """An old owner is refused, of one area, of all, or of one of all."""
+    one, two, three = store_connect(), store_connect(), store_connect()
+    of_all = owners.take_ownership(one, ["*"], "a", NOW)
+    owners.require_ownership(store_conn, of_all)
+    store_conn.commit()
+    one.close()
+    wait_until(lambda: owners.is_free(two, ["*"]), what="free")
+    of_one = owners.take_ownership(two, ["530627"], "b", NOW)
+    with pytest.raises(StateConflict, match=r"area \* belongs to a now"):
+        owners.require_ownership(store_conn, of_all)
     store_conn.rollback()
+    owners.require_ownership(store_conn, of_one)
+    store_conn.commit()
+    two.close()
+    wait_until(lambda: owners.is_free(three, ["*"]), what="free")
+    again = owners.take_ownership(three, ["*"], "c", NOW)
+    with pytest.raises(StateConflict, match="area 530627 belongs to b now"):
+        owners.require_ownership(store_conn, of_one)
+    store_conn.rollback()
+    owners.require_ownership(store_conn, again)
+
+
+def test_a_successor_ends_what_hangs(
+    migrated_dsn: str, store_conn: db.Connection, store_connect: Connect
+) -> None:
+    """A former owner stopped amid a transaction keeps no row from its successor."""
+    database = DatabaseSettings(url=migrated_dsn)
+    former = db.connect(database, name=owners.session_name("a"))
+    mine = owners.take_ownership(former, ["*"], "a", NOW)
+    writer = db.connect(database, name=owners.session_name("a"))
+    owners.require_ownership(writer, mine)  # and no commit
+    former.close()
+    two = store_connect()
+    wait_until(lambda: owners.is_free(two, ["*"]), what="free")
+    assert owners.take_ownership(two, ["*"], "b", NOW) == {"*": 2}
+    with pytest.raises(psycopg.OperationalError):
+        writer.execute("SELECT 1")
+    writer.close()
 
 
 def test_backup_and_restore(

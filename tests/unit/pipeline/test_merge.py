@@ -69,7 +69,9 @@ def test_every_field_of_a_turn_is_carried_over() -> None:
         turn.latest = [latest(number)]
     merged = merge([first, second])
     for field in fields(Judged):
-        if field.name != "latest":
+        if field.name == "snapshot":
+            assert list(merged.snapshot or ()) == ["snapshot 1"], "the newest counts"
+        elif field.name != "latest":
             wanted = [f"{field.name} {number}" for number in (0, 1)]
             assert list(getattr(merged, field.name)) == wanted, field.name
 

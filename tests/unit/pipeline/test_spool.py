@@ -163,7 +163,7 @@ def test_minutes_left_is_room_over_rate(tmp_path: Path) -> None:
     book, total = turns.live.book, 0
     for second in range(61):
         judged = turns.take(second + 1)
-        total += spool.append(judged, book.table.keys, at(second)).n_bytes
+        total += spool.append(judged, book.table, at(second)).n_bytes
         if second < 9:
             assert spool.minutes_left(at(second)) is None
     left = spool.minutes_left(at(60))
@@ -194,7 +194,7 @@ def test_a_turn_without_readings_is_whole(tmp_path: Path) -> None:
     """Marks and a lost link need no readings; nothing is called refused."""
     live, spool = Live(), small(tmp_path)
     judged = live.take(marks=[5])
-    appended = spool.append(judged, live.book.table.keys, at(5))
+    appended = spool.append(judged, live.book.table, at(5))
     assert appended.stored_readings
     (turn,) = spool.oldest(live.book)
     assert list(turn.judged.marks) == [at(5)]
@@ -225,7 +225,7 @@ def test_a_city_in_one_turn_is_cut_by_size(tmp_path: Path) -> None:
     values = [(f"{i:03d}A01", i * 0.7371 % 1, 0) for i in range(250)]
     for seq in range(1, 4):
         judged = live.take(*(frame(seq, values, mine=mine) for mine in mines))
-        spool.append(judged, live.book.table.keys, at(seq))
+        spool.append(judged, live.book.table, at(seq))
     waiting = spool.oldest(live.book, 100)
     assert [turn.judged.n_readings for turn in waiting] == [10_000] * 3
     spool.close()

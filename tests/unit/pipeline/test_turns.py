@@ -11,6 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gasmon.alarms.events import AlarmEvent
+from gasmon.alarms.silence import Sign
+from gasmon.alarms.steps import Step
 from gasmon.batch import Frame, FrameKey, Int32, ReadingBatch, Reject
 from gasmon.ingest.decode import Definition, MineEvent
 from gasmon.ingest.payloads import EventPayload
@@ -61,10 +63,17 @@ def plain(judged: Judged, keys: tuple[PointKey, ...]) -> Any:
             judged.newest,
             judged.online,
             [(points.mine, columns(points)) for points in judged.latest],
+            [
+                (step.number, columns(step.batch), step.signs, step.marks)
+                for step in judged.steps
+            ],
         ]
     )
 
 
+TABLE = book_of(KEYS).table
+NOTHING = ReadingBatch.empty()
+MINE_INDEX = st.integers(0, len(TABLE.mines) - 1)
 TIMES = st.integers(at(0), at(100))
 INT64 = st.integers(-(2**63), 2**63 - 1)
 TEXT = st.text(st.characters(exclude_categories=()), max_size=8)  # lone surrogates too
@@ -209,6 +218,13 @@ def turns(draw: st.DrawFn) -> Judged:
     judged.mine_events = draw(st.lists(MINE_EVENTS, max_size=2))
     judged.repeated = draw(st.lists(FRAME_KEYS, max_size=2))
     judged.online = draw(st.dictionaries(st.sampled_from([MINE, OTHER]), st.booleans()))
+    # A step is given a batch of its turn, or none when only the clock moved.
+    for batch in [*judged.batches, *draw(st.lists(st.just(NOTHING), max_size=2))]:
+        signs = draw(st.lists(st.builds(Sign, st.integers(0, batch.n), MINE_INDEX,
+                                        st.booleans(), TIMES), max_size=2))  # fmt: skip
+        marks = draw(st.lists(TIMES, max_size=2))
+        number = len(judged.steps) + 7
+        judged.steps.append(Step(number, batch, tuple(signs), tuple(marks)))
     if judged.batches and judged.batches[0].frames:
         judged.newest = {MINE: judged.batches[0].frames[-1]}
     return judged
@@ -218,8 +234,9 @@ def turns(draw: st.DrawFn) -> Judged:
 @settings(max_examples=200, deadline=None)
 def test_a_turn_comes_back_as_it_went(judged: Judged, other: list[PointKey]) -> None:
     """Every field and bit, in a process whose rows are different ones."""
-    encoded = encode_turn(judged, KEYS)
-    there = book_of(other)
+    encoded = encode_turn(judged, TABLE)
+    # Mines are numbered alike, points are not: signs compare as they are.
+    there = book_of(sorted(other, key=lambda key: key.mine != TABLE.mines[0].code))
     back = decode_turn(encoded, there)
     assert plain(back, there.table.keys) == plain(judged, tuple(KEYS))
     assert back.packets == ()
@@ -228,9 +245,10 @@ def test_a_turn_comes_back_as_it_went(judged: Judged, other: list[PointKey]) -> 
 def test_every_field_of_a_turn_is_spooled_or_needless() -> None:
     """Who adds a field to a turn must decide what becomes of it here."""
     spooled = {"batches", "events", "rejects", "definitions", "unknown", "mine_events",
-               "repeated", "marks", "newest", "online", "latest"}  # fmt: skip
-    # Packets are judged, and answers of gateways are dealt with when they come.
-    needless = {"packets", "responses"}
+               "repeated", "marks", "newest", "online", "latest", "steps"}  # fmt: skip
+    # Packets are judged, answers of gateways are dealt with when they come, and a
+    # snapshot has a file of its own.
+    needless = {"packets", "responses", "snapshot"}
     assert {field.name for field in fields(Judged)} == spooled | needless
 
 
@@ -251,8 +269,9 @@ def test_real_turns_come_back_with_their_rows() -> None:
     assert judged.definitions
     assert judged.latest
     keys = live.book.table.keys
-    back = decode_turn(encode_turn(judged, keys), live.book)
+    back = decode_turn(encode_turn(judged, live.book.table), live.book)
     assert plain(back, keys) == plain(judged, keys)
+    assert len(back.steps) == 3, "frames, the will, the mark"
     assert back.events == judged.events
     assert [b.row.tolist() for b in back.batches] == [
         b.row.tolist() for b in judged.batches
@@ -263,7 +282,7 @@ def test_unheard_of_points_are_provisioned() -> None:
     """A new process knows none of the points; it gets rows for all of them."""
     live, other = Live(), PointBook()
     judged = live.take(defined(), frame(1, [("001A01", 1.6, 0)]))
-    back = decode_turn(encode_turn(judged, live.book.table.keys), other)
+    back = decode_turn(encode_turn(judged, live.book.table), other)
     (row,) = back.batches[0].row
     assert other.table.keys[row] == PointKey(MINE, "01", "001A01")
     assert [event.row for event in back.events] == [0] * len(judged.events)
@@ -274,7 +293,7 @@ def test_points_beyond_what_a_mine_may_make_up(monkeypatch: pytest.MonkeyPatch) 
     live = Live()
     items = [(f"00{i}A01", i / 10, 0) for i in range(4)]
     judged = live.take(frame(1, items), frame(2, items))
-    encoded = encode_turn(judged, live.book.table.keys)
+    encoded = encode_turn(judged, live.book.table)
     monkeypatch.setattr(books, "PROVISIONAL_PER_MINE", 3)
     back = decode_turn(encoded, PointBook())
     (batch,) = back.batches
@@ -290,10 +309,14 @@ def test_facts_alone_tell_what_is_missing() -> None:
     judged = live.take(
         defined(), frame(7, [("001A01", 1.6, 0)]), frame(8, [("001A01", 1.7, 0)])
     )
-    encoded = encode_turn(judged, live.book.table.keys)
+    encoded = encode_turn(judged, live.book.table)
     back = decode_turn(EncodedTurn(encoded.facts, b""), live.book, lost="disk full")
     assert back.events == judged.events
     assert (back.batches, back.newest, back.latest) == ([], {}, [])
+    assert [step.number for step in back.steps] == [
+        step.number for step in judged.steps
+    ]
+    assert sum(step.batch.n for step in back.steps) == 0
     (reject,) = back.rejects
     assert (reject.reason, reject.mine, reject.n) == ("readings_lost", MINE, 2)
     assert "frames 7 to 8" in reject.detail
@@ -304,7 +327,7 @@ def test_a_damaged_record_is_refused_by_name() -> None:
     """Torn anywhere or with any byte altered, it is never half believed."""
     live = Live()
     judged = live.take(defined(), frame(1, [("001A01", 1.6, 0)]))
-    encoded = encode_turn(judged, live.book.table.keys)
+    encoded = encode_turn(judged, live.book.table)
     for name in ("facts", "readings"):
         record = getattr(encoded, name)
         for n in range(1, len(record)):
@@ -326,8 +349,8 @@ def test_records_of_two_turns_are_not_mixed_up() -> None:
     live = Live()
     one = live.take(frame(1, [("001A01", 0.1, 0)]))
     two = live.take(frame(2, [("001A01", 0.1, 0), ("002A01", 0.1, 0)]))
-    keys = live.book.table.keys
-    mixed = EncodedTurn(encode_turn(one, keys).facts, encode_turn(two, keys).readings)
+    table = live.book.table
+    mixed = EncodedTurn(encode_turn(one, table).facts, encode_turn(two, table).readings)
     with pytest.raises(RecordCorrupt, match="2 readings, the facts tell of 1"):
         decode_turn(mixed, live.book)
     swapped = EncodedTurn(mixed.readings, mixed.facts)

@@ -1,0 +1,73 @@
+"""What lives in an engine against what is recorded as open (pure).
+
+After a restart both should be the same. Where they are not (readings were lost on a
+full disk, the rules have changed), what people see counts: an alarm that is recorded
+as open goes on, one that is not is forgotten.
+"""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from gasmon.alarms import debounce
+from gasmon.alarms.engine import AlarmEngine, LivingAlarm
+from gasmon.alarms.kinds import LINK_BREAK, OVER_LIMIT, POINT_KINDS
+from gasmon.alarms.levels import NEVER_US
+
+Subject = tuple[str, int]
+"""(kind, point row), or (link_break, mine index)."""
+
+
+def living(engine: AlarmEngine) -> set[Subject]:
+    """Everything that is raised in an engine."""
+    phase = engine.state.phase[: engine.state.n]
+    rows, slots = np.nonzero(phase >= debounce.ACTIVE)
+    found = {
+        (POINT_KINDS[slot], row)
+        for row, slot in zip(rows.tolist(), slots.tolist(), strict=True)
+    }
+    broken = np.flatnonzero(engine.links.raised_us != NEVER_US)
+    return found | {(LINK_BREAK, mine) for mine in broken.tolist()}
+
+
+def subject_of(alarm: LivingAlarm) -> Subject:
+    """What an alarm is about."""
+    return alarm.kind, alarm.mine if alarm.kind == LINK_BREAK else alarm.row
+
+
+def reconcile(
+    engine: AlarmEngine, recorded: Iterable[LivingAlarm]
+) -> tuple[list[Subject], list[Subject]]:
+    """Make an engine live what is recorded as open.
+
+    Returns:
+        What it had not, and goes on with now; and what it had, and forgot.
+    """
+    wanted = {subject_of(alarm): alarm for alarm in recorded}
+    present = living(engine)
+    missing = [alarm for subject, alarm in wanted.items() if subject not in present]
+    engine.resume(missing)
+    surplus = sorted(present - wanted.keys())
+    for kind, index in surplus:
+        _forget(engine, kind, index)
+    return [subject_of(alarm) for alarm in missing], surplus
+
+
+def _forget(engine: AlarmEngine, kind: str, index: int) -> None:
+    """As if it had never been raised; the next reading judges anew."""
+    if kind == LINK_BREAK:
+        engine.links.raised_us[index] = NEVER_US
+        engine.links.due_us[index] = NEVER_US
+        engine.links.rank[index] = 0
+        return
+    state, slot = engine.state, POINT_KINDS.index(kind)
+    state.phase[index, slot] = debounce.IDLE
+    state.since_us[index, slot] = NEVER_US
+    state.raised_us[index, slot] = NEVER_US
+    state.slot_due_us[index, slot] = NEVER_US
+    state.rank[index, slot] = 0
+    state.unknown[index, slot] = False
+    state.busy[index] &= np.uint16(~(1 << slot) & 0xFFFF)
+    state.due_us[index] = state.slot_due_us[index].min()
+    if slot == OVER_LIMIT:
+        state.band_us[index] = NEVER_US

@@ -1,0 +1,103 @@
+"""What ingest shows of itself while it runs; docs/operations.md lists the names."""
+
+from collections.abc import Callable
+
+from gasmon.ingest.gaps import GapKeeper
+from gasmon.ingest.inbox import Inbox
+from gasmon.ingest.mqtt import Pump
+from gasmon.ingest.order import Resequencer
+from gasmon.pipeline.annunciate import Annunciator
+from gasmon.pipeline.evaluate import Evaluator
+from gasmon.pipeline.storing import Storing
+from gasmon.telemetry import Metrics
+
+
+class Shown:
+    """The parts that are looked at; another set after each start.
+
+    Attributes:
+        n_waiting: turns that wait for the disk.
+    """
+
+    inbox: Inbox
+    pump: Pump
+    order: Resequencer
+    gaps: GapKeeper
+    storing: Storing
+    evaluator: Evaluator
+    annunciator: Annunciator
+    n_waiting: Callable[[], float]
+
+
+def show(metrics: Metrics, parts: Callable[[], Shown]) -> None:
+    """Let the gauges follow whatever parts there are now."""
+
+    def follow(name: str, text: str, look: Callable[[Shown], float]) -> None:
+        metrics.gauge(name, text).follow(lambda: float(look(parts())))
+
+    follow(
+        "gasmon_inbox_depth", "Packets waiting to be judged", lambda p: p.inbox.depth
+    )
+    follow("gasmon_inbox_limit", "Packets that may wait", lambda p: p.inbox.limit)
+    follow(
+        "gasmon_turns_waiting", "Turns waiting for the disk", lambda p: p.n_waiting()
+    )
+    follow(
+        "gasmon_frames_held",
+        "Frames held back to be put in order",
+        lambda p: p.order.n_held,
+    )
+    follow(
+        "gasmon_gaps_open",
+        "Gaps in frames that are asked for",
+        lambda p: p.gaps.n_open,
+    )
+    follow(
+        "gasmon_broker_connected",
+        "1 while subscribed at the broker",
+        lambda p: p.pump.connected,
+    )
+    follow(
+        "gasmon_unacknowledged",
+        "Frames the broker waits for",
+        lambda p: p.pump.unacknowledged,
+    )
+    follow(
+        "gasmon_alarms_raised",
+        "Alarms that are raised now",
+        lambda p: p.annunciator.n_open,
+    )
+    follow("gasmon_points", "Points known", lambda p: p.evaluator.book.table.n)
+    follow(
+        "gasmon_clocks_corrected",
+        "Mines whose clock is being corrected",
+        lambda p: len(p.evaluator.clocks.offset_us),
+    )
+    follow(
+        "gasmon_readings_late",
+        "Late readings since the start",
+        lambda p: p.evaluator.engine.n_late,
+    )
+    follow(
+        "gasmon_owner",
+        "1 while this process owns its areas, 0 while it stands by",
+        lambda p: bool(p.storing.line.fencing) and p.storing.line.lost is None,
+    )
+    _show_spool(follow)
+
+
+def _show_spool(
+    follow: Callable[[str, str, Callable[[Shown], float]], None],
+) -> None:
+    def turns(p: Shown) -> float:
+        return 0 if p.storing.spool is None else p.storing.spool.n_turns
+
+    def size(p: Shown) -> float:
+        return 0 if p.storing.spool is None else p.storing.spool.size_bytes
+
+    def refused(p: Shown) -> float:
+        return 0 if p.storing.spool is None else p.storing.spool.n_refused
+
+    follow("gasmon_spool_turns", "Turns that wait for the database", turns)
+    follow("gasmon_spool_bytes", "What they take on the disk", size)
+    follow("gasmon_spool_refused", "Readings the full spool did not take", refused)

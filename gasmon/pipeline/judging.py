@@ -1,0 +1,90 @@
+"""From what came to judged turns; one bad packet does not stop it for good."""
+
+from collections.abc import Iterator, Sequence
+
+from gasmon.batch import Packet, Reject
+from gasmon.clock import Clock
+from gasmon.ingest.order import Ordered
+from gasmon.pipeline.evaluate import Evaluator, Judged
+from gasmon.pipeline.suspects import Poisoned, Suspects
+
+BLAMELESS_MOST = 3
+"""Beginnings anew after failures that no packet can be blamed for; then we end."""
+
+
+class Judging:
+    """Gives the evaluator its turns, and takes a snapshot of its engine now and then.
+
+    Attributes:
+        suspects: packets under suspicion; goes over to the next one after a failure.
+    """
+
+    def __init__(
+        self,
+        evaluator: Evaluator,
+        suspects: Suspects,
+        clock: Clock,
+        snapshot_interval_s: float,
+    ) -> None:
+        self.suspects = suspects
+        self._evaluator = evaluator
+        self._clock = clock
+        self._interval_s = snapshot_interval_s
+        # The first turn has one, so that a crash soon after the start finds it.
+        self._snapshot_due_s = clock.monotonic_s()
+
+    def turns(self, ordered: Ordered, marks: Sequence[int]) -> Iterator[Judged]:
+        """Judge what came: one turn, unless some of it is under suspicion.
+
+        Args:
+            marks: clock marks after the packets [µs UTC].
+
+        Raises:
+            Poisoned: judging failed; the engine must be made anew.
+        """
+        taken, rejects = self.suspects.sift(ordered.packets)
+        groups = list(self.suspects.groups(taken))
+        for place, group in enumerate(groups):
+            is_first, is_last = place == 0, place == len(groups) - 1
+            judged = self._judge(
+                group, marks if is_last else (), ordered.held if is_first else ()
+            )
+            if is_last and rejects:
+                _refuse(judged, ordered.packets, taken, rejects)
+            yield judged
+
+    def _judge(
+        self, packets: Sequence[Packet], marks: Sequence[int], held: Sequence[Packet]
+    ) -> Judged:
+        now_us = self._clock.now_us()
+        try:
+            judged = self._evaluator.evaluate(
+                packets, now_us=now_us, marks=marks, heard=held
+            )
+            now_s = self._clock.monotonic_s()
+            if now_s >= self._snapshot_due_s:
+                self._snapshot_due_s = now_s + self._interval_s
+                judged.snapshot = self._evaluator.snapshot(now_us)
+        except Exception as error:
+            # Held packets only say that they came: nothing of theirs was looked into.
+            if not self.suspects.blame(packets, error):
+                self.suspects.n_blameless += 1
+                if self.suspects.n_blameless > BLAMELESS_MOST:
+                    raise
+            raise Poisoned(
+                f"judging {len(packets)} packets and {len(marks)} marks failed"
+            ) from error
+        return judged
+
+
+def _refuse(
+    judged: Judged,
+    packets: Sequence[Packet],
+    taken: Sequence[Packet],
+    rejects: Sequence[Reject],
+) -> None:
+    """Let what is refused be stored and acknowledged with this turn."""
+    judged.rejects += rejects
+    known = {id(packet) for packet in taken}
+    refused = [packet for packet in packets if id(packet) not in known]
+    judged.packets = [*judged.packets, *refused]

@@ -1,0 +1,364 @@
+"""The line to the database: one connection owns our areas, one writes.
+
+A thread of its own keeps both: it speaks on the owning one each second, so that the
+server knows that we live, opens lost ones anew, and cuts the writing one when a write
+hangs. So neither judging nor spooling ever waits for a server that does not answer.
+
+While the database is away nobody can take our areas, so we go on. When it is back we
+have GRACE_S to take them again before a standby may; whoever comes too late finds a
+newer fencing number and must end.
+"""
+
+import logging
+import os
+import select
+import socket
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import psycopg
+from psycopg.pq import ExecStatus
+
+from gasmon.clock import Clock
+from gasmon.errors import DependencyError, GasmonError, StateConflict
+from gasmon.settings import Settings
+from gasmon.store import owners
+from gasmon.store.db import Connection, connect
+from gasmon.store.owners import ALL
+
+BEAT_S = 1.0
+"""How often we say that we live [s]; the server waits for ``owners.IDLE_S``."""
+
+PING_S = 2.0
+"""How long an answer may take [s]; then the connection counts as dead."""
+
+GRACE_S = 3.5
+"""How long areas must be free before a standby takes them [s]: above the beat and the
+time of a reconnect, so that an owner whose database restarts is not overtaken."""
+
+LOOK_S = 0.25
+"""How often a standby looks, and the thread for work [s]."""
+
+IN_TRANSACTION_S = 4.0
+"""The server ends a writer that says nothing amid a transaction [s]: stopped or cut
+off, it would hold locks that its successor needs."""
+
+log = logging.getLogger(__name__)
+
+
+class Line:
+    """Both connections; ``lost`` says why we may not go on.
+
+    Attributes:
+        fencing: our number of each scope.
+        lost: another process owns an area of ours now; None while none does.
+        beat_s: monotonic time of the last answer on the owning connection [s].
+    """
+
+    def __init__(
+        self, settings: Settings, owner: str, clock: Clock, stop: threading.Event
+    ) -> None:
+        self.fencing: dict[str, int] = {}
+        self.lost: StateConflict | None = None
+        self.beat_s = float("-inf")
+        self._database = settings.database
+        self._write_limit_s = settings.database.write_timeout_s
+        self._scopes: Sequence[str] = sorted(set(settings.ingest.areas)) or [ALL]
+        self._owner = owner
+        self._clock = clock
+        self._stop = stop
+        self._closed = threading.Event()
+        self._wanted = threading.Event()
+        self._lock = threading.Lock()
+        self._owning: Connection | None = None
+        self._writing: Connection | None = None
+        self._serving = False
+        self._begun_s: float | None = None
+        self._told = ""
+        self._thread: threading.Thread | None = None
+
+    # At the start
+
+    def own(self, *, standby: bool) -> bool:
+        """Own our areas.
+
+        Args:
+            standby: wait until nobody owns them; else that is an error.
+
+        Returns:
+            False when told to stop while waiting.
+
+        Raises:
+            DependencyError: the database cannot be reached.
+            StateConflict: another process ingests one of our areas.
+        """
+        if standby and not self._wait_until_free():
+            return False
+        conn = self.open()
+        try:
+            self.fencing = owners.take_ownership(
+                conn, self._scopes, self._owner, self._clock.now_us()
+            )
+            owners.keep_short(conn)
+        except BaseException:
+            conn.close()
+            raise
+        self._owning = conn
+        self.beat_s = self._clock.monotonic_s()
+        self._thread = threading.Thread(
+            target=self._keep, name="gasmon[line]", daemon=True
+        )
+        self._thread.start()
+        return True
+
+    def _wait_until_free(self) -> bool:
+        """Look on until our areas were free for GRACE_S; False when told to stop."""
+        free_since_s: float | None = None
+        said = False
+        conn = self.open()
+        try:
+            while not self._stop.is_set():
+                now_s = self._clock.monotonic_s()
+                try:
+                    if conn.closed:
+                        conn = self.open()
+                    free = owners.is_free(conn, self._scopes)
+                    if not free and not said:
+                        said = True
+                        who = owners.present_owner(conn, self._scopes)
+                        log.warning("standing by: %s", who)
+                except (psycopg.Error, DependencyError) as error:
+                    # Not free: nobody could tell us of an owner.
+                    free = False
+                    conn.close()
+                    log.warning("standing by, without database: %s", error)
+                    self._stop.wait(BEAT_S)
+                if not free:
+                    free_since_s = None
+                elif free_since_s is None:
+                    free_since_s = now_s
+                elif now_s - free_since_s >= GRACE_S:
+                    return True
+                self._stop.wait(LOOK_S)
+        finally:
+            conn.close()
+        return False
+
+    def open(self) -> Connection:
+        """A connection that a successor of ours can end.
+
+        Raises:
+            DependencyError: the database cannot be reached.
+        """
+        return connect(self._database, name=owners.session_name(self._owner))
+
+    # For the persisting thread
+
+    def writer(self) -> Connection | None:
+        """The connection to write with; None while there is none.
+
+        Raises:
+            StateConflict: another process owns an area of ours now.
+        """
+        if self.lost is not None:
+            raise self.lost
+        with self._lock:
+            return self._writing
+
+    def give(self, conn: Connection) -> None:
+        """Write with this one from now on."""
+        prepare_writer(conn)
+        with self._lock:
+            assert self._writing is None, "it writes already"
+            self._writing = conn
+            self._serving = True
+
+    def drop(self, conn: Connection) -> None:
+        """This one is of no use any more; another is opened meanwhile."""
+        with self._lock:
+            if self._writing is conn:
+                self._writing = None
+        conn.close()
+        self._wanted.set()
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """What happens in here is cut off when it takes too long."""
+        self._begun_s = self._clock.monotonic_s()
+        try:
+            yield
+        finally:
+            self._begun_s = None
+
+    def is_ours(self, asked_s: float) -> bool:
+        """Whether nobody has taken our areas, as far as the database tells.
+
+        For a thread that finds that it did not run for a while: others may have
+        thought us dead. Waits for one beat after ``asked_s`` (monotonic [s]), or for
+        the news that the database is away; then nobody can have taken them.
+        """
+        while self.lost is None and self.beat_s < asked_s:
+            if self._clock.monotonic_s() - asked_s > 2 * PING_S:
+                break
+            if self._closed.wait(0.02):
+                break
+        return self.lost is None
+
+    def close(self) -> None:
+        """Close both; with the owning one our ownership ends."""
+        self._closed.set()
+        self._wanted.set()
+        if self._thread is not None:
+            self._thread.join(2 * PING_S)
+        with self._lock:
+            conns = (self._writing, self._owning)
+            self._writing = self._owning = None
+        for conn in conns:
+            if conn is not None:
+                conn.close()
+
+    # The thread
+
+    def _keep(self) -> None:
+        next_beat_s = 0.0
+        while not self._closed.is_set():
+            now_s = self._clock.monotonic_s()
+            self._cut_if_hanging(now_s)
+            if now_s >= next_beat_s:
+                next_beat_s = now_s + BEAT_S
+                try:
+                    self._beat()
+                    self._open_writer()
+                    self._say("")
+                except StateConflict as error:
+                    log.critical("%s", error)
+                    self.lost = error
+                    return
+                except (GasmonError, psycopg.Error) as error:
+                    self._say(str(error).strip())
+            self._wanted.wait(LOOK_S)
+            if self._wanted.is_set() and not self._closed.is_set():
+                self._wanted.clear()
+                next_beat_s = min(next_beat_s, self._clock.monotonic_s() + LOOK_S)
+
+    def _say(self, problem: str) -> None:
+        if problem and problem != self._told:
+            log.error("%s", problem)
+        self._told = problem
+
+    def _beat(self) -> None:
+        """Say that we live; take our areas again when the session is gone."""
+        conn = self._owning
+        if conn is not None and ping(conn, PING_S):
+            self.beat_s = self._clock.monotonic_s()
+            return
+        if conn is not None:
+            conn.close()
+            self._owning = None
+        conn = self.open()
+        try:
+            self._retake(conn)
+        except BaseException:
+            conn.close()
+            raise
+        with self._lock:
+            if self._closed.is_set():
+                conn.close()
+                return
+            self._owning = conn
+        self.beat_s = self._clock.monotonic_s()
+
+    def _retake(self, conn: Connection) -> None:
+        """Own our areas again, unless another process did meanwhile."""
+        ours = self.fencing
+        if owners.fencing_of(conn, self._scopes) != ours:
+            who = owners.present_owner(conn, self._scopes)
+            raise StateConflict(f"another process took our areas over: {who}")
+        try:
+            taken = owners.take_ownership(
+                conn, self._scopes, self._owner, self._clock.now_us()
+            )
+        except StateConflict as error:
+            if owners.fencing_of(conn, self._scopes) != ours:
+                raise
+            # Our own former session, which the server still believes in.
+            raise DependencyError(f"not ours again yet: {error}") from None
+        owners.keep_short(conn)
+        self.fencing = taken
+        if any(taken[scope] != ours[scope] + 1 for scope in taken):
+            raise StateConflict(
+                f"another process owned {', '.join(taken)} meanwhile "
+                f"(fencing numbers {taken}, ours were {ours})"
+            )
+        log.warning("own %s again, fencing numbers %s", ", ".join(taken), taken)
+
+    def _open_writer(self) -> None:
+        with self._lock:
+            wanted = self._serving and self._writing is None
+            if not wanted or self._closed.is_set():
+                return
+        conn = self.open()
+        try:
+            prepare_writer(conn)
+        except BaseException:
+            conn.close()
+            raise
+        with self._lock:
+            if self._closed.is_set():
+                conn.close()
+            else:
+                self._writing = conn
+
+    def _cut_if_hanging(self, now_s: float) -> None:
+        begun_s, conn = self._begun_s, self._writing
+        if begun_s is None or conn is None or now_s - begun_s < self._write_limit_s:
+            return
+        log.error(
+            "a write to the database hangs for over %g s: cut", self._write_limit_s
+        )
+        self._begun_s = None
+        cut(conn)
+
+
+def prepare_writer(conn: Connection) -> None:
+    """Let the server end it when it falls silent amid a transaction."""
+    limit_ms = round(IN_TRANSACTION_S * 1000)
+    conn.execute(f"SET idle_in_transaction_session_timeout = {limit_ms}".encode())
+    conn.commit()
+
+
+def ping(conn: Connection, timeout_s: float) -> bool:
+    """Whether the server answers on an idle connection in time.
+
+    By libpq itself, because a blocking query cannot be given up.
+    """
+    try:
+        pg = conn.pgconn
+        pg.send_query(b"SELECT 1")
+        while pg.flush():
+            if not select.select([], [pg.socket], [], timeout_s)[1]:
+                return False
+        ok = False
+        while True:
+            while pg.is_busy():
+                if not select.select([pg.socket], [], [], timeout_s)[0]:
+                    return False
+                pg.consume_input()
+            result = pg.get_result()
+            if result is None:
+                return ok
+            ok = result.status == ExecStatus.TUPLES_OK
+    except (psycopg.Error, OSError, ValueError):
+        return False
+
+
+def cut(conn: Connection) -> None:
+    """End a connection under the thread that waits for it."""
+    try:
+        # A copy of the handle: closing it must not close the connection's own.
+        with socket.socket(fileno=os.dup(conn.fileno())) as line:
+            line.shutdown(socket.SHUT_RDWR)
+    except (psycopg.Error, OSError):
+        # Already gone, which is what was wanted.
+        pass

@@ -1,0 +1,221 @@
+"""A restart: the engine's memory, and everything it was given since.
+
+In this order: what the database knows of points and frames, the newest snapshot of the
+engine that can be read (from the database, or from beside the spool), the log of what
+it was given since, and the turns in the spool, which the database has not seen. Then
+judging goes on at once, while the spool is still being written. What is judged again
+is not told again: its events were stored, or lie in the spool.
+
+Without a usable snapshot the open alarms and newest values must do (``restore.py``).
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from gasmon.alarms.engine import AlarmEngine, LivingAlarm
+from gasmon.alarms.events import AlarmEvent
+from gasmon.alarms.kinds import ALL_KINDS, LINK_BREAK
+from gasmon.alarms.packing import BadPacking
+from gasmon.alarms.reconcile import reconcile
+from gasmon.alarms.snapshot import excuse_absence, load
+from gasmon.alarms.steps import Step, decode_steps
+from gasmon.batch import Int32
+from gasmon.pipeline.annunciate import Annunciator
+from gasmon.pipeline.book import PointBook
+from gasmon.pipeline.evaluate import Evaluator, Snapshot
+from gasmon.pipeline.kept import KeptSnapshot
+from gasmon.pipeline.restore import living_of
+from gasmon.pipeline.spool import Spool
+from gasmon.store import alarms, replay_log, snapshots
+from gasmon.store.db import Connection
+
+SAY_EVERY = 1000
+"""Progress is told after so many turns."""
+
+log = logging.getLogger(__name__)
+
+
+class LogBroken(Exception):
+    """The log does not join the snapshot; says where."""
+
+
+@dataclass(slots=True)
+class Recovered:
+    """How a restart went.
+
+    Attributes:
+        step: the last step that the engine was given; 0 when it knows none.
+        from_step: the one in the snapshot; None when there was no usable one.
+        n_steps: steps judged again.
+        n_readings: readings in them.
+        n_spooled: turns of the spool among them.
+        differed: alarms in which the engine and the records did not agree.
+    """
+
+    step: int = 0
+    from_step: int | None = None
+    n_steps: int = 0
+    n_readings: int = 0
+    n_spooled: int = 0
+    differed: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        if self.from_step is None:
+            return f"no snapshot; open alarms and newest values, step {self.step}"
+        return (
+            f"snapshot of step {self.from_step}, {self.n_steps} steps with "
+            f"{self.n_readings} readings judged again, {self.n_spooled} turns spooled"
+        )
+
+
+def recover(
+    conn: Connection,
+    evaluator: Evaluator,
+    annunciator: Annunciator,
+    scope: str,
+    new_engine: Callable[[], AlarmEngine],
+    *,
+    spool: Spool | None,
+    kept: KeptSnapshot | None,
+    now_us: int,
+) -> Recovered | None:
+    """Give the engine its memory back, and all that it was given since.
+
+    Args:
+        evaluator: its book and frames are those of the database; gets the engine.
+        new_engine: makes one that knows the book's points and has judged nothing.
+        annunciator: knows the open alarms of the database.
+        spool: turns that the database has not seen, of the same history.
+        kept: the snapshot beside it.
+
+    Returns:
+        None when no snapshot fits; begin with a new engine then.
+
+    Raises:
+        DependencyError: the spool cannot be read now.
+    """
+    run, book = evaluator.engine.run, evaluator.book
+    for snapshot in _newest_first(conn, run, scope, kept):
+        engine = new_engine()
+        done = Recovered(snapshot.step, snapshot.step)
+        try:
+            load(engine, snapshot.body)
+            _replay(_logged(conn, run, scope, book, snapshot.step), engine, done)
+        except (LogBroken, BadPacking) as error:
+            log.error("the snapshot of step %d is not used: %s", snapshot.step, error)
+            continue
+        evaluator.engine = engine
+        spooled = _spooled(spool, evaluator, annunciator, done, now_us)
+        _agree(conn, evaluator, spooled, done)
+        excuse_absence(engine, now_us)
+        evaluator.step = done.step
+        return done
+    return None
+
+
+def _agree(
+    conn: Connection, evaluator: Evaluator, said: list[AlarmEvent], done: Recovered
+) -> None:
+    """Let the engine and what is recorded as open be the same."""
+    engine, book = evaluator.engine, evaluator.book
+    recorded = living_of(book, alarms.open_alarms(conn, engine.run))
+    conn.commit()
+    missing, surplus = reconcile(engine, _carried_on(recorded, said, book))
+    done.differed = [
+        *(f"{kind} {index} is open and was not known" for kind, index in missing),
+        *(f"{kind} {index} was known and is not open" for kind, index in surplus),
+    ]
+    for line in done.differed:
+        log.error("after the restart: %s", line)
+
+
+def _newest_first(
+    conn: Connection, run: int, scope: str, kept: KeptSnapshot | None
+) -> Iterator[Snapshot]:
+    own = kept.read() if kept is not None else None
+    for stored in snapshots.load_newest_first(conn, run, scope):
+        if own is not None and own.step >= stored.step:
+            yield own
+            own = None
+        yield Snapshot(stored.step, stored.taken_us, stored.n_points, stored.body)
+    if own is not None:
+        yield own
+
+
+def _logged(
+    conn: Connection, run: int, scope: str, book: PointBook, after: int
+) -> Iterator[Step]:
+    """The steps in the database after a snapshot's."""
+    row_of = np.full(int(book.point_id.max(initial=0)) + 1, -1, np.int32)
+    row_of[book.point_id] = np.arange(len(book.point_id), dtype=np.int32)
+    row_of[0] = -1  # points that the database has no number for
+    rows: Int32 = row_of
+    for body in replay_log.bodies_since(conn, run, scope, after):
+        yield from decode_steps(body, rows, book.table.mine_index)
+
+
+def _replay(steps: Iterable[Step], engine: AlarmEngine, done: Recovered) -> None:
+    """Judge again what comes after ``done.step``, without telling it."""
+    for step in steps:
+        if step.number <= done.step:
+            continue
+        if step.number != done.step + 1:
+            raise LogBroken(f"step {done.step + 1} is not in the log")
+        engine.tick(step.batch, now_us=0, marks=step.marks, signs=step.signs)
+        done.step = step.number
+        done.n_steps += 1
+        done.n_readings += step.batch.n
+
+
+def _spooled(
+    spool: Spool | None,
+    evaluator: Evaluator,
+    annunciator: Annunciator,
+    done: Recovered,
+    now_us: int,
+) -> list[AlarmEvent]:
+    """Go on through the turns in the spool; returns what was told in them."""
+    said: list[AlarmEvent] = []
+    if spool is None:
+        return said
+    for judged in spool.replay(evaluator.book):
+        evaluator.adopt(now_us)
+        evaluator.know(judged)
+        _replay(judged.steps, evaluator.engine, done)
+        annunciator.apply(judged.events)
+        annunciator.know(judged.online)
+        said += judged.events
+        done.n_spooled += 1
+        if done.n_spooled % SAY_EVERY == 0:
+            log.warning("%d of %d spooled turns", done.n_spooled, spool.n_turns)
+    return said
+
+
+def _carried_on(
+    recorded: Iterable[LivingAlarm], said: Iterable[AlarmEvent], book: PointBook
+) -> list[LivingAlarm]:
+    """The open alarms of the database after what the spool says of them."""
+    open_now = {(a.kind, a.row if a.row >= 0 else a.mine): a for a in recorded}
+    for event in said:
+        if event.kind not in ALL_KINDS:
+            continue
+        mine = book.table.mine_index.get(event.mine, -1)
+        row = event.row if event.kind != LINK_BREAK else -1
+        subject = (event.kind, row if row >= 0 else mine)
+        if event.event == "cleared":
+            open_now.pop(subject, None)
+        elif subject not in open_now and not event.late:
+            open_now[subject] = LivingAlarm(
+                kind=event.kind,
+                row=row,
+                mine=mine,
+                raised_us=event.raised_at_us,
+                rank=event.rank,
+                peak=float("nan") if event.peak is None else event.peak,
+                peak_at_us=event.peak_at_us or event.raised_at_us,
+                unknown=event.event == "unknown",
+            )
+    return list(open_now.values())

@@ -1,0 +1,270 @@
+"""A restart goes on as if nothing had happened: delays, levels, spool and all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gasmon.alarms import debounce, rules
+from gasmon.alarms.kinds import OVER_LIMIT
+from gasmon.alarms.reconcile import living
+from gasmon.alarms.rules import RuleSet, parse_rules
+from gasmon.pipeline.loops import IngestLoop
+from tests.fix_proxy import Proxy
+from tests.fix_wait import wait_until
+from tests.integration.test_pipeline import (  # noqa: F401
+    HIGH,
+    LOW,
+    Plant,
+    paired,
+    port_of,
+    through,
+)
+
+SLOW = "120s"
+
+
+def with_delay(on: str) -> RuleSet:
+    """The shipped rules, with an on-delay."""
+    shipped = Path(rules.__file__).with_name("default_rules.toml").read_text("utf-8")
+    return parse_rules(shipped.replace('on = "0s"', f'on = "{on}"'), "test")
+
+
+def kill(plant: Plant) -> None:
+    """End as kill -9 does: nothing is finished, nothing said."""
+    loop = plant.running.pop()
+    loop.storing.line.close()
+    loop.stop()
+
+
+def phase_of(loop: IngestLoop) -> int:
+    """Of the methane point's over_limit."""
+    return int(loop.evaluator.engine.state.phase[0, OVER_LIMIT])
+
+
+def since_of(loop: IngestLoop) -> int:
+    """Since when it is pending [µs]."""
+    return int(loop.evaluator.engine.state.since_us[0, OVER_LIMIT])
+
+
+def open_of(loop: IngestLoop) -> list[tuple[str, int]]:
+    """What lives in the engine."""
+    return sorted(living(loop.evaluator.engine))
+
+
+def logged(plant: Plant) -> int:
+    """The newest step in the database."""
+    return int(plant.ask("SELECT coalesce(max(last_step), 0) FROM engine_log")[0][0])
+
+
+def test_a_pending_delay_goes_on(paired: Plant) -> None:  # noqa: F811
+    """Pending before the restart, pending since the same moment after it."""
+    paired.rules = with_delay(SLOW)
+    first = paired.start()
+    paired.gateway.define()
+    paired.gateway.gas(LOW)
+    paired.gateway.gas(HIGH)
+    paired.stored(2)
+    assert phase_of(first) == debounce.PENDING
+    since_us = since_of(first)
+    kill(paired)
+
+    second = paired.start()
+
+    assert "snapshot of step" in second.restarted
+    assert (phase_of(second), since_of(second)) == (debounce.PENDING, since_us)
+    assert paired.count("alarm") == 0
+
+
+def test_a_delay_that_matured_while_we_were_away(paired: Plant) -> None:  # noqa: F811
+    """It is raised at since + delay, once, as if we had been there."""
+    paired.rules = with_delay("1s")
+    paired.start()
+    paired.gateway.define()
+    paired.gateway.gas(HIGH)
+    paired.stored(1)
+    kill(paired)
+
+    paired.start()
+
+    wait_until(lambda: paired.count("alarm") == 2, 20, "both limits are over")
+    told = paired.ask(
+        "SELECT bool_and(a.raised_at = r.at + interval '1 second')"
+        " FROM alarm a, reading r"
+    )
+    assert told == [(True,)]
+
+
+def test_a_band_is_kept_over_a_restart(paired: Plant) -> None:  # noqa: F811
+    """Since when the value is in its band is not forgotten, nor begun anew."""
+    first = paired.start()
+    paired.gateway.define()
+    for value in (1.2, HIGH, HIGH):
+        paired.gateway.gas(value)
+    paired.stored(3)
+    bands = first.evaluator.engine.state.band_us[0].tolist()
+    kill(paired)
+
+    second = paired.start()
+
+    assert second.evaluator.engine.state.band_us[0].tolist() == bands
+    wait_until(lambda: logged(paired) > 3, 20, "it goes on")
+    assert paired.count("alarm_journal", "event = 'raised'") == 2
+
+
+def test_without_a_snapshot_open_alarms_must_do(paired: Plant) -> None:  # noqa: F811
+    """A table that somebody emptied costs memory, not alarms."""
+    paired.start()
+    paired.gateway.define()
+    paired.gateway.gas(HIGH)
+    paired.stored(1)
+    kill(paired)
+    paired.change("DELETE FROM engine_snapshot")
+
+    second = paired.start()
+
+    assert "no snapshot" in second.restarted
+    step = second.evaluator.step
+    assert step > 0, "numbers go on"
+    paired.gateway.gas(LOW)
+    paired.stored(2)
+    assert paired.count("alarm", "cleared_at IS NULL") == 0
+    assert paired.count("alarm_journal", "event = 'raised'") == 2
+
+
+def test_a_hole_in_the_log_is_not_passed_over(paired: Plant) -> None:  # noqa: F811
+    """Then only what is recorded counts."""
+    paired.start()
+    paired.gateway.define()
+    for value in (LOW, HIGH):
+        paired.gateway.gas(value)
+    paired.stored(2)
+    wait_until(lambda: logged(paired) > 6, 20, "a few steps")
+    kill(paired)
+    paired.change(
+        "DELETE FROM engine_log WHERE last_step = (SELECT max(last_step) - 2"
+        " FROM engine_log)"
+    )
+
+    second = paired.start()
+
+    assert "no snapshot" in second.restarted
+    assert phase_of(second) == debounce.ACTIVE
+
+
+def test_what_is_recorded_counts(paired: Plant) -> None:  # noqa: F811
+    """An alarm that the engine knows and nobody recorded is forgotten, and told."""
+    paired.start()
+    paired.gateway.define()
+    paired.gateway.gas(HIGH)
+    paired.stored(1)
+    kill(paired)
+    paired.change(
+        "UPDATE alarm SET cleared_at = raised_at WHERE kind = 'cut_off'",
+        "DELETE FROM confirmation",
+    )
+
+    second = paired.start()
+
+    kinds = {kind for kind, _ in open_of(second)}
+    assert kinds == {"over_limit"}
+
+
+@pytest.fixture
+def spooling(
+    paired: Plant,  # noqa: F811
+    make_proxy: Callable[[int], Proxy],
+    tmp_path: Path,
+) -> tuple[Plant, Proxy, dict[str, Any]]:
+    """A plant with a spool behind a line that works."""
+    proxy = make_proxy(port_of(paired.dsn))
+    more = {
+        "database__url": through(paired.dsn, proxy),
+        "ingest__spool_dir": str(tmp_path / "spool"),
+    }
+    paired.start(**more)
+    paired.gateway.define()
+    paired.gateway.gas(LOW)
+    paired.stored(1)
+    return paired, proxy, more
+
+
+def test_a_process_goes_live_before_the_spool_is_written(
+    spooling: tuple[Plant, Proxy, dict[str, Any]],
+) -> None:
+    """It knows what was spooled, and judges on, while the turns are being written."""
+    plant, proxy, more = spooling
+    proxy.refuse()
+    for value in (HIGH, LOW, HIGH):
+        plant.gateway.gas(value)
+    first = plant.running[-1]
+    wait_until(lambda: first.pump.counts["acknowledged"] >= 4, 20, "spooled")
+    raised_us = first.evaluator.engine.state.raised_us[0].tolist()
+    kill(plant)
+    proxy.heal()
+
+    second = plant.start(**more)
+
+    assert "turns spooled" in second.restarted
+    assert second.evaluator.engine.state.raised_us[0].tolist() == raised_us
+    plant.stored(4)
+    wait_until(lambda: second.checks()["persist"]() is None, 20, "everything written")
+    plant.gateway.gas(LOW)
+    plant.stored(5)
+    assert plant.count("alarm") == 4
+    assert plant.count("alarm", "cleared_at IS NULL") == 0
+    assert plant.count("alarm_journal", "event = 'raised'") == 4
+
+
+def test_a_database_that_hangs_stops_nobody(
+    spooling: tuple[Plant, Proxy, dict[str, Any]],
+) -> None:
+    """No error, no answer: the write is cut, turns are spooled, relays sound."""
+    plant, proxy, more = spooling
+    plant.stop()
+    loop = plant.start(**more, database__write_timeout_s=1)
+    proxy.stall()
+    for value in (HIGH, HIGH, LOW, HIGH):
+        plant.gateway.gas(value)
+    wait_until(lambda: plant.gateway.told[-1].open, 20, "the relay sounds")
+    wait_until(lambda: loop.pump.unacknowledged == 0, 30, "all of it is spooled")
+    assert plant.count("frame") == 1
+
+    proxy.heal()
+
+    plant.stored(5)
+    wait_until(lambda: loop.checks()["persist"]() is None, 20, "everything written")
+    assert plant.count("alarm_journal", "event = 'raised'") == 4
+    assert loop.failure is None
+
+
+def test_a_spool_of_another_history_is_handed_over(
+    spooling: tuple[Plant, Proxy, dict[str, Any]],
+) -> None:
+    """Another process owned the area meanwhile: what was spooled arrives as late."""
+    plant, proxy, more = spooling
+    proxy.refuse()
+    for value in (HIGH, LOW, HIGH):
+        plant.gateway.gas(value)
+    first = plant.running[-1]
+    wait_until(lambda: first.pump.counts["acknowledged"] >= 4, 20, "spooled")
+    kill(plant)
+    proxy.heal()
+    plant.start()  # another host, without this spool
+    plant.gateway.gas(LOW)
+    plant.stored(2)
+    kill(plant)
+
+    third = plant.start(**more)
+
+    plant.stored(5)
+    assert plant.count("alarm") == 4
+    assert plant.count("alarm", "cleared_at IS NULL") == 0
+    assert plant.count("alarm", "late") == 4
+    assert open_of(third) == []
+    plant.gateway.gas(LOW)
+    plant.stored(6)
+    assert third.failure is None
