@@ -25,6 +25,13 @@ from tests.integration.test_pipeline import (  # noqa: F401
 )
 
 SLOW = "120s"
+SITE = pytest.mark.parametrize(
+    "paired", [("timescaledb", "mosquitto")], indirect=True, ids="-".join
+)
+DEMO = pytest.mark.parametrize(
+    "paired", [("postgres", "nats")], indirect=True, ids="-".join
+)
+# What does not depend on the pair is tried on one of them.
 
 
 def with_delay(on: str) -> RuleSet:
@@ -79,6 +86,7 @@ def test_a_pending_delay_goes_on(paired: Plant) -> None:  # noqa: F811
     assert paired.count("alarm") == 0
 
 
+@SITE
 def test_a_delay_that_matured_while_we_were_away(paired: Plant) -> None:  # noqa: F811
     """It is raised at since + delay, once, as if we had been there."""
     paired.rules = with_delay("1s")
@@ -98,6 +106,7 @@ def test_a_delay_that_matured_while_we_were_away(paired: Plant) -> None:  # noqa
     assert told == [(True,)]
 
 
+@DEMO
 def test_a_band_is_kept_over_a_restart(paired: Plant) -> None:  # noqa: F811
     """Since when the value is in its band is not forgotten, nor begun anew."""
     first = paired.start()
@@ -115,6 +124,7 @@ def test_a_band_is_kept_over_a_restart(paired: Plant) -> None:  # noqa: F811
     assert paired.count("alarm_journal", "event = 'raised'") == 2
 
 
+@SITE
 def test_without_a_snapshot_open_alarms_must_do(paired: Plant) -> None:  # noqa: F811
     """A table that somebody emptied costs memory, not alarms."""
     paired.start()
@@ -135,6 +145,7 @@ def test_without_a_snapshot_open_alarms_must_do(paired: Plant) -> None:  # noqa:
     assert paired.count("alarm_journal", "event = 'raised'") == 2
 
 
+@DEMO
 def test_a_hole_in_the_log_is_not_passed_over(paired: Plant) -> None:  # noqa: F811
     """Then only what is recorded counts."""
     paired.start()
@@ -155,6 +166,7 @@ def test_a_hole_in_the_log_is_not_passed_over(paired: Plant) -> None:  # noqa: F
     assert phase_of(second) == debounce.ACTIVE
 
 
+@SITE
 def test_what_is_recorded_counts(paired: Plant) -> None:  # noqa: F811
     """An alarm that the engine knows and nobody recorded is forgotten, and told."""
     paired.start()
@@ -219,6 +231,7 @@ def test_a_process_goes_live_before_the_spool_is_written(
     assert plant.count("alarm_journal", "event = 'raised'") == 4
 
 
+@SITE
 def test_a_database_that_hangs_stops_nobody(
     spooling: tuple[Plant, Proxy, dict[str, Any]],
 ) -> None:
@@ -241,6 +254,7 @@ def test_a_database_that_hangs_stops_nobody(
     assert loop.failure is None
 
 
+@SITE
 def test_a_spool_of_another_history_is_handed_over(
     spooling: tuple[Plant, Proxy, dict[str, Any]],
 ) -> None:

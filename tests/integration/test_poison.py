@@ -1,0 +1,129 @@
+"""What must never happen happens: judging raises, the database refuses a text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from gasmon.alarms.engine import AlarmEngine
+from gasmon.batch import ReadingBatch
+from gasmon.errors import StateConflict
+from tests.fix_wait import wait_until
+from tests.integration.test_pipeline import (  # noqa: F401
+    HIGH,
+    LOW,
+    Plant,
+    paired,
+)
+
+POISON = 1.2345
+
+
+class Mistake(Exception):
+    """A mistake of ours."""
+
+
+@pytest.fixture
+def mistaken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An engine that fails over one value, after it has changed itself."""
+    tick = AlarmEngine.tick
+
+    def failing(engine: AlarmEngine, batch: ReadingBatch, **more: Any) -> Any:
+        said = tick(engine, batch, **more)
+        if (batch.value == POISON).any():
+            raise Mistake(f"nobody thought of {POISON}")
+        return said
+
+    monkeypatch.setattr(AlarmEngine, "tick", failing)
+
+
+@pytest.mark.usefixtures("mistaken")
+def test_a_packet_that_makes_judging_fail_costs_nothing_else(
+    paired: Plant,  # noqa: F811
+) -> None:
+    """It is tried alone, refused by name and acknowledged; the alarm goes on."""
+    loop = paired.start()
+    gateway = paired.gateway
+    gateway.define()
+    gateway.gas(HIGH)
+    paired.stored(1)
+
+    gateway.gas(POISON)
+    gateway.gas(HIGH)
+
+    wait_until(lambda: paired.count("reject"), 60, "the refusal")
+    ((reason, detail),) = paired.ask("SELECT reason, detail FROM reject")
+    assert reason == "judge_failed"
+    assert "Mistake: nobody thought of 1.2345" in detail
+    wait_until(lambda: paired.count("frame") == 2, 40, "the frame behind it")
+    wait_until(lambda: loop.pump.unacknowledged == 0, 20, "everything acknowledged")
+    gateway.gas(LOW)
+    wait_until(lambda: paired.count("frame") == 3, 40, "and the next one")
+    assert loop.failure is None
+    assert paired.count("alarm_journal", "event = 'raised'") == 2
+    assert paired.count("alarm", "cleared_at IS NULL") == 0
+
+
+def test_failures_without_a_packet_end_the_process(
+    paired: Plant,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A few new beginnings, then it says so: nobody is to blame but us."""
+    loop = paired.start()
+
+    def failing(*_: Any, marks: Sequence[int] = (), **__: Any) -> Any:
+        raise Mistake("not even time passes")
+
+    monkeypatch.setattr(AlarmEngine, "tick", failing)
+    wait_until(lambda: loop.failure is not None, 60, "it ends")
+    assert isinstance(loop.failure, Mistake)
+    problem = loop.checks()["ingest"]()
+    assert problem is not None
+    assert "not even time passes" in problem
+
+
+REFUSE = """
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.kind = 'cut_off' AND NEW.explain <> '{}' THEN
+        RAISE EXCEPTION 'no such explanation';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER refuse BEFORE INSERT ON alarm FOR EACH ROW EXECUTE FUNCTION refuse();
+"""
+
+
+def test_an_event_that_the_database_refuses_costs_its_explanation(
+    paired: Plant,  # noqa: F811
+) -> None:
+    """Readings, the other alarm and what comes behind are stored; it is told bare."""
+    paired.change(REFUSE)
+    loop = paired.start()
+    gateway = paired.gateway
+    gateway.define()
+    gateway.gas(HIGH)
+    gateway.gas(HIGH)
+
+    paired.stored(2)
+
+    alarms = paired.ask("SELECT kind, explain = '{}' FROM alarm ORDER BY kind")
+    assert alarms == [("cut_off", True), ("over_limit", False)]
+    told = paired.ask("SELECT body::json ->> 'kind' FROM outbox ORDER BY seq")
+    assert sorted(kind for (kind,) in told) == ["cut_off", "over_limit"]
+    ((reason, detail),) = paired.ask("SELECT reason, detail FROM reject")
+    assert reason == "not_storable"
+    assert "no such explanation" in detail
+    gateway.gas(LOW)
+    paired.stored(3)
+    assert paired.count("alarm", "cleared_at IS NULL") == 0
+    assert loop.failure is None
+
+
+def test_a_process_that_cannot_own_says_who_does(paired: Plant) -> None:  # noqa: F811
+    """Without ``ingest.standby`` a second one is refused at once."""
+    paired.start()
+    with pytest.raises(StateConflict, match="has an owner already: \\* by test:0"):
+        paired.start()
