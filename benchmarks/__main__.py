@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from types import FrameType
 
-from benchmarks import engine, ingest, latency, upload
+from benchmarks import engine, ingest, latency, restart, upload
 from benchmarks.report import Report, machine, table
 from gasmon.errors import GasmonError
 
@@ -15,6 +15,7 @@ BENCHMARKS: dict[str, Callable[[bool], Report]] = {
     "engine": engine.run,
     "ingest": ingest.run,
     "latency": latency.run,
+    "restart": restart.run,
     "upload": upload.run,
 }
 

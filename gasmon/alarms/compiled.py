@@ -6,6 +6,7 @@ until it finds the line that was in force at its own time; nearly always that is
 newest.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isnan, nan
 
@@ -16,7 +17,7 @@ from gasmon.alarms.kinds import N_SLOTS, N_VALUE_SLOTS, POINT_KINDS, SENSOR_BREA
 from gasmon.alarms.levels import LevelTable
 from gasmon.alarms.rules import MAX_BANDS, Band, RuleSet, resolve
 from gasmon.batch import Float64, Int32, Int64
-from gasmon.points import PointDef
+from gasmon.points import LIMIT_FIELDS, PointDef
 
 # Flags of a line: which conditions need more than its limits.
 METHANE = 1
@@ -62,6 +63,23 @@ class _Lines:
         return larger
 
 
+@dataclass(frozen=True, slots=True)
+class _Profile:
+    """What a version of a point is judged by; the same for many points."""
+
+    rule: str
+    limits: Float64
+    band: Float64
+    range_high: float
+    rise: float
+    level: NDArray[np.int16]
+    flags: int
+
+
+_FROM_PROFILE = ("limits", "band", "range_high", "rise", "level", "flags")
+_NUMBERS = ("range_high", *LIMIT_FIELDS)
+
+
 class RuleTable:
     """What applies to each point, by row and time.
 
@@ -78,6 +96,8 @@ class RuleTable:
         self.rule: list[str] = []
         self._newest_us = 0
         self._level_cache: dict[tuple[str, str | None], NDArray[np.int16]] = {}
+        self._profiles: list[_Profile] = []
+        self._number_of: dict[tuple[object, ...], int] = {}
 
     @property
     def n(self) -> int:
@@ -85,43 +105,93 @@ class RuleTable:
         return len(self.rule)
 
     def add(self, row: int, point: PointDef) -> None:
-        """Append a version of the point in ``row``.
+        """Append a version of the point in ``row``."""
+        self.add_all([row], [point])
+
+    def add_all(self, rows: Sequence[int], points: Sequence[PointDef]) -> None:
+        """Append versions of the points in these rows, oldest first of each.
 
         A version that is effective from before the newest one is put at the newest
         one's time: history that was already judged is not judged again.
+
+        Points are many and differ little in what they are judged by, so each
+        combination is resolved once.
         """
-        line = self.n
-        if line == len(self.lines.flags):
-            self.lines = self.lines.grown(2 * line)
-        while row >= len(self.head):
-            self.head = np.r_[self.head, np.full(len(self.head), -1, np.int32)]
-        before = int(self.head[row])
-        from_us = point.effective_from_us if before >= 0 else 0
-        if before >= 0:
-            from_us = max(from_us, int(self.lines.effective_from_us[before]))
-        resolved = resolve(point, self.rules)
-        self.rule.append(resolved.rule)
-        lines = self.lines
-        lines.previous[line] = before
-        lines.effective_from_us[line] = from_us
-        lines.limits[line] = resolved.limits
-        lines.range_high[line] = point.range_high
-        alarm = resolved.limits[0]
-        lines.rise[line] = _rounded(self.rules.rise_fraction * alarm)
-        lines.on_delay_us[line] = self.rules.on_delay_us
-        lines.off_delay_us[line] = self.rules.off_delay_us
-        lines.level[line] = self._levels(point.quantity, point.place_class)
-        over_limit = self.rules.levels[lines.level[line, 0]]
-        lines.band[line] = nan
-        for number, band in enumerate(over_limit.bands[1:]):
-            lines.band[line, number] = _lower_end(band, alarm)
-        lines.flags[line] = (
-            METHANE * (point.quantity == "CH4")
-            | MEASURES * (point.value_kind == "MN")
-            | UNKNOWN_QUANTITY * (point.quantity == "UNKNOWN")
+        begin, end = self.n, self.n + len(rows)
+        if not rows:
+            return
+        self._make_room(end, max(rows) + 1)
+        number = np.fromiter(map(self._profile, points), np.int32, len(rows))
+        lines, made = self.lines, self._profiles
+        for name in _FROM_PROFILE:
+            column = np.asarray([getattr(p, name) for p in made])
+            getattr(lines, name)[begin:end] = column[number]
+        lines.on_delay_us[begin:end] = self.rules.on_delay_us
+        lines.off_delay_us[begin:end] = self.rules.off_delay_us
+        self.rule += [made[n].rule for n in number.tolist()]
+        self._chain(begin, rows, [p.effective_from_us for p in points])
+
+    def _make_room(self, n_lines: int, n_rows: int) -> None:
+        if n_lines > len(self.lines.flags):
+            self.lines = self.lines.grown(max(n_lines, 2 * len(self.lines.flags)))
+        more = max(n_rows, 2 * len(self.head)) - len(self.head)
+        if n_rows > len(self.head):
+            self.head = np.r_[self.head, np.full(more, -1, np.int32)]
+
+    def _chain(self, begin: int, rows: Sequence[int], from_us: Sequence[int]) -> None:
+        """Let each row point at its newest line, and each line at the one before."""
+        lines, row = self.lines, np.asarray(rows, np.int32)
+        end = begin + len(rows)
+        if len(np.unique(row)) == len(row) and (self.head[row] < 0).all():
+            lines.previous[begin:end] = -1
+            lines.effective_from_us[begin:end] = 0
+            self.head[row] = np.arange(begin, end, dtype=np.int32)
+            return
+        for line, (own, since_us) in enumerate(zip(rows, from_us, strict=True), begin):
+            before = int(self.head[own])
+            if before < 0:
+                since_us = 0
+            else:
+                since_us = max(since_us, int(lines.effective_from_us[before]))
+            lines.previous[line] = before
+            lines.effective_from_us[line] = since_us
+            self.head[own] = line
+            self._newest_us = max(self._newest_us, since_us)
+
+    def _profile(self, point: PointDef) -> int:
+        """The number of what this version is judged by."""
+        # NaN is not equal to itself; as None it is.
+        numbers = (getattr(point, name) for name in _NUMBERS)
+        key = (
+            point.quantity,
+            point.place_class,
+            point.value_kind,
+            *(x if x == x else None for x in numbers),
         )
-        self.head[row] = line
-        self._newest_us = max(self._newest_us, from_us)
+        found = self._number_of.get(key)
+        if found is None:
+            found = self._number_of[key] = len(self._profiles)
+            self._profiles.append(self._resolved(point))
+        return found
+
+    def _resolved(self, point: PointDef) -> "_Profile":
+        resolved = resolve(point, self.rules)
+        alarm = resolved.limits[0]
+        level = self._levels(point.quantity, point.place_class)
+        band = np.full(MAX_BANDS - 1, nan)
+        for number, higher in enumerate(self.rules.levels[level[0]].bands[1:]):
+            band[number] = _lower_end(higher, alarm)
+        return _Profile(
+            rule=resolved.rule,
+            limits=np.asarray(resolved.limits, np.float64),
+            band=band,
+            range_high=point.range_high,
+            rise=_rounded(self.rules.rise_fraction * alarm),
+            level=level,
+            flags=METHANE * (point.quantity == "CH4")
+            | MEASURES * (point.value_kind == "MN")
+            | UNKNOWN_QUANTITY * (point.quantity == "UNKNOWN"),
+        )
 
     def _levels(self, quantity: str, place_class: str | None) -> NDArray[np.int16]:
         key = (quantity, place_class)

@@ -96,8 +96,8 @@ class AlarmEngine:
             now_us: from when the silence of new points and mines counts [µs].
         """
         self.table = table
-        for point in versions:
-            self.rules.add(table.index[point.key], point)
+        told = list(versions)
+        self.rules.add_all([table.index[point.key] for point in told], told)
         self.state.grow(table.n, now_us)
         self.links.grow(len(table.mines), now_us)
 

@@ -73,6 +73,7 @@ class Line:
         self._lock = threading.Lock()
         self._owning: Connection | None = None
         self._writing: Connection | None = None
+        self._made: list[Connection] = []
         self._serving = False
         self._begun_s: float | None = None
         self._told = ""
@@ -151,7 +152,9 @@ class Line:
         Raises:
             DependencyError: the database cannot be reached.
         """
-        return connect(self._database, name=owners.session_name(self._owner))
+        conn = connect(self._database, name=owners.session_name(self._owner))
+        self._made = [made for made in self._made if not made.closed] + [conn]
+        return conn
 
     # For the persisting thread
 
@@ -272,12 +275,17 @@ class Line:
     def _retake(self, conn: Connection) -> None:
         """Own our areas again, unless another process did meanwhile."""
         ours = self.fencing
+        living = [made for made in self._made if not made.closed]
         if owners.fencing_of(conn, self._scopes) != ours:
             who = owners.present_owner(conn, self._scopes)
             raise StateConflict(f"another process took our areas over: {who}")
         try:
             taken = owners.take_ownership(
-                conn, self._scopes, self._owner, self._clock.now_us()
+                conn,
+                self._scopes,
+                self._owner,
+                self._clock.now_us(),
+                spared=[made.info.backend_pid for made in living],
             )
         except StateConflict as error:
             if owners.fencing_of(conn, self._scopes) != ours:

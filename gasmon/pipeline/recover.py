@@ -35,6 +35,9 @@ from gasmon.store.db import Connection
 SAY_EVERY = 1000
 """Progress is told after so many turns."""
 
+SAY_MOST = 20
+"""Differences that are told one by one."""
+
 log = logging.getLogger(__name__)
 
 
@@ -128,8 +131,10 @@ def _agree(
         *(f"{kind} {index} is open and was not known" for kind, index in missing),
         *(f"{kind} {index} was known and is not open" for kind, index in surplus),
     ]
-    for line in done.differed:
+    for line in done.differed[:SAY_MOST]:
         log.error("after the restart: %s", line)
+    if len(done.differed) > SAY_MOST:
+        log.error("after the restart: %d such alarms in all", len(done.differed))
 
 
 def _newest_first(

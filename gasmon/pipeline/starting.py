@@ -7,8 +7,10 @@ data first. Without a snapshot of the engine the spool is written before anythin
 because then only the database knows what was judged.
 """
 
+import gc
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from gasmon.alarms.engine import AlarmEngine
 from gasmon.clock import Clock
@@ -51,6 +53,37 @@ def begin(
         DependencyError: the spool cannot be read now.
         psycopg.Error: the database went away.
     """
+    with _without_collector():
+        done = _begin(conn, storing, evaluator, annunciator, new_engine, clock)
+    storing.open(conn)
+    return done
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """No garbage is looked for among what is here to stay.
+
+    A nation's million definitions are as many objects: looking through all of them
+    again and again doubles the time of a start, and once in a while would stop judging
+    for a second later on.
+    """
+    gc.unfreeze()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+def _begin(
+    conn: Connection,
+    storing: Storing,
+    evaluator: Evaluator,
+    annunciator: Annunciator,
+    new_engine: Callable[[], AlarmEngine],
+    clock: Clock,
+) -> Recovered:
     run, book = evaluator.engine.run, evaluator.book
     kept = storing.kept
     if kept is not None and not kept.is_continued(storing.line.fencing):
@@ -70,7 +103,6 @@ def begin(
     conn.commit()
     for mine, newest_us in newest_judged(book, evaluator.engine).items():
         evaluator.clocks.know(run, mine, newest_us)
-    storing.open(conn)
     return done
 
 

@@ -85,6 +85,8 @@ def take_ownership(
     scopes: Sequence[str],
     owner: str,
     now_us: int,
+    *,
+    spared: Sequence[int] = (),
 ) -> dict[str, int]:
     """Become the owner of areas for as long as this connection lives.
 
@@ -96,6 +98,8 @@ def take_ownership(
         scopes: area codes, or ``*`` alone for all of them.
         owner: who asks, for messages: host, process.
         now_us: wall time [µs UTC].
+        spared: processes of the server that serve us and go on, when we take again
+            what was ours.
 
     Returns:
         The fencing number of each scope, for :func:`require_ownership`.
@@ -113,7 +117,7 @@ def take_ownership(
         for scope, shared in locks:
             _lock(conn, scope, shared)
             taken.append((scope, shared))
-        _end_sessions(conn, wanted)
+        _end_sessions(conn, wanted, spared)
         for scope in wanted:
             row = conn.execute(
                 "INSERT INTO ingest_owner AS o (scope, owner, fencing, taken_at)"
@@ -168,15 +172,18 @@ def _lock(conn: Connection, scope: str, shared: bool) -> None:
         raise StateConflict(f"area {scope} has an owner already: {who}")
 
 
-def _end_sessions(conn: Connection, scopes: Sequence[str]) -> None:
+def _end_sessions(
+    conn: Connection, scopes: Sequence[str], spared: Sequence[int]
+) -> None:
     """End what is left of former owners of these scopes."""
     conn.execute(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-        " WHERE pid <> pg_backend_pid() AND datname = current_database()"
-        " AND usename = current_user AND application_name IN ("
+        " WHERE pid <> pg_backend_pid() AND pid <> ALL(%s)"
+        " AND datname = current_database() AND usename = current_user"
+        " AND application_name IN ("
         "  SELECT left('gasmon-ingest ' || owner, %s) FROM ingest_owner"
         "  WHERE scope = ANY(%s) OR scope = '*' OR '*' = ANY(%s))",
-        (NAME_BYTES, list(scopes), list(scopes)),
+        (list(spared), NAME_BYTES, list(scopes), list(scopes)),
     )
 
 
