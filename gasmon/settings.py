@@ -175,6 +175,11 @@ class EngineSettings(Section):
         ge=0,
         description="how long an unplanned calibration bit hides the value [s]",
     )
+    late_calm_s: float = Field(
+        120.0,
+        ge=0,
+        description="what came late and is over is told when no more came for this [s]",
+    )
 
 
 class ApiSettings(Section):

@@ -14,6 +14,7 @@ from typing import Any
 from gasmon.alarms.engine import Patience
 from gasmon.alarms.rules import LevelRow, RuleSet, resolve
 from gasmon.points import LIMIT_FIELDS, PointDef, PointTable
+from tests.scalar_late import Past, first_after_gap, late, settle
 
 ALARM, CUT_OFF, CALIBRATION, OVER_RANGE = 1, 2, 4, 8
 SUBSTATION_FAULT, NOT_POLLED, PAUSED, SENSOR_FAULT = 16, 32, 64, 128
@@ -85,6 +86,7 @@ class Point:
     calibrating_since: int | None = None
     bands: dict[int, int] = field(default_factory=dict)
     lives: dict[str, Life] = field(default_factory=dict)
+    past: Past = field(default_factory=Past)
 
     def version_at(self, at: int) -> Version:
         """The newest version in force at a time; the first one counts for ever."""
@@ -144,6 +146,7 @@ class ScalarEngine:
         self.rules = rules
         self.patience = patience
         self.table = table
+        self.definitions = versions
         self.said: list[Said] = []
         self.mark_us: float = -inf
         self.links = [Link(mine.code, now_us, now_us) for mine in table.mines]
@@ -176,13 +179,13 @@ class ScalarEngine:
         link.heard = max(link.heard, arrived)
         if at <= point.last_at:
             if at < point.last_at:
-                self._late(point, value, at, arrived, state)
+                late(self, point, value, at, arrived, state)
             return
         point.arrived = max(point.arrived, arrived)
-        self._mature(point, at, arrived)
-        self._fresh(point, value, at, arrived, state)
+        self.mature(point, at, arrived)
+        self.fresh(point, value, at, arrived, state)
 
-    def _fresh(
+    def fresh(
         self, point: Point, value: float, at: int, arrived: int, state: int
     ) -> None:
         version = point.version_at(at)
@@ -196,19 +199,23 @@ class ScalarEngine:
             point.calibrating_since = None
             calibrating = False
         good = not isnan(value) and not state & NO_VALUE and not calibrating
+        if good and at - point.last_at > 25_000_000:
+            first_after_gap(self, point, value, at, arrived, state)
         point.last_at, point.last_value, point.last_was_good = at, value, good
         if good:
             point.good_at, point.good_value = at, value
             alarm = version.limits["alarm_high"]
             if value >= round(self.rules.rise_fraction * alarm, 9):
                 point.near_at = at
-            self._bands(point, version, value, at)
+            self.bands(point, version, value, at)
         for kind in VALUE_KINDS:
             life = point.lives[kind]
             raiser = life.version if life.phase in ("active", "clearing") else None
             raises, ends = self._value_says(
                 kind, version, raiser, value, state, good, calibrating
             )
+            if raises:
+                point.past.held.clear()
             self._step(
                 point, kind, version, value, at, arrived, raises, ends, good, good
             )
@@ -283,8 +290,8 @@ class ScalarEngine:
         paused = bool(state & (NOT_POLLED | PAUSED))
         return paused, there
 
-    def _bands(self, point: Point, version: Version, value: float, at: int) -> None:
-        row = self._level_row("over_limit", version)
+    def bands(self, point: Point, version: Version, value: float, at: int) -> None:
+        row = self.level_row("over_limit", version)
         for number, band in enumerate(row.bands[1:], 1):
             lower = band.at_least
             if isnan(lower):
@@ -316,7 +323,7 @@ class ScalarEngine:
             if raises:
                 life.phase, life.since = "pending", at
                 if on == 0:
-                    self._raise(point, life, version, at, arrived, value)
+                    self.raise_(point, life, version, at, arrived, value)
             return
         if life.phase == "pending":
             if known and not raises:
@@ -327,7 +334,7 @@ class ScalarEngine:
             if life.phase == "active":
                 life.phase, life.since = "clearing", at
             if at - life.since >= off:
-                self._clear(point, life, life.since + off, arrived, value)
+                self.clear(point, life, life.since + off, arrived, value)
                 return
         else:
             life.phase = "active"
@@ -339,16 +346,16 @@ class ScalarEngine:
                 life.peak, life.peak_at = value, at
             if life.unknown and good:
                 life.unknown = False
-                self._say("known", point, life, at, arrived, value)
+                self.say("known", point, life, at, arrived, value)
             elif not life.unknown and not good:
                 life.unknown = True
-                self._say("unknown", point, life, at, arrived, value)
-        rank = self._rank(point, life, at)
+                self.say("unknown", point, life, at, arrived, value)
+        rank = self.rank(point, life, at)
         if rank > life.rank:
             life.rank = rank
-            self._say("level", point, life, at, arrived, value)
+            self.say("level", point, life, at, arrived, value)
 
-    def _raise(
+    def raise_(
         self,
         point: Point,
         life: Life,
@@ -358,7 +365,6 @@ class ScalarEngine:
         value: float,
         *,
         peak: tuple[float, int] | None = None,
-        quietly: bool = False,
     ) -> None:
         if life.kind == "no_data":
             at = max(at, point.spoke + 1)
@@ -374,16 +380,15 @@ class ScalarEngine:
             and version.point.quantity == "CH4"
             and at - point.near_at <= self.rules.rise_within_us
         )
-        life.levels = self._level_row(life.kind, version, after_rise)
-        life.rank = self._rank(point, life, at)
-        if not quietly:
-            self._say("raised", point, life, at, arrived, value)
+        life.levels = self.level_row(life.kind, version, after_rise)
+        life.rank = self.rank(point, life, at)
+        self.say("raised", point, life, at, arrived, value)
 
-    def _clear(
+    def clear(
         self, point: Point, life: Life, at: int, arrived: int, value: float
     ) -> None:
         at = max(at, life.raised)
-        self._say("cleared", point, life, at, arrived, value)
+        self.say("cleared", point, life, at, arrived, value)
         if life.kind == "no_data":
             point.spoke = at
         on = self.rules.on_delay_us
@@ -392,7 +397,7 @@ class ScalarEngine:
 
     # Levels
 
-    def _level_row(
+    def level_row(
         self, kind: str, version: Version, after_rise: bool = False
     ) -> LevelRow:
         for row in self.rules.levels:
@@ -421,26 +426,26 @@ class ScalarEngine:
             steps += [(begun + lasting, rank) for lasting, rank in band.steps]
         return steps
 
-    def _rank(self, point: Point, life: Life, at: int) -> int:
+    def rank(self, point: Point, life: Life, at: int) -> int:
         earned = [rank for when, rank in self._steps(point, life) if when <= at]
         return max([life.rank, *earned])
 
     # What time alone does
 
-    def _mature(self, point: Point, until: int, arrived: int) -> None:
+    def mature(self, point: Point, until: int, arrived: int) -> None:
         value = point.last_value if point.last_was_good else nan
         for life in point.lives.values():
             if life.phase == "pending":
                 due = life.since + self.rules.on_delay_us
                 if due <= until:
-                    self._raise(point, life, point.version_at(due), due, arrived, value)
+                    self.raise_(point, life, point.version_at(due), due, arrived, value)
             while life.living:
                 ahead = [w for w, rank in self._steps(point, life) if rank > life.rank]
                 due = min(ahead, default=until + 1)
                 if due > until:
                     break
-                life.rank = self._rank(point, life, due)
-                self._say("level", point, life, due, arrived, value)
+                life.rank = self.rank(point, life, due)
+                self.say("level", point, life, due, arrived, value)
 
     def mark(self, at: int) -> None:
         if at < self.mark_us:
@@ -450,7 +455,9 @@ class ScalarEngine:
                 point.arrived = min(point.arrived, at)
         self.mark_us = at
         for point in self.points:
-            self._mature(point, at, at)
+            settle(self, point, at)
+        for point in self.points:
+            self.mature(point, at, at)
         for number, link in enumerate(self.links):
             if link.raised is not None:
                 self._link_levels(link, at)
@@ -464,7 +471,7 @@ class ScalarEngine:
             if due <= link.heard and life.phase == "idle":
                 value = point.last_value if point.last_was_good else nan
                 life.since = due
-                self._raise(point, life, point.versions[-1], due, at, value)
+                self.raise_(point, life, point.versions[-1], due, at, value)
                 self._doubt(point, at)
 
     def sign(self, mine: int, online: bool, arrived: int) -> None:
@@ -491,7 +498,7 @@ class ScalarEngine:
             life.phase = "active"
             if not life.unknown:
                 life.unknown = True
-                self._say("unknown", point, life, at, at, value)
+                self.say("unknown", point, life, at, at, value)
 
     # Links
 
@@ -518,60 +525,9 @@ class ScalarEngine:
         self._say_link("cleared", link, link.ended, arrived)
         link.raised, link.rank, link.session = None, 0, arrived
 
-    # Late readings
-
-    def _late(
-        self, point: Point, value: float, at: int, arrived: int, state: int
-    ) -> None:
-        if isnan(value) or state & (NO_VALUE | CALIBRATION):
-            return
-        version = point.version_at(at)
-        for kind in VALUE_KINDS:
-            low = kind.startswith("low")
-            begin, back = LIMIT_OF[kind]
-            limit, end = version.limits[begin], version.limits[back]
-            if isnan(limit) or (low and state & OVER_RANGE):
-                continue
-            if value > limit if low else value < limit:
-                continue
-            life = point.lives[kind]
-            if any(start <= at <= stop for start, stop in life.told):
-                continue
-            if life.phase != "idle":
-                begun = life.since if life.phase == "pending" else life.raised
-                life.told.append((at, max(at, begun)))
-                continue
-            newer = point.good_value
-            over = point.good_at > at and (newer > end if low else newer < end)
-            bands = dict(point.bands)
-            if kind == "over_limit":
-                self._late_bands(point, version, value, at)
-            self._raise(
-                point, life, version, at, arrived, value,
-                peak=(value, at), quietly=over,
-            )  # fmt: skip
-            if over:
-                done = int(point.good_at)
-                self._say("raised", point, life, at, arrived, value, late=True)
-                self._say("cleared", point, life, done, arrived, value, late=True)
-                life.told.append((at, done))
-                life.phase, life.rank = "idle", 0
-                point.bands = bands
-
-    def _late_bands(
-        self, point: Point, version: Version, value: float, at: int
-    ) -> None:
-        row = self._level_row("over_limit", version)
-        for number, band in enumerate(row.bands[1:], 1):
-            lower = band.at_least
-            if isnan(lower):
-                lower = round(band.factor * version.limits["alarm_high"], 9)
-            if value >= lower:
-                point.bands[number] = at
-
     # Words
 
-    def _say(
+    def say(
         self,
         event: str,
         point: Point,

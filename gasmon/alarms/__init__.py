@@ -10,7 +10,7 @@ The way of a reading (engine.py has the order, each step its own file):
     raise? end? known?               conditions.py one function per kind of rule
     on-delay, off-delay, latch       debounce.py   the table of phases
     level by value and duration      levels.py     LevelTable.judge
-    what came too late               late.py, told.py
+    what came too late               late.py, late_past.py, late_tell.py, told.py
     silence of points and mines      silence.py
     quiet or aloud                   quiet.py
     an event with its explanation    speak.py → events.py

@@ -16,8 +16,15 @@ from gasmon.alarms import conditions, debounce
 from gasmon.alarms.compiled import RuleTable
 from gasmon.alarms.conditions import Readings, is_set
 from gasmon.alarms.events import AlarmEvent
-from gasmon.alarms.kinds import LINK_BREAK, NO_DATA, OVER_LIMIT, POINT_KINDS
-from gasmon.alarms.late import judge_late
+from gasmon.alarms.kinds import (
+    LINK_BREAK,
+    N_VALUE_SLOTS,
+    NO_DATA,
+    OVER_LIMIT,
+    POINT_KINDS,
+)
+from gasmon.alarms.late import judge_late, note_first_after_gap
+from gasmon.alarms.late_tell import settle_late
 from gasmon.alarms.levels import NEVER_US
 from gasmon.alarms.living import LivingAlarms
 from gasmon.alarms.quiet import QuietTable
@@ -39,11 +46,14 @@ class Patience:
         point_us: a point is silent after this while its mine goes on [µs].
         mine_us: a mine is silent after this [µs].
         calibration_us: an unplanned calibration bit hides the value this long [µs].
+        late_us: late readings beyond a limit are told of as one record when no more
+            of them came for this long [µs].
     """
 
     point_us: int = 90 * US_PER_S
     mine_us: int = 60 * US_PER_S
     calibration_us: int = 1800 * US_PER_S
+    late_us: int = 120 * US_PER_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,13 +201,17 @@ class AlarmEngine:
     def _round(self, batch: ReadingBatch, speech: Speech) -> None:
         """Judge at most one reading a point."""
         s, rows, at = self.state, batch.row, batch.at_us
-        fresh = at > s.last_at_us[rows]
+        before = s.last_at_us[rows]
+        fresh = at > before
         if not fresh.all():
             stale = np.flatnonzero(~fresh)
             self.n_late += len(stale)
-            judge_late(self.alarms, batch.select(stale), speech)
+            patience_us = self.patience.calibration_us
+            judge_late(self.alarms, batch.select(stale), patience_us, speech)
             batch = batch.select(np.flatnonzero(fresh))
-            rows, at = batch.row, batch.at_us
+            if batch.n == 0:
+                return
+            rows, at, before = batch.row, batch.at_us, before[fresh]
         # Only news counts as hearing: a sensor whose sample times stand still, or were
         # set back with its substation's clock, tells nothing that could be alarmed on.
         arrived = np.maximum(s.last_arrived_us[rows], batch.arrived_us)
@@ -208,6 +222,8 @@ class AlarmEngine:
         line = self.rules.version_at(rows, at)
         readings = self._interpret(batch, line)
         raising = conditions.raise_bits(readings)
+        note_first_after_gap(self.alarms, batch, readings, before)
+        self.alarms.late.release(rows[is_set(raising, (1 << N_VALUE_SLOTS) - 1)])
         self._remember(batch, line, readings)
         busy = np.flatnonzero(raising | s.busy[rows])
         if len(busy):
@@ -269,6 +285,7 @@ class AlarmEngine:
             self.links.step_back(mark_us)
             s.last_arrived_us[:n] = np.minimum(s.last_arrived_us[:n], mark_us)
         self.mark_us = mark_us
+        settle_late(self.alarms, mark_us, self.patience.late_us, speech)
         due = np.flatnonzero(s.due_us[:n] <= mark_us)
         if len(due):
             times = np.full(len(due), mark_us, np.int64)

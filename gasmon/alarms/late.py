@@ -1,114 +1,162 @@
 """Late readings: older than what was already judged for their point.
 
-They are stored and looked at, and never take anything back. A late value beyond a
-limit is announced quietly when a newer good value proves that it is over, else aloud;
-one that lies in a stretch that was told before is no news.
+They never take anything back. A harmless one is only noted (late_book.py). One beyond
+a limit that newer good values prove to be over waits until nothing more like it has
+come for a while; then all that is known of that past is walked through in event time
+(late_lives.py), and each stretch is one quiet record with its own begin, end and peak.
+One that nothing proves to be over is an alarm at once. What touches an alarm that
+lives or was told belongs to that one and is no news.
 """
 
 import numpy as np
 
 from gasmon.alarms import debounce
-from gasmon.alarms.conditions import Bool, is_set
-from gasmon.alarms.kinds import CUT_OFF, LOW_CUT_OFF, LOW_LIMIT, OVER_LIMIT
+from gasmon.alarms.conditions import Readings, is_set
+from gasmon.alarms.kinds import OVER_LIMIT
+from gasmon.alarms.late_past import LOW, lives_of, note, note_newest, sides_of
+from gasmon.alarms.late_tell import begin_late, begin_of, settle, still_held
 from gasmon.alarms.living import LivingAlarms
 from gasmon.alarms.speak import Speech
-from gasmon.batch import Float64, ReadingBatch
+from gasmon.batch import Int64, ReadingBatch
 from gasmon.domain import states
+from gasmon.units import US_PER_S
 
-_LATE_TOUCHES = (
-    "phase",
-    "raised_us",
-    "line",
-    "rank",
-    "unknown",
-    "peak",
-    "peak_at_us",
-    "level",
-    "slot_due_us",
-    "band_us",
-)
-"""What beginning an alarm writes; put back after a record of something already over."""
+MOST_SEEN = 4096
+"""Readings beyond a limit for which one point may wait: 5 h at one per 5 s."""
 
-# Slot, and where its limit and its end stand in points.LIMIT_FIELDS.
-_LIMITS = ((OVER_LIMIT, 0, 1), (CUT_OFF, 2, 3), (LOW_LIMIT, 4, 5), (LOW_CUT_OFF, 6, 7))
-_LOW = (LOW_LIMIT, LOW_CUT_OFF)
+GAP_US = 25 * US_PER_S
+"""A first good value after this long is remembered: what is found late in the gap
+before it ended there at the latest. Ours: above the slowest usual cycle of 20 s."""
 
 
-def judge_late(alarms: LivingAlarms, batch: ReadingBatch, speech: Speech) -> None:
+def note_first_after_gap(
+    alarms: LivingAlarms, batch: ReadingBatch, r: Readings, before_us: Int64
+) -> None:
+    """Remember good live values that come after a gap.
+
+    Args:
+        before_us: event time of each point's reading before, int64[k] [µs].
+    """
+    after = np.flatnonzero((batch.at_us - before_us > GAP_US) & r.good)
+    if len(after):
+        one = batch.select(after)
+        note(alarms, one, sides_of(one.value, one.state, r.limits[after]))
+
+
+def judge_late(
+    alarms: LivingAlarms, batch: ReadingBatch, calibration_us: int, speech: Speech
+) -> None:
     """Look at readings that are not newer than what was judged.
 
     Args:
         batch: at most one reading a point. Those of exactly the newest time are
             repetitions and are passed over.
+        calibration_us: how long an unplanned calibration bit hides the value [µs].
     """
     s, rules = alarms.state, alarms.rules
-    old = np.flatnonzero(batch.at_us < s.last_at_us[batch.row])
-    if len(old) == 0:
+    hidden = np.isnan(batch.value) | is_set(batch.state, states.NO_VALUE)
+    calibrating = is_set(batch.state, states.CALIBRATION)
+    if calibrating.any():
+        # Only a run of the bit that is known to have begun long before is not believed.
+        begun = s.calibration_us[batch.row]
+        hidden |= calibrating & (batch.at_us - begun < calibration_us)
+    seen = np.flatnonzero((batch.at_us < s.last_at_us[batch.row]) & ~hidden)
+    if len(seen) == 0:
         return
-    batch = batch.select(old)
-    line = rules.version_at(batch.row, batch.at_us)
-    hidden = is_set(batch.state, states.NO_VALUE | states.CALIBRATION)
-    at_its_end = is_set(batch.state, states.OVER_RANGE)
+    batch = batch.select(seen)
+    rows = batch.row
+    line = rules.version_at(rows, batch.at_us)
     limits = np.take(rules.lines.limits, line, axis=0)
-    newer_good = s.good_at_us[batch.row] > batch.at_us
-    newer = np.where(newer_good, s.good_value[batch.row], np.nan)
-    for slot, limit, end in _LIMITS:
-        hit = _beyond(slot, batch.value, limits[:, limit]) & ~hidden
-        if slot in _LOW:
-            hit &= ~at_its_end
-        # A newer value between end and limit proves nothing: the alarm would live.
-        holds = ~_within(slot, newer, limits[:, end])
-        over = newer_good & ~holds
-        for position in np.flatnonzero(hit):
-            one = batch.select(np.asarray([position]))
-            _judge_one(
-                alarms, slot, one, int(line[position]), bool(over[position]), speech
-            )
-
-
-def _beyond(slot: int, value: Float64, limit: Float64) -> Bool:
-    answer: Bool = value <= limit if slot in _LOW else value >= limit
-    return answer
-
-
-def _within(slot: int, value: Float64, end: Float64) -> Bool:
-    # Written so that a NaN (the value was not kept over a restart) counts as within.
-    answer: Bool = ~(value <= end) if slot in _LOW else ~(value >= end)
-    return answer
+    sides = sides_of(batch.value, batch.state, limits)
+    note(alarms, batch, sides)
+    held = alarms.late.held_slots(rows)
+    beyond = sides.beyond.any(axis=1)
+    if not held and not beyond.any():
+        return
+    newest = sides_of(s.good_value[rows], np.zeros(batch.n, np.int32), limits)
+    over = newest.past & (s.good_at_us[rows] > batch.at_us)[:, None]
+    for position in np.flatnonzero(beyond | np.isin(rows, list(held))):
+        row = int(rows[position])
+        one = batch.select(np.asarray([position]))
+        for slot in held.get(row, ()):
+            past = bool(sides.past[position, slot])
+            _judge_held(alarms, slot, one, past, speech)
+        for slot in np.flatnonzero(sides.beyond[position]).tolist():
+            _judge_one(alarms, slot, one, bool(over[position, slot]), speech)
 
 
 def _judge_one(
-    alarms: LivingAlarms,
-    slot: int,
-    one: ReadingBatch,
-    line: int,
-    over: bool,
-    speech: Speech,
+    alarms: LivingAlarms, slot: int, one: ReadingBatch, over: bool, speech: Speech
 ) -> None:
+    """A late value beyond the limit of one kind."""
+    row, at_us = int(one.row[0]), int(one.at_us[0])
+    waiting = alarms.late.waiting.get(row)
+    if alarms.told.covers(row, slot, at_us) or (
+        waiting and (slot, at_us) in waiting.seen
+    ):
+        return
+    begun_us = begin_of(alarms, row, slot)
+    if begun_us is not None and at_us >= begun_us:
+        held = alarms.late.held.get((row, slot))
+        if held and at_us > held.evidence_us:
+            held.evidence_us = at_us
+        _worsen(alarms, slot, one, speech)
+        return
+    if begun_us is None and not over:
+        note_newest(alarms, row)
+        for life in lives_of(alarms, row, slot, at_us, at_us):
+            if life.cleared_us is None and at_us >= life.since_us:
+                if alarms.told.touches(row, slot, life.since_us, life.newest.at_us):
+                    # Its begin was told, and so was an end: it is another one.
+                    life.since_us = life.raised_us = at_us
+                begin_late(alarms, slot, one, life, speech)
+                return
+    alarms.late.wait(row, slot, at_us, int(one.arrived_us[0]))
+    note_newest(alarms, row)
+    if len(alarms.late.waiting[row].seen) >= MOST_SEEN:
+        settle(alarms, row, speech)
+
+
+def _worsen(alarms: LivingAlarms, slot: int, one: ReadingBatch, speech: Speech) -> None:
+    """A late value inside an alarm that lives may be its worst, and that is told."""
     s, row = alarms.state, int(one.row[0])
-    at, arrived, value = int(one.at_us[0]), int(one.arrived_us[0]), float(one.value[0])
-    if alarms.told.covers(row, slot, at):
+    living = s.phase[row, slot] >= debounce.ACTIVE
+    if not living or one.at_us[0] < s.raised_us[row, slot]:
         return
-    phase = s.phase[row, slot]
-    if phase != debounce.IDLE:
-        # It belongs to what lives; told again after that ended it is still no news.
-        begun = s.since_us if phase == debounce.PENDING else s.raised_us
-        alarms.told.add(row, slot, at, max(at, int(begun[row, slot])))
+    value, peak = float(one.value[0]), float(s.peak[row, slot])
+    if value >= peak if slot in LOW else value <= peak:
         return
-    kept = {name: getattr(s, name)[row].copy() for name in _LATE_TOUCHES}
-    if slot == OVER_LIMIT:
-        inside = value >= alarms.rules.lines.band[line]
-        s.band_us[row] = np.where(inside, at, s.band_us[row])
-    lines = np.asarray([line], np.int32)
-    if not over:
-        alarms.begin(slot, one, one.at_us, lines, speech, peak=one)
-        alarms.mark_busy(slot, one.row)
-        s.due_us[row] = s.slot_due_us[row].min()
+    s.peak[row, slot], s.peak_at_us[row, slot] = value, one.at_us[0]
+    if slot != OVER_LIMIT:
         return
-    ended = int(s.good_at_us[row])
-    alarms.begin(slot, one, one.at_us, lines, speech.silenced(), peak=one)
-    speech.point("raised", slot, row, at, arrived, value, late=True)
-    speech.point("cleared", slot, row, ended, arrived, value, late=True)
-    for name, before in kept.items():
-        getattr(s, name)[row] = before
-    alarms.told.add(row, slot, at, ended)
+    line = int(alarms.rules.version_at(one.row, one.at_us)[0])
+    kept = s.band_us[row].copy()
+    above = value >= alarms.rules.lines.band[line]
+    s.band_us[row] = np.where(above, np.minimum(kept, one.at_us[0]), kept)
+    # How long it was that high is not known: what needs no duration is earned.
+    due_us = int(s.slot_due_us[row, slot])
+    moment = np.maximum(one.at_us, s.raised_us[row, slot])
+    alarms.rise(slot, one, moment, speech)
+    s.band_us[row] = kept
+    s.slot_due_us[row, slot] = due_us
+
+
+def _judge_held(
+    alarms: LivingAlarms, slot: int, one: ReadingBatch, past: bool, speech: Speech
+) -> None:
+    """A late good value ends what only late readings know, when it is newer."""
+    s, row, at_us = alarms.state, int(one.row[0]), int(one.at_us[0])
+    held = alarms.late.held[row, slot]
+    if not still_held(alarms, row, slot):
+        del alarms.late.held[row, slot]
+        return
+    if not past or at_us <= held.evidence_us:
+        return
+    for life in lives_of(alarms, row, slot, held.raised_us, at_us):
+        if life.since_us > held.raised_us or not life.reaches(held.raised_us):
+            continue
+        if life.cleared_us is not None:
+            del alarms.late.held[row, slot]
+            alarms.end(slot, one, life.cleared_us, speech)
+            s.due_us[row] = s.slot_due_us[row].min()
+        return

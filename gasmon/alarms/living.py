@@ -23,12 +23,13 @@ from gasmon.alarms.kinds import (
     OVER_LIMIT,
     SENSOR_BREAK,
 )
+from gasmon.alarms.late_book import LateBook
 from gasmon.alarms.levels import NEVER_US
 from gasmon.alarms.rules import MAX_BANDS
 from gasmon.alarms.speak import Speech
 from gasmon.alarms.state import LONG_AGO_US, PointState
 from gasmon.alarms.told import Told
-from gasmon.batch import Int32, Int64, ReadingBatch
+from gasmon.batch import Float64, Int32, Int64, ReadingBatch
 
 Rows = NDArray[np.intp] | Int32
 
@@ -40,6 +41,7 @@ class LivingAlarms:
         self.state = state
         self.rules = rules
         self.told = Told()
+        self.late = LateBook()
 
     def judge(
         self,
@@ -127,7 +129,7 @@ class LivingAlarms:
             self.begin(slot, batch.select(new), at[new], line[new], speech)
         if living.any():
             old = np.flatnonzero(living)
-            self._levels(slot, batch.select(old), at[old], speech)
+            self.rise(slot, batch.select(old), at[old], speech)
         for position in np.flatnonzero(step.cleared_us):
             self._end(
                 slot, batch, int(position), int(step.cleared_us[position]), speech
@@ -192,15 +194,15 @@ class LivingAlarms:
         line: Int32,
         speech: Speech,
         *,
-        peak: ReadingBatch | None = None,
+        peak: tuple[Float64, Int64] | None = None,
     ) -> None:
         """Alarms that begin now.
 
         Args:
             batch: what is said of each; ``raised_us``: since when, int64[k] [µs].
             line: rule line that raised each.
-            peak: readings that are the worst so far; None takes the newest good
-                value, if the alarm's own stretch has one yet.
+            peak: the worst values so far and their times, [k] each; None takes the
+                newest good value, if the alarm's own stretch has one yet.
         """
         s, rows = self.state, batch.row
         if slot == NO_DATA:
@@ -219,7 +221,7 @@ class LivingAlarms:
                 worst = np.where(own, s.good_value[rows], np.nan)
                 worst_at = np.where(own, s.good_at_us[rows], LONG_AGO_US)
             else:
-                worst, worst_at = peak.value, peak.at_us
+                worst, worst_at = peak
             s.peak[rows, slot] = worst
             s.peak_at_us[rows, slot] = worst_at
         level = self.rules.lines.level[line, slot]
@@ -255,7 +257,7 @@ class LivingAlarms:
             )
         return since
 
-    def _levels(
+    def rise(
         self, slot: int, batch: ReadingBatch, now_us: Int64, speech: Speech
     ) -> None:
         """Let the level of living alarms rise; it never falls."""
@@ -296,6 +298,14 @@ class LivingAlarms:
         s.slot_due_us[row, slot] = NEVER_US
         s.rank[row, slot] = 0
 
+    def end(
+        self, slot: int, one: ReadingBatch, cleared_us: int, speech: Speech
+    ) -> None:
+        """One living alarm that is over since ``cleared_us``, as a reading proves."""
+        self._end(slot, one, 0, cleared_us, speech)
+        self.state.phase[one.row, slot] = debounce.IDLE
+        self.mark_busy(slot, one.row)
+
     def fire(
         self, rows: Rows, until_us: Int64, arrived_us: Int64, speech: Speech
     ) -> None:
@@ -327,7 +337,7 @@ class LivingAlarms:
             self.begin(slot, batch.select(new), due_us[new], line, speech)
         if not pending.all():
             old = np.flatnonzero(~pending)
-            self._levels(slot, batch.select(old), due_us[old], speech)
+            self.rise(slot, batch.select(old), due_us[old], speech)
 
     def as_batch(self, rows: Rows, at_us: Int64, arrived_us: Int64) -> ReadingBatch:
         """What was last known of these points, at moments of the clock.

@@ -30,7 +30,7 @@ from gasmon.alarms.state import LONG_AGO_US, STATE_COLUMNS
 from gasmon.batch import Int32
 from gasmon.points import PointTable
 
-MAGIC = b"gasmonE1"
+MAGIC = b"gasmonE2"
 """Kind and version of the bytes; another version's are not read."""
 
 _SEPARATOR = "\0"  # is in no text that PostgreSQL can hold
@@ -79,6 +79,8 @@ def dump(engine: AlarmEngine) -> bytes:
         state.level[touched, SENSOR_BREAK] == breaks[:, N_SLOTS]
     ) & (breaks[:, N_SLOTS] != breaks[:, SENSOR_BREAK])
     arrays["told"] = np.asarray(list(engine.alarms.told.stretches()), np.int64)
+    for name, column in engine.alarms.late.arrays().items():
+        arrays[f"late_{name}"] = column
     for name in LINK_COLUMNS:
         arrays[f"link_{name}"] = getattr(engine.links, name)
     header = {
@@ -135,6 +137,8 @@ def load(engine: AlarmEngine, data: bytes) -> int:
     for row, slot, begin, end in arrays["told"].reshape(-1, 4).tolist():
         if row_of[row] >= 0:
             engine.alarms.told.add(int(row_of[row]), slot, begin, end)
+    late = {n.removeprefix("late_"): a for n, a in arrays.items() if n[:5] == "late_"}
+    engine.alarms.late.load(late, row_of)
     _load_links(engine, header["mines"], arrays)
     engine.mark_us, engine.n_late = header["mark_us"], header["n_late"]
     return len(rows)

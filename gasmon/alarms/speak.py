@@ -55,12 +55,6 @@ class Speech:
         self._run = run
         self.now_us = now_us
 
-    def silenced(self) -> "Speech":
-        """Another one, whose words nobody collects."""
-        return Speech(
-            self._table, self._rules, self._state, QuietTable(), self._run, self.now_us
-        )
-
     def point(
         self,
         event: str,

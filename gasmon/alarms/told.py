@@ -30,6 +30,11 @@ class Told:
         kept = self._stretches.get((row, slot), ())
         return any(begin <= at_us <= end for begin, end in kept)
 
+    def touches(self, row: int, slot: int, from_us: int, until_us: int) -> bool:
+        """Whether a stretch has a moment in common with a remembered one."""
+        kept = self._stretches.get((row, slot), ())
+        return any(begin <= until_us and from_us <= end for begin, end in kept)
+
     def stretches(self) -> Iterator[tuple[int, int, int, int]]:
         """All of them as (row, slot, from [µs], until [µs]), oldest first of each."""
         for (row, slot), kept in self._stretches.items():

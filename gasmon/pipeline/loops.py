@@ -87,6 +87,7 @@ class IngestLoop(Shown):
             point_us=round(engine.stale_after_s * US_PER_S),
             mine_us=round(engine.mine_stale_after_s * US_PER_S),
             calibration_us=round(engine.calibration_honoured_s * US_PER_S),
+            late_us=round(engine.late_calm_s * US_PER_S),
         )
         self._counts = IngestCounts(metrics)
         self._suspects = Suspects()

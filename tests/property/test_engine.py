@@ -151,6 +151,7 @@ def worlds(draw: st.DrawFn) -> World:
         point_us=draw(st.sampled_from([20, 90])) * US_PER_S,
         mine_us=draw(st.sampled_from([15, 60, 10_000])) * US_PER_S,
         calibration_us=draw(st.sampled_from([0, 40, 1800])) * US_PER_S,
+        late_us=draw(st.sampled_from([0, 10, 120])) * US_PER_S,
     )
     return World.of(*versions, rules=draw(rule_files()), patience=patience)
 

@@ -7,7 +7,7 @@ from math import nan
 
 import pytest
 
-from gasmon.alarms.engine import AlarmEngine, LivingAlarm
+from gasmon.alarms.engine import AlarmEngine, LivingAlarm, Patience
 from gasmon.alarms.events import AlarmEvent
 from gasmon.alarms.told import MAX_STRETCHES, Told
 from gasmon.domain import states
@@ -15,7 +15,10 @@ from gasmon.units import US_PER_S
 from tests.engine_world import Entry, Reading, World, at, feed, live, mark, point
 from tests.rule_texts import delayed
 
-FACE = World.of(point(range_high=4.0))
+# Nothing here is about silence.
+DEAF = Patience(point_us=10**15, mine_us=10**15)
+FACE = World.of(point(range_high=4.0), patience=DEAF)
+CALM = mark(10_000)
 
 
 def late(value: float, seconds: float, arrived: float, state: int = 0) -> Reading:
@@ -38,12 +41,182 @@ def run(*log: Entry, world: World = FACE) -> list[AlarmEvent]:
 
 def test_what_is_over_is_told_quietly() -> None:
     """A newer good value proves the end; nobody is woken, the record is made."""
-    said = run(live(0, 0.3, 100), late(1.2, 50, 101))
+    said = run(live(0, 0.3, 100), late(1.2, 50, 101), CALM)
     assert told(said) == [
         ("raised", "blue", 50, True, "late"),
         ("cleared", "blue", 100, True, "late"),
     ]
     assert [e.peak for e in said] == [1.2, 1.2]
+
+
+def test_a_record_waits_until_nothing_more_of_it_comes() -> None:
+    """120 s after the newest reading beyond the limit, by the clock."""
+    engine = FACE.engine()
+    assert feed(engine, [live(0, 0.3, 100), late(1.2, 50, 101)]) == []
+    assert feed(engine, [late(1.3, 55, 200), mark(220)]) == []
+    assert feed(engine, [late(0.3, 60, 319), mark(319.9)]) == []
+    said = feed(engine, [mark(320)])
+    assert told(said) == [
+        ("raised", "blue", 50, True, "late"),
+        ("cleared", "blue", 60, True, "late"),
+    ]
+    assert {e.peak for e in said} == {1.3}
+    assert feed(engine, [mark(900)]) == []
+
+
+def test_a_record_does_not_wait_for_ever() -> None:
+    """A point that is late for ever is told of after 20 min."""
+    log: list[Entry] = [live(0, 0.3, 5000)]
+    for k in range(15):
+        log += [late(1.2, 50 + k, 5000 + 90 * k), mark(5000 + 90 * k)]
+    said = run(*log)
+    assert [e.happened_at_us for e in said] == [at(50), at(5000)]
+
+
+def test_a_step_back_of_our_clock_prolongs_no_wait() -> None:
+    """Arrivals in the future count from the new time."""
+    said = run(live(0, 0.3, 9000), late(1.2, 50, 9001), mark(10), mark(131))
+    assert [e.event for e in said] == ["raised", "cleared"]
+
+
+def test_a_gap_ends_what_was_in_it() -> None:
+    """The backlog stops inside the stretch: it ended when the line was back."""
+    said = run(
+        live(0, 0.3, 0),
+        live(0, 0.3, 7200),
+        live(0, 0.3, 7215),
+        live(0, 0.3, 7230),
+        late(1.2, 3000, 7231),
+        late(1.2, 3005, 7231),
+        CALM,
+    )
+    assert told(said) == [
+        ("raised", "orange", 3000, True, "late"),
+        ("cleared", "orange", 7200, True, "late"),
+    ]
+
+
+def test_two_stretches_are_two_records() -> None:
+    """A good value between them parts them."""
+    said = run(
+        live(0, 0.3, 100),
+        *[late(v, s, 101) for v, s in ((1.2, 60), (0.3, 50), (1.4, 40), (0.2, 70))],
+        CALM,
+    )
+    assert [(e.event, e.happened_at_us, e.peak) for e in said] == [
+        ("raised", at(40), 1.4),
+        ("cleared", at(50), 1.4),
+        ("raised", at(60), 1.2),
+        ("cleared", at(70), 1.2),
+    ]
+
+
+def test_a_stretch_before_a_living_alarm_belongs_to_it() -> None:
+    """Nothing good is known between them: no second alarm, and the key stays."""
+    said = run(live(0, 1.2, 100), late(1.3, 50, 101), CALM, live(0, 0.3, 10_001))
+    assert {e.raised_at_us for e in said} == {at(100)}
+
+
+def test_a_stretch_long_before_a_living_alarm_is_a_record() -> None:
+    """A good value lies between them."""
+    said = run(
+        live(0, 1.2, 100), late(1.3, 50, 101), late(0.3, 60, 101), mark(230),
+        late(1.3, 50, 240), CALM,
+    )  # fmt: skip
+    assert [(e.event, e.happened_at_us) for e in said if e.late] == [
+        ("raised", at(50)),
+        ("cleared", at(60)),
+    ]
+    assert [e.raised_at_us for e in said if e.event == "raised" and not e.late] == [
+        at(100)
+    ]
+
+
+def test_the_worst_value_of_a_living_alarm_may_come_late() -> None:
+    """Its peak is corrected; a level that needs no duration is earned, aloud."""
+    said = run(live(0, 1.2, 10), live(0, 1.2, 60), late(3.5, 30, 61), late(1.3, 35, 62))
+    assert [(e.event, e.level, e.peak, e.late) for e in said if e.event == "level"] == [
+        ("level", "red", 3.5, False)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("on", "off", "begun", "ended"),
+    [("0s", "0s", 10, 45), ("20s", "0s", 30, 45), ("40s", "0s", None, None)],
+)
+def test_delays_count_in_event_time(
+    on: str, off: str, begun: float | None, ended: float | None
+) -> None:
+    """As live: raised at since + on, or not at all."""
+    world = replace(FACE, rules=delayed(on))
+    backlog = [late(1.2, 5 * k, 201) for k in range(2, 9)]
+    said = run(live(0, 0.3, 200), *backlog, late(0.3, 45, 201), *backlog, CALM,
+               *backlog, mark(20_000), world=world)  # fmt: skip
+    times = [(e.happened_at_us - at(0)) / US_PER_S for e in said]
+    assert times == ([] if begun is None else [begun, ended])
+
+
+def test_a_pending_delay_of_a_late_value_goes_on() -> None:
+    """Nothing newer is known and the delay is not over: it matures by the clock."""
+    world = replace(FACE, rules=delayed("60s"))
+    said = run(live(0, None, 20), late(1.2, 10, 21), mark(69.9), world=world)
+    assert told(said) == []
+    said = run(live(0, None, 20), late(1.2, 10, 21), mark(70), world=world)
+    assert [row[2:] for row in told(said)] == [(70, False, None)]
+
+
+def test_a_late_good_value_ends_what_only_late_values_know() -> None:
+    """The sensor is dead now; its backlog tells how it went on."""
+    dead = live(0, None, 1000)
+    said = run(dead, late(1.2, 50, 1001), late(1.3, 55, 1002), late(0.3, 60, 1003))
+    assert told(said) == [
+        ("raised", "blue", 50, False, None),
+        ("cleared", "blue", 60, False, None),
+    ]
+    # Older than what is known beyond the limit, it proves nothing.
+    said = run(dead, late(1.2, 50, 1001), late(1.3, 55, 1002), late(0.3, 52, 1003))
+    assert [e.event for e in said if e.kind == "over_limit"] == ["raised"]
+
+
+def test_a_late_good_value_does_not_end_a_live_alarm() -> None:
+    """What live readings raised, live readings end."""
+    said = run(live(0, 1.2, 10), live(0, None, 20), late(0.3, 15, 21), mark(30))
+    assert "cleared" not in [e.event for e in said if e.kind == "over_limit"]
+    # Also when live readings found it high after late ones had begun it.
+    said = run(
+        live(0, None, 20), late(1.2, 10, 21), live(0, 1.2, 30), live(0, None, 40),
+        late(0.3, 35, 41),
+    )  # fmt: skip
+    assert "cleared" not in [e.event for e in said if e.kind == "over_limit"]
+
+
+def test_a_calibration_bit_that_is_not_believed_hides_no_late_value() -> None:
+    """It has been set for longer than it is honoured."""
+    world = replace(FACE, patience=replace(DEAF, calibration_us=30 * US_PER_S))
+    said = run(
+        live(0, 0.3, 10, states.CALIBRATION), live(0, 0.3, 100, states.CALIBRATION),
+        late(1.2, 35, 101, states.CALIBRATION), late(1.2, 60, 101, states.CALIBRATION),
+        CALM, world=world,
+    )  # fmt: skip
+    assert [row[2] for row in told(said)] == [60, 100]
+
+
+def test_many_readings_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory of a point is bounded."""
+    monkeypatch.setattr("gasmon.alarms.late.MOST_SEEN", 10)
+    said = run(live(0, 0.3, 100), *[late(1.2, k, 101) for k in range(10, 25)])
+    assert [e.event for e in said] == ["raised", "cleared"]
+
+
+def test_what_is_known_of_a_past_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The older half is forgotten; then an end is less exact, and no alarm less."""
+    monkeypatch.setattr("gasmon.alarms.late_book.MAX_KEPT", 100)
+    log = [late(0.3, k, 1001) for k in range(300)]
+    said = run(live(0, 0.3, 1000), *log, late(1.2, 10, 1002), CALM)
+    assert [(e.event, e.happened_at_us >= at(20)) for e in said] == [
+        ("raised", False),
+        ("cleared", True),
+    ]
 
 
 def test_what_nothing_newer_disproves_is_told_aloud() -> None:
@@ -67,40 +240,41 @@ def test_a_newer_value_above_the_end_proves_nothing() -> None:
 @pytest.mark.parametrize("newer", [0.3, None])
 def test_a_late_value_is_graded_by_how_bad_it_was(newer: float | None) -> None:
     """5 % is red, late or not."""
-    said = run(live(0, newer, 100), late(5.0, 50, 101))
+    said = run(live(0, newer, 100), late(5.0, 50, 101), CALM)
     assert told(said)[0][:3] == ("raised", "red", 50)
 
 
 def test_a_quiet_record_leaves_nothing_behind() -> None:
     """The next alarm is graded by its own values."""
     said = run(
-        live(0, 0.3, 100), late(5.0, 50, 101), live(0, 1.1, 110), live(0, 0.3, 120)
-    )
+        live(0, 0.3, 100), late(5.0, 50, 101), mark(300), live(0, 1.1, 310),
+        live(0, 0.3, 320),
+    )  # fmt: skip
     assert told(said)[2:] == [
-        ("raised", "blue", 110, False, None),
-        ("cleared", "blue", 120, False, None),
+        ("raised", "blue", 310, False, None),
+        ("cleared", "blue", 320, False, None),
     ]
 
 
 def test_late_lack_of_oxygen_is_told_too() -> None:
     """Low limits are judged late as high ones are."""
-    oxygen = World.of(point(quantity="O2", place_class=None))
-    said = run(live(0, 20.0, 100), late(17.0, 50, 101), world=oxygen)
+    oxygen = World.of(point(quantity="O2", place_class=None), patience=DEAF)
+    said = run(live(0, 20.0, 100), late(17.0, 50, 101), CALM, world=oxygen)
     assert [row[0] for row in told(said, "low_limit")] == ["raised", "cleared"]
     at_end = late(17.0, 50, 101, states.OVER_RANGE)
-    assert run(live(0, 20.0, 100), at_end, world=oxygen) == []
+    assert run(live(0, 20.0, 100), at_end, CALM, world=oxygen) == []
 
 
 @pytest.mark.parametrize("state", [states.CALIBRATION, states.SENSOR_FAULT])
 def test_late_values_under_a_bit_say_nothing(state: int) -> None:
     """Neither calibration gas nor a faulty number is a record of gas."""
-    assert run(live(0, 0.3, 100), late(2.0, 50, 101, state)) == []
+    assert run(live(0, 0.3, 100), late(2.0, 50, 101, state), CALM) == []
 
 
 def test_one_stretch_is_one_record() -> None:
     """A backlog over the limit is one quiet alarm, not one for each reading."""
     backlog = [late(1.2, 10 + 5 * k, 101) for k in range(10)]
-    assert len(run(live(0, 0.3, 100), *backlog)) == 2
+    assert len(run(live(0, 0.3, 100), *backlog, CALM)) == 2
 
 
 def test_a_repeated_reading_of_an_ended_alarm_is_no_news() -> None:

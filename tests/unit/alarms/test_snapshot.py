@@ -10,6 +10,7 @@ import pytest
 
 from gasmon.alarms import packing, snapshot
 from gasmon.alarms.engine import AlarmEngine, Patience
+from gasmon.alarms.events import AlarmEvent
 from gasmon.alarms.packing import BadPacking
 from gasmon.alarms.rules import RuleSet, default_rules, parse_rules
 from gasmon.alarms.snapshot import dump, excuse_absence, fingerprint, load
@@ -63,8 +64,28 @@ def test_what_was_told_is_not_told_again() -> None:
     before = world().engine()
     feed(before, [live(0, 1.4, 10), live(0, 0.2, 60)])
     late = replace(live(0, 1.2, 30), arrived_us=at(70))
-    assert feed(loaded(dump(before)), [late]) == []
-    assert feed(world().engine(), [live(0, 0.2, 60), late]) != []
+    calm = mark(200)
+    assert "raised" not in _words(feed(loaded(dump(before)), [late, calm]))
+    assert "raised" in _words(feed(world().engine(), [live(0, 0.2, 60), late, calm]))
+
+
+def test_a_late_record_goes_on() -> None:
+    """What waits to be told is told after the restart, once."""
+    before = world().engine()
+    backlog = [
+        replace(live(0, v, s), arrived_us=at(70)) for v, s in ((1.4, 30), (0.2, 40))
+    ]
+    assert feed(before, [live(0, 0.2, 60), *backlog]) == []
+    after = loaded(dump(before))
+    said = [e for e in feed(after, [mark(190), mark(400)]) if e.kind == "over_limit"]
+    assert [(e.event, e.happened_at_us) for e in said] == [
+        ("raised", at(30)),
+        ("cleared", at(40)),
+    ]
+
+
+def _words(said: list[AlarmEvent]) -> list[str]:
+    return [e.event for e in said if e.kind == "over_limit"]
 
 
 def test_a_broken_link_goes_on() -> None:

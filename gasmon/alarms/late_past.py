@@ -1,0 +1,152 @@
+"""What is known of the past of a point, and the lives of its kinds in it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gasmon.alarms.conditions import Bool, is_set
+from gasmon.alarms.kinds import (
+    CUT_OFF,
+    LOW_CUT_OFF,
+    LOW_LIMIT,
+    N_VALUE_SLOTS,
+    OVER_LIMIT,
+)
+from gasmon.alarms.late_lives import Known, Life, lives
+from gasmon.alarms.living import LivingAlarms
+from gasmon.alarms.rules import Band
+from gasmon.batch import Float64, Int32, ReadingBatch
+from gasmon.domain import states
+
+# Slot, and where its limit and its end stand in points.LIMIT_FIELDS.
+_LIMITS = ((OVER_LIMIT, 0, 1), (CUT_OFF, 2, 3), (LOW_LIMIT, 4, 5), (LOW_CUT_OFF, 6, 7))
+LOW = (LOW_LIMIT, LOW_CUT_OFF)
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """On which side of each limit k good values are, bool[k, value slots]."""
+
+    beyond: Bool
+    past: Bool
+
+    @property
+    def harmless(self) -> Bool:
+        """Past the end of every kind, bool[k]."""
+        return np.asarray(self.past.all(axis=1))
+
+
+def sides_of(value: Float64, state: Int32, limits: Float64) -> Sides:
+    """Good values against limits; a NaN is on neither side of a limit that is set."""
+    exact = ~is_set(state, states.OVER_RANGE)
+    beyond = np.empty((len(value), N_VALUE_SLOTS), np.bool_)
+    past = np.empty((len(value), N_VALUE_SLOTS), np.bool_)
+    for slot, limit, end in _LIMITS:
+        if slot in LOW:
+            beyond[:, slot] = (value <= limits[:, limit]) & exact
+            past[:, slot] = (value > limits[:, end]) & exact
+        else:
+            beyond[:, slot] = value >= limits[:, limit]
+            past[:, slot] = (value < limits[:, end]) & exact
+    past |= np.isnan(limits[:, ::2])
+    return Sides(beyond, past)
+
+
+def note(alarms: LivingAlarms, batch: ReadingBatch, sides: Sides) -> None:
+    """Remember good values, with what they are beside their limits."""
+    harmless = sides.harmless
+    if harmless.all():
+        alarms.late.know_harmless(batch.row, batch.at_us)
+        return
+    alarms.late.know_harmless(batch.row[harmless], batch.at_us[harmless])
+    alarms.late.know_notable(batch.select(np.flatnonzero(~harmless)))
+
+
+def note_newest(alarms: LivingAlarms, row: int) -> None:
+    """Remember the newest good value: it is the end that is known so far."""
+    s = alarms.state
+    if np.isnan(s.good_value[row]):
+        return
+    at_us = s.good_at_us[row : row + 1].copy()
+    newest = ReadingBatch(
+        row=np.asarray([row], np.int32),
+        value=s.good_value[row : row + 1].copy(),
+        at_us=at_us,
+        arrived_us=at_us,
+        state=np.zeros(1, np.int32),
+    )
+    line = alarms.rules.version_at(newest.row, at_us)
+    limits = np.take(alarms.rules.lines.limits, line, axis=0)
+    note(alarms, newest, sides_of(newest.value, newest.state, limits))
+
+
+def lives_of(
+    alarms: LivingAlarms, row: int, slot: int, from_us: int, until_us: int
+) -> list[Life]:
+    """The lives of one kind in what is known of a point's past.
+
+    Args:
+        from_us, until_us: the lives in this time are looked for [µs].
+    """
+    rules, s = alarms.rules, alarms.state
+
+    def bands_at(at_us: int) -> tuple[Band, ...]:
+        line = line_at(alarms, row, at_us)
+        return rules.rules.levels[int(rules.lines.level[line, slot])].bands
+
+    return lives(
+        _known(alarms, row, slot, from_us, until_us),
+        low=slot in LOW,
+        on_us=rules.rules.on_delay_us,
+        off_us=rules.rules.off_delay_us,
+        bands_at=bands_at,
+        until_us=int(s.last_at_us[row]),
+    )
+
+
+def _known(
+    alarms: LivingAlarms, row: int, slot: int, from_us: int, until_us: int
+) -> list[Known]:
+    """Each moment once, in order."""
+    rules, noted = alarms.rules, alarms.late.notable_of(row)
+    # Where the same moment came in two ways, the worse is taken to be true.
+    harmless = np.setdiff1d(alarms.late.harmless_of(row), noted.at_us)
+    if rules.rules.off_delay_us == 0:
+        # Nothing lives through a harmless reading, so those around it are enough.
+        first = max(0, int(np.searchsorted(harmless, from_us)) - 1)
+        harmless = harmless[first:]
+        last = int(np.searchsorted(harmless, until_us, side="right"))
+        harmless = harmless[: last + 1]
+        inside = np.ones(noted.n, np.bool_)
+        if len(harmless) and harmless[0] < from_us:
+            inside &= noted.at_us >= harmless[0]
+        if len(harmless) and harmless[-1] > until_us:
+            inside &= noted.at_us <= harmless[-1]
+        noted = noted.select(np.flatnonzero(inside))
+    line = rules.version_at(noted.row, noted.at_us)
+    limits = np.take(rules.lines.limits, line, axis=0)
+    sides = sides_of(noted.value, noted.state, limits)
+    above = noted.value[:, None] >= rules.lines.band[line]
+    below = (False,) * above.shape[1]
+    by_time = {
+        at_us: Known(at_us, np.nan, at_us, False, True, below)
+        for at_us in harmless.tolist()
+    }
+    # Backwards, because of two readings of one moment the first counts.
+    for k in range(noted.n - 1, -1, -1):
+        at_us = int(noted.at_us[k])
+        by_time[at_us] = Known(
+            at_us,
+            float(noted.value[k]),
+            int(noted.arrived_us[k]),
+            bool(sides.beyond[k, slot]),
+            bool(sides.past[k, slot]),
+            tuple(above[k].tolist()),
+        )
+    return [by_time[at_us] for at_us in sorted(by_time)]
+
+
+def line_at(alarms: LivingAlarms, row: int, at_us: int) -> int:
+    """The rule line that was in force for a point at a moment."""
+    rows, times = np.asarray([row], np.int32), np.asarray([at_us], np.int64)
+    return int(alarms.rules.version_at(rows, times)[0])
