@@ -57,6 +57,9 @@ MAX_POINTS = 2000
 """Points of one definition: eight times a large mine's 250. Each takes memory for good
 and, when it never sends, raises an alarm."""
 
+MAX_ROWS = 2 * MAX_POINTS
+"""Rows of one definition that are looked at; 512 kB can hold 250,000 bad ones."""
+
 Refuse = Callable[[PayloadError], None]
 
 
@@ -115,7 +118,10 @@ def parse_points(
     )
     points: dict[PointKey, PointDef] = {}
     refused: dict[PointKey, tuple[str, ...]] = {}
-    for i, row in enumerate(rows):
+    if len(rows) > MAX_ROWS:
+        more = f"{len(rows)} rows, those after the first {MAX_ROWS} are not read"
+        refuse(PayloadError("too_many_points", more))
+    for i, row in enumerate(rows[:MAX_ROWS]):
         try:
             point, bad = _point(template, i, row, refuse)
             if point.key in points:

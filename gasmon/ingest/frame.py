@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import zip_longest
 from math import isfinite
 from types import NoneType
@@ -16,6 +17,14 @@ from gasmon.ingest.layouts import Directory, Layouts
 from gasmon.points import PointKey
 
 INT32_MAX = 2**31 - 1
+
+MAX_READINGS = 10_000
+"""Readings of one frame: 40 times a large mine's 250 points. 512 kB can hold 250,000
+that are nothing but work."""
+
+MAX_SAMPLES = 240
+"""Readings of one point in one frame: 4 min of one per second. Those of one point are
+judged one after the other; 15,000 of them, which fit a frame, took ten seconds."""
 
 STATE_UNREADABLE = 1 << 30
 """State of a reading whose state bits could not be read.
@@ -50,6 +59,14 @@ def read_columns(
         unknown: Points that were made provisional are appended.
         default_ms: Time of the frame, for telling repeated points apart [ms UTC].
     """
+    if len(d) > MAX_READINGS:
+        rejects.add_many(
+            "reading",
+            "too_many_readings",
+            f"{len(d)} readings in one frame, the first {MAX_READINGS} are taken",
+            len(d) - MAX_READINGS,
+        )
+        d = d[:MAX_READINGS]
     clean = _clean_columns(mine, d, layouts, directory, unknown)
     if clean is not None:
         return clean
@@ -135,10 +152,19 @@ class _ReadingByReading:
         states: list[int] = []
         times: list[Value] = []
         seen: dict[tuple[int, Value], tuple[Value, int]] = {}
+        n_samples: Counter[int] = Counter()
         for item, ref in zip(shaped, refs, strict=True):
             no: str = item[0]
             if isinstance(ref, PayloadError):
                 self._rejects.add_error("reading", ref)
+                continue
+            n_samples[ref] += 1
+            if n_samples[ref] > MAX_SAMPLES:
+                self._rejects.add(
+                    "reading",
+                    "too_many_samples",
+                    f"point {no}: over {MAX_SAMPLES} readings in one frame",
+                )
                 continue
             value = self._value(no, item[1])
             state = self._state(no, item[2])

@@ -78,6 +78,10 @@ class Rejects:
         if count <= REJECTS_PER_REASON:
             self.all.append(self.make(where, reason, detail, 1))
 
+    def add_many(self, where: str, reason: str, detail: str, n: int) -> None:
+        """Refuse n parts of the open message that were not looked at."""
+        self.all.append(self.make(where, reason, detail, n))
+
     def add_error(self, where: str, error: PayloadError) -> None:
         """Refuse for the reason that the error carries."""
         self.add(where, error.reason, error.detail)

@@ -5,11 +5,14 @@ Each test is an attack that once worked, written as it was made.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
+from typing import Any
 
 import orjson
 
-from gasmon.ingest.definitions import MAX_POINTS
+from gasmon.ingest.definitions import MAX_POINTS, MAX_ROWS
+from gasmon.ingest.frame import MAX_READINGS, MAX_SAMPLES
 from gasmon.ingest.payloads import Item, PointInfo
 from gasmon.pipeline.book import NEW_MINES_PER_AREA, ROWS_PER_MINE, PointBook
 from gasmon.units import US_PER_MS
@@ -98,3 +101,42 @@ def test_an_empty_definition_retires_nothing() -> None:
     assert judged.definitions == []
     assert live.take(defined(replace(CH4, place="x"), rev=2)).definitions != []
     assert spoken(live.take(frame(1, [("001A01", 1.0, 0)]))) != []
+
+
+def test_a_frame_full_of_samples_of_one_point_is_cut() -> None:
+    """15,000 readings of one point, judged one by one, held up a city for 10 s."""
+    live = Live()
+    live.take(defined())
+    ms = at(100) // US_PER_MS
+    d: list[Item] = [("001A01", 0.1, 0, ms - 1000 + i) for i in range(1000)]
+    judged = live.take(frame(1, [*d, ("002A01", 0.2, 0)], second=100))
+    assert judged.n_readings == MAX_SAMPLES + 1
+    assert sum(r.n for r in judged.rejects) == 1000 - MAX_SAMPLES
+    assert {r.reason for r in judged.rejects} == {"too_many_samples"}
+
+
+def test_a_frame_full_of_nothing_is_cut() -> None:
+    """250,000 readings that are none cost as much as the first 10,000."""
+    live = Live()
+    live.take(defined())
+    d: list[Any] = [("001A01", 0.1, 0), *[1] * 50_000]
+    judged = live.take(frame(1, d))
+    assert judged.n_readings == 1
+    by_reason = Counter[str]()
+    for reject in judged.rejects:
+        by_reason[reject.reason] += reject.n
+    assert by_reason == {
+        "too_many_readings": 50_001 - MAX_READINGS,
+        "reading_shape": MAX_READINGS - 1,
+    }
+
+
+def test_a_definition_full_of_nothing_is_cut() -> None:
+    """250,000 rows that are no points took two seconds."""
+    live = Live()
+    rows = [{"no": "001A01"}, *[1] * 50_000]
+    payload = orjson.dumps({"v": 1, "rev": 1, "ts": 0, "points": rows})
+    judged = live.take(replace(defined(), payload=payload))
+    assert live.book.table.n == 1
+    assert sum(r.n for r in judged.rejects) == MAX_ROWS
+    assert {r.reason for r in judged.rejects} == {"too_many_points", "wrong_type"}

@@ -57,9 +57,9 @@ def test_what_did_not_leave_stays_due() -> None:
 
 def test_a_late_alarm_does_not_sound() -> None:
     """What a backfill brings to light happened long ago; people read of it."""
-    live, annunciator = Live(), Annunciator()
+    live, annunciator = Live(point_us=10**15, mine_us=10**15), Annunciator()
     live.take(defined(), frame(10, [("001A01", 0.2, 0)]))
-    judged = live.take(frame(2, [("001A01", 1.6, 0)], backfill=True))
+    judged = live.take(frame(2, [("001A01", 1.6, 0)], backfill=True), marks=[200])
     assert judged.events
     assert all(event.late for event in judged.events)
     annunciator.apply(judged.events)
