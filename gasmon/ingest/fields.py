@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -53,9 +54,9 @@ def show(value: object) -> str:
 def load_object(payload: bytes) -> dict[str, Any]:
     """Parse a JSON object.
 
-    The tokens NaN, Infinity and -Infinity are no JSON, but gateways send them. They
-    are let through here as floats, so that only their reading is refused and not
-    the frame around it.
+    The tokens NaN, Infinity and -Infinity are no JSON, but gateways send them, and a
+    text may hold half a character. They are let through here, so that only their
+    reading is refused and not the frame around it.
 
     Raises:
         PayloadError: `empty_payload`, `not_utf8`, `not_json` or `not_an_object`.
@@ -65,20 +66,23 @@ def load_object(payload: bytes) -> dict[str, Any]:
     try:
         parsed = orjson.loads(payload)
     except orjson.JSONDecodeError as error:
-        parsed = _load_with_nan(payload, error)
+        parsed = _load_leniently(payload, error)
     if type(parsed) is not dict:
         raise PayloadError("not_an_object", f"the payload is {show(parsed)}")
     return parsed
 
 
-def _load_with_nan(payload: bytes, error: orjson.JSONDecodeError) -> Any:
+_LENIENT = re.compile(r"NaN|Infinity|\\u[dD][89a-fA-F]")
+
+
+def _load_leniently(payload: bytes, error: orjson.JSONDecodeError) -> Any:
     try:
         text = payload.decode("utf-8")
     except UnicodeDecodeError as bad:
         raise PayloadError(
             "not_utf8", f"byte {payload[bad.start]:#04x} at offset {bad.start}"
         ) from None
-    if "NaN" in text or "Infinity" in text:
+    if _LENIENT.search(text):
         try:
             return json.loads(text)
         except (ValueError, RecursionError):

@@ -38,6 +38,9 @@ A frame of 512 kB holds some 40,000 readings: a row for each bad one would let o
 gateway fill the disk.
 """
 
+_FAR_MS = 1e15
+"""A time beyond every calendar [ms]; as µs it is still far from the end of a float."""
+
 Value = float | int | None
 
 
@@ -247,7 +250,7 @@ def sample_times_us(frame: Frame, times: Sequence[Value]) -> Int64:
     its arrival, or was not given, is judged with its frame.
     """
     # A float64 holds every whole µs up to the year 2255 exactly.
-    sample_ms = np.array(times, np.float64)
+    sample_ms = np.clip(np.array(times, np.float64), -_FAR_MS, _FAR_MS)
     device_us = frame.device_ms * float(US_PER_MS)
     sample_us = sample_ms * US_PER_MS
     shift_us = frame.judged_us - device_us

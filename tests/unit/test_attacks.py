@@ -140,3 +140,23 @@ def test_a_definition_full_of_nothing_is_cut() -> None:
     assert live.book.table.n == 1
     assert sum(r.n for r in judged.rejects) == MAX_ROWS
     assert {r.reason for r in judged.rejects} == {"too_many_points", "wrong_type"}
+
+
+def test_a_sample_time_beyond_every_calendar_is_judged_with_its_frame() -> None:
+    """1e308 ms overflowed on its way to microseconds."""
+    live = Live()
+    live.take(defined())
+    judged = live.take(frame(1, [("001A01", 0.2, 0, 1e308), ("002A01", 0.1, 0)]))
+    assert judged.batches[0].at_us.tolist() == [at(1), at(1)]
+
+
+def test_half_a_character_costs_its_reading_only() -> None:
+    """A lone surrogate in one text made the whole frame unreadable."""
+    live = Live()
+    live.take(defined())
+    healthy = frame(1, [("001A01", 1.2, 0), ("odd", 0.1, 0)])
+    payload = healthy.payload.replace(b"odd", rb"\ud800")
+    judged = live.take(replace(healthy, payload=payload))
+    assert judged.n_readings == 1
+    assert [r.reason for r in judged.rejects] == ["bad_point_number"]
+    assert ("over_limit", "raised") in spoken(judged)
