@@ -15,6 +15,7 @@ from tests.fuzz_frames import campaign
 
 
 @pytest.mark.long
+@pytest.mark.timeout(3600)
 def test_a_million_mutants_cost_nobody_anything() -> None:
     """No exception, each refusal named, and neighbours as if nothing had come."""
     count = int(os.environ.get("GASMON_FUZZ_COUNT", "1000000"))
