@@ -334,6 +334,8 @@ class ScalarEngine:
             if life.phase == "active":
                 life.phase, life.since = "clearing", at
             if at - life.since >= off:
+                if kind in VALUE_KINDS:
+                    point.past.other.setdefault(at, (value, arrived, 0))
                 self.clear(point, life, life.since + off, arrived, value)
                 return
         else:

@@ -114,7 +114,7 @@ class LateBook:
         )
 
     def know_notable(self, batch: ReadingBatch) -> None:
-        """Good values that are not past every end."""
+        """Good values that are not past every end, or are kept for another reason."""
         if batch.n:
             self._notable.append({name: getattr(batch, name) for name in _NOTABLE})
 

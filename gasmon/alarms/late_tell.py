@@ -1,5 +1,7 @@
 """Telling of what was found late: quietly when it is over, else as an alarm."""
 
+from bisect import bisect_left
+
 import numpy as np
 
 from gasmon.alarms import debounce
@@ -61,12 +63,15 @@ def settle_late(
 
 
 def settle(alarms: LivingAlarms, row: int, speech: Speech) -> None:
+    """Tell of all that waits at a point."""
     seen = alarms.late.waiting.pop(row).seen
     note_newest(alarms, row)
     for slot in sorted({slot for slot, _ in seen}):
-        times = [at_us for own, at_us in seen if own == slot]
-        for life in lives_of(alarms, row, slot, min(times), max(times)):
-            if any(life.since_us <= at_us <= life.newest.at_us for at_us in times):
+        times = sorted(at_us for own, at_us in seen if own == slot)
+        for life in lives_of(alarms, row, slot, times[0], times[-1]):
+            # Lives of which nothing is new were told before, or live.
+            first = bisect_left(times, life.since_us)
+            if first < len(times) and times[first] <= life.newest.at_us:
                 _tell(alarms, row, slot, life, speech)
 
 

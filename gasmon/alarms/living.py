@@ -130,7 +130,11 @@ class LivingAlarms:
         if living.any():
             old = np.flatnonzero(living)
             self.rise(slot, batch.select(old), at[old], speech)
-        for position in np.flatnonzero(step.cleared_us):
+        ended = np.flatnonzero(step.cleared_us)
+        if len(ended) and slot < N_VALUE_SLOTS:
+            # What is found late before this end was over by then.
+            self.late.know_notable(batch.select(ended))
+        for position in ended:
             self._end(
                 slot, batch, int(position), int(step.cleared_us[position]), speech
             )

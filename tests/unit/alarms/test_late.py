@@ -132,6 +132,17 @@ def test_a_stretch_long_before_a_living_alarm_is_a_record() -> None:
     ]
 
 
+@pytest.mark.parametrize("newest", [0.7, None])
+def test_a_stretch_before_an_alarm_that_ended_is_no_news(newest: float | None) -> None:
+    """It was over when that alarm ended, whatever is known now."""
+    own = point(alarm_high=1.0, clear_high=0.5, range_high=4.0)
+    said = run(
+        live(0, 1.2, 100), live(0, 0.3, 105), live(0, newest, 110),
+        late(1.3, 50, 111), CALM, world=World.of(own, patience=DEAF),
+    )  # fmt: skip
+    assert [e.raised_at_us for e in said if e.kind == "over_limit"] == [at(100)] * 2
+
+
 def test_the_worst_value_of_a_living_alarm_may_come_late() -> None:
     """Its peak is corrected; a level that needs no duration is earned, aloud."""
     said = run(live(0, 1.2, 10), live(0, 1.2, 60), late(3.5, 30, 61), late(1.3, 35, 62))
