@@ -112,8 +112,11 @@ def _judge_one(
                 begin_late(alarms, slot, one, life, speech)
                 return
     alarms.late.wait(row, slot, at_us, int(one.arrived_us[0]))
-    note_newest(alarms, row)
-    if len(alarms.late.waiting[row].seen) >= MOST_SEEN:
+    waiting, newest_us = alarms.late.waiting[row], int(alarms.state.good_at_us[row])
+    if waiting.newest_us != newest_us:
+        waiting.newest_us = newest_us
+        note_newest(alarms, row)
+    if len(waiting.seen) >= MOST_SEEN:
         settle(alarms, row, speech)
 
 

@@ -68,11 +68,13 @@ class Waiting:
     Attributes:
         first_us: arrival of the first; ``heard_us``: of the newest [µs].
         seen: (slot, event time) of each.
+        newest_us: the newest good value that was noted for it; only to note it once.
     """
 
     first_us: int
     heard_us: int
     seen: set[tuple[int, int]] = field(default_factory=set)
+    newest_us: int | None = None
 
 
 @dataclass(slots=True)
