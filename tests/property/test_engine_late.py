@@ -30,7 +30,7 @@ from tests.engine_world import (
 from tests.property.test_engine import rule_files, worlds
 from tests.property.test_engine_snapshot import shuffled, translated, without_rows
 
-EXAMPLES = settings(max_examples=100, deadline=None)
+EXAMPLES = settings(max_examples=60, deadline=None)
 CYCLE_S = 5
 
 # Harmless, between end and limit, beyond alarm, beyond cut-off, far beyond.
