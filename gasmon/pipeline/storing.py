@@ -174,8 +174,9 @@ class Storing:
         try:
             with self.line.watched():
                 writer.save(snapshot)
-        except psycopg.Error as error:
-            # The next one will do as well; the log is the longer until then.
+        except (psycopg.Error, StateConflict) as error:
+            # The next one will do as well; the log is the longer until then. Whether
+            # the areas are still ours, the next turn finds out.
             log.warning("a snapshot of the engine was not stored: %s", error)
             self._settle(writer)
 
