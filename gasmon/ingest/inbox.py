@@ -25,18 +25,17 @@ from gasmon.batch import Packet
 class Inbox:
     """Packets in order of arrival; every method may be called from any thread."""
 
-    def __init__(self, limit: int, generation: int = 0) -> None:
+    def __init__(self, limit: int) -> None:
         """Start empty.
 
         Args:
             limit: Packets held at most, at least the broker's window.
-            generation: Number of the present connection.
         """
         assert limit > 0, limit
         self.limit = limit
-        self._generation = generation
         self._redelivers = False
         self._packets: deque[Packet] = deque()
+        self._n_old = 0  # packets of older connections, all before the others
         self._changed = threading.Condition()
         self._closed = False
         self.n_evicted = 0
@@ -51,18 +50,16 @@ class Inbox:
         """Whether it takes nothing any more."""
         return self._closed
 
-    def renew(self, generation: int, *, redelivers: bool) -> None:
-        """Say that a new connection began.
+    def renew(self, *, redelivers: bool) -> None:
+        """Say that a new connection began: what is in can not be acknowledged now.
 
         Args:
-            generation: Its number; packets of older ones can no longer be
-                acknowledged.
             redelivers: Whether the broker kept the session, so that it sends what
                 was not acknowledged again. Then old packets may make room.
         """
         with self._changed:
-            self._generation = generation
             self._redelivers = redelivers
+            self._n_old = len(self._packets)
 
     def put(self, packet: Packet, wait_s: float = 0.0) -> bool:
         """Append a packet.
@@ -92,13 +89,18 @@ class Inbox:
         return len(self._packets) < self.limit
 
     def _make_room(self) -> bool:
+        """Drop the newest packet of older connections, if the broker repeats it.
+
+        The newest, because the broker repeats from the oldest on: what is left and
+        what comes then follow each other in order. Dropping the oldest would put it
+        behind its successors, and a late reading is judged less well.
+        """
         if not self._redelivers:
             return False
-        for i, packet in enumerate(self._packets):
-            if packet.generation >= self._generation:
-                break
-            if packet.mid:
+        for i in reversed(range(self._n_old)):
+            if self._packets[i].mid:
                 del self._packets[i]
+                self._n_old -= 1
                 self.n_evicted += 1
                 return True
         return False
@@ -121,6 +123,7 @@ class Inbox:
                 self._linger(max_n, linger_s)
             n = min(max_n, len(self._packets))
             taken = [self._packets.popleft() for _ in range(n)]
+            self._n_old = max(0, self._n_old - n)
             self._changed.notify_all()
             return taken
 

@@ -248,7 +248,7 @@ class Pump:
             self._owes_redelivery = False
             self._live = True
             self.counts["connections"] += 1
-            self._inbox.renew(generation, redelivers=flags.session_present)
+            self._inbox.renew(redelivers=flags.session_present)
             self._change(
                 PumpState(False, generation, self._protocol, flags.session_present)
             )

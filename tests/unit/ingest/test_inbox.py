@@ -62,12 +62,12 @@ def test_a_full_inbox_refuses_and_waits_for_room() -> None:
 
 def test_old_packets_make_room_only_when_they_come_again() -> None:
     """Of an older connection, with a kept session, and never QoS 0."""
-    inbox = Inbox(2, generation=1)
+    inbox = Inbox(2)
     inbox.put(a_packet(0))
     inbox.put(a_packet(1))
-    inbox.renew(2, redelivers=False)
+    inbox.renew(redelivers=False)
     assert not inbox.put(a_packet(5, 2))
-    inbox.renew(2, redelivers=True)
+    inbox.renew(redelivers=True)
     assert inbox.put(a_packet(5, 2))
     assert not inbox.put(a_packet(6, 2))
     assert inbox.n_evicted == 1
@@ -75,6 +75,27 @@ def test_old_packets_make_room_only_when_they_come_again() -> None:
     inbox.put(a_packet(0))
     inbox.put(a_packet(0))
     assert not inbox.put(a_packet(7, 2))
+
+
+def test_what_makes_room_comes_again_in_order() -> None:
+    """A full inbox and a broker that repeats all of it: never a step back.
+
+    Dropping the oldest instead would pass 4 on before 1 came again, and 1 to 3 would
+    be judged as late.
+    """
+    inbox = Inbox(4)
+    for mid in (1, 2, 3, 4):
+        inbox.put(a_packet(mid))
+    inbox.renew(redelivers=True)
+    taken: list[int] = []
+    for mid in (1, 2, 3):
+        assert inbox.put(a_packet(mid, 2))
+    taken += [p.mid for p in inbox.take(2, 0.0, 0.0)]
+    assert inbox.put(a_packet(4, 2))
+    taken += [p.mid for p in inbox.take(9, 0.0, 0.0)]
+    assert inbox.n_evicted == 3
+    firsts = list(dict.fromkeys(taken))
+    assert firsts == [1, 2, 3, 4]
 
 
 def test_a_closed_inbox_is_drained_and_takes_nothing() -> None:
@@ -115,6 +136,44 @@ def test_refused_and_renewed_acknowledgements() -> None:
     acks.arrived(9)
     acks.renew()
     assert (len(acks), acks.give(9)) == (0, [])
+
+
+def test_a_copy_under_the_same_number_blocks_nobody() -> None:
+    """Both copies of 2 are given while 1 is held back, as after a reconnect.
+
+    With one note for both, the second copy waited for ever, with all behind it.
+    """
+    acks = AckOrder()
+    for mid in (1, 2, 1, 2):
+        acks.arrived(mid)
+    assert acks.give(2) == []
+    assert acks.give(2) == []
+    assert acks.give(1) == [1, 2]
+    assert acks.give(1) == [1, 2]
+    acks.arrived(3)
+    assert (acks.give(3), len(acks)) == ([3], 0)
+
+
+def test_what_is_given_twice_does_not_acknowledge_the_next_of_its_number() -> None:
+    """Numbers come round again: a late second giving must not lose a new message."""
+    acks = AckOrder()
+    acks.arrived(7)
+    assert acks.give(7) == [7]
+    assert acks.give(7) == []
+    acks.arrived(7)
+    acks.arrived(8)
+    assert acks.give(8) == []
+    assert len(acks) == 2
+    assert acks.give(7) == [7, 8]
+
+
+def test_a_refused_copy_leaves_the_first_owed() -> None:
+    """The copy found no room; the first one is acknowledged when it is stored."""
+    acks = AckOrder()
+    acks.arrived(7)
+    acks.arrived(7)
+    acks.refused()
+    assert (acks.give(7), len(acks)) == ([7], 0)
 
 
 def key(seq: int, boot: str = "b", run: int = 0) -> FrameKey:
