@@ -17,8 +17,15 @@ from gasmon.errors import ConfigError, DependencyError, GasmonError
 from gasmon.settings import MqttSettings
 
 RECONNECT_MIN_S = 1
-RECONNECT_MAX_S = 30
-"""Waiting before a reconnect doubles from the one to the other [s]."""
+RECONNECT_MAX_S = 5
+"""Waiting before a reconnect doubles from the one to the other [s]. A broker that is
+back after an outage must not wait for us: alarms are late meanwhile. One connection
+attempt per 5 s burdens nobody."""
+
+SHORT_LIFE_S = 5.0
+SHORT_LIVES = 3
+"""So many connections in a row that the broker ended so soon [s]: somebody else uses
+our client id, and each of us throws the other out when it comes back."""
 
 ROOM_WAIT_S = 1.0
 """How long the network thread waits for room in a full inbox, per message [s].
@@ -28,6 +35,9 @@ keep-alive (20 s, and the broker waits 1.5 times that)."""
 
 OUTGOING_LIMIT = 10_000
 """Messages of ours that wait for the broker at most: 259 annunciators × 38."""
+
+SESSION_TAKEN_OVER = 142
+"""MQTT 5 reason code: another client connected with our id."""
 
 UNSUPPORTED_VERSION = 132
 """MQTT 5 reason code "unsupported protocol version"; paho also reports it when a 3.1.1
@@ -110,6 +120,19 @@ def aim(client: paho.Client, settings: MqttSettings, protocol: str) -> None:
     )
 
 
+def require_room(settings: MqttSettings, inbox_limit: int) -> None:
+    """Make sure that what the broker may send ahead fits into the inbox.
+
+    Raises:
+        ConfigError: it does not; names both settings.
+    """
+    if settings.receive_window > inbox_limit:
+        raise ConfigError(
+            f"mqtt.receive_window {settings.receive_window} is over "
+            f"ingest.inbox_limit {inbox_limit}: the broker could send more than fits"
+        )
+
+
 def open_client(client: paho.Client, settings: MqttSettings) -> None:
     """Give a client its credentials and TLS.
 
@@ -181,6 +204,67 @@ def subscription_refusal(
     return ConfigError(
         f"the MQTT broker at {where} refuses user {settings.username or '(none)'} "
         f"{len(refused)} subscriptions: {', '.join(refused[:4])}"
+    )
+
+
+class Lives:
+    """How long connections lived; not thread-safe."""
+
+    def __init__(self) -> None:
+        """Start with none."""
+        self._began_s = 0.0
+        self._n_short = 0
+
+    def began(self, now_s: float) -> None:
+        """A connection was made [s, monotonic]."""
+        self._began_s = now_s
+
+    def ended(self, now_s: float) -> int:
+        """It ended.
+
+        Returns:
+            How many in a row, this one included, were short.
+        """
+        short = now_s - self._began_s < SHORT_LIFE_S
+        self._n_short = self._n_short + 1 if short else 0
+        return self._n_short
+
+
+def disconnection(
+    where: str,
+    settings: MqttSettings,
+    reason: ReasonCode,
+    was_live: bool,
+    n_short: int,
+) -> GasmonError:
+    """Return why a connection ended, as an error for the operator.
+
+    Args:
+        was_live: the broker had accepted us.
+        n_short: short connections in a row, see `Lives`.
+    """
+    twice = (
+        f"another client at {where} uses our client id {settings.client_id} "
+        "(mqtt.client_id): each throws the other out"
+    )
+    if reason.value == SESSION_TAKEN_OVER:
+        return ConfigError(twice)
+    detail = f"the MQTT broker at {where} ended the connection: {reason}"
+    if not was_live:
+        detail += " (before it answered; does the port speak TLS?)"
+    elif n_short >= SHORT_LIVES:
+        detail += (
+            f" ({n_short} times in a row within {SHORT_LIFE_S:g} s; perhaps {twice})"
+        )
+    return DependencyError(detail)
+
+
+def session_loss(where: str, settings: MqttSettings) -> str:
+    """Return what it means when the broker forgot us between two connections."""
+    return (
+        f"the MQTT broker at {where} forgot the session of {settings.client_id}: "
+        "frames that it kept for us are lost (look at its persistence and its session "
+        "expiry); gaps are asked of the gateways"
     )
 
 

@@ -45,7 +45,8 @@ class Pump:
 
     Attributes:
         counts: `received`, `acknowledged`, `stale_acks`, `refused_full`,
-            `forced_redeliveries`, `connections`, `subscriptions_refused`.
+            `forced_redeliveries`, `connections`, `sessions_lost`,
+            `subscriptions_refused`.
     """
 
     def __init__(
@@ -73,12 +74,7 @@ class Pump:
             ConfigError: Settings that cannot work: window over the inbox, host,
                 password file, certificates.
         """
-        if settings.receive_window > inbox.limit:
-            raise ConfigError(
-                f"mqtt.receive_window {settings.receive_window} is over "
-                f"ingest.inbox_limit {inbox.limit}: the broker could send more than "
-                "fits"
-            )
+        connect.require_room(settings, inbox.limit)
         self._settings = settings
         self._inbox = inbox
         self._on_state = on_state
@@ -93,6 +89,7 @@ class Pump:
         self._stopping = False
         self._falling_back: threading.Thread | None = None
         self._acks = AckOrder()
+        self._lives = connect.Lives()
         self._state = PumpState(False, 0, self._protocol)
         self.counts: Counter[str] = Counter()
         self._client = self._make_client()
@@ -247,7 +244,11 @@ class Pump:
             self._acks.renew()
             self._owes_redelivery = False
             self._live = True
+            self._lives.began(self._clock.monotonic_s())
             self.counts["connections"] += 1
+            if generation > 1 and not flags.session_present:
+                self.counts["sessions_lost"] += 1
+                log.error("%s", connect.session_loss(self._where, self._settings))
             self._inbox.renew(redelivers=flags.session_present)
             self._change(
                 PumpState(False, generation, self._protocol, flags.session_present)
@@ -322,11 +323,10 @@ class Pump:
             if self._stopping:
                 self._change(PumpState(False, self._state.generation, self._protocol))
                 return
+            n_short = self._lives.ended(self._clock.monotonic_s()) if was_live else 0
         if kept is None or was_live:
-            detail = f"the MQTT broker at {self._where} ended the connection: {reason}"
-            if not was_live:
-                detail += " (before it answered; does the port speak TLS?)"
-            self._problem(DependencyError(detail))
+            told = (self._where, self._settings, reason)
+            self._problem(connect.disconnection(*told, was_live, n_short))
 
     def _message(
         self, _client: paho.Client, _userdata: object, message: paho.MQTTMessage

@@ -13,7 +13,14 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from gasmon.clock import SystemClock
 from gasmon.errors import ConfigError, DependencyError
-from gasmon.ingest.connect import connect_refusal, make_client, network_refusal
+from gasmon.ingest.connect import (
+    SESSION_TAKEN_OVER,
+    Lives,
+    connect_refusal,
+    disconnection,
+    make_client,
+    network_refusal,
+)
 from gasmon.ingest.inbox import Inbox
 from gasmon.ingest.mqtt import Pump
 from gasmon.settings import MqttSettings
@@ -74,6 +81,30 @@ def test_refusals_of_the_broker_are_told_apart(
     assert isinstance(error, kind)
     assert words in str(error)
     assert WHERE in str(error)
+
+
+def test_another_client_with_our_id_is_named() -> None:
+    """At once where the broker says so, else when connections keep being short."""
+    settings = MqttSettings(client_id="gasmon-north")
+    taken = ReasonCode(PacketTypes.DISCONNECT, identifier=SESSION_TAKEN_OVER)
+    error = disconnection(WHERE, settings, taken, True, 1)
+    assert isinstance(error, ConfigError)
+    assert "gasmon-north" in str(error)
+    assert "mqtt.client_id" in str(error)
+    plain = ReasonCode(PacketTypes.DISCONNECT, identifier=128)
+    assert "client_id" not in str(disconnection(WHERE, settings, plain, True, 2))
+    assert "mqtt.client_id" in str(disconnection(WHERE, settings, plain, True, 3))
+    assert "TLS" in str(disconnection(WHERE, settings, plain, False, 0))
+
+
+def test_short_lives_are_counted_in_a_row() -> None:
+    """A connection that lasted ends the row."""
+    lives = Lives()
+    counts = []
+    for began_s, ended_s in ((0, 1), (2, 3), (4, 60), (61, 62)):
+        lives.began(began_s)
+        counts.append(lives.ended(ended_s))
+    assert counts == [1, 2, 0, 1]
 
 
 def test_network_errors_are_told_apart() -> None:
