@@ -7,6 +7,7 @@ pytest_plugins = [
     "tests.fix_postgres",
     "tests.fix_store",
     "tests.fix_broker",
+    "tests.fix_gateway",
     "tests.fix_proxy",
     "tests.fix_cli",
     "tests.fix_api",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -36,6 +36,9 @@ class Broker(Protocol):
     def kill(self) -> None:
         """Stop as a power cut would."""
 
+    def saved(self, text: bytes) -> bool:
+        """Whether a message with this text would survive a kill now."""
+
 
 class NatsBroker:
     """The embedded broker on a port that stays the same over restarts."""
@@ -62,6 +65,10 @@ class NatsBroker:
         """Kill it."""
         self._broker.kill()
 
+    def saved(self, text: bytes) -> bool:
+        """It writes each message to the disk before it acknowledges it."""
+        return True
+
 
 class MosquittoBroker:
     """Debian's Mosquitto with the queue limits a city needs."""
@@ -71,9 +78,10 @@ class MosquittoBroker:
     username: str | None = None
     password: str | None = None
 
-    def __init__(self, program: str, data_dir: Path) -> None:
+    def __init__(self, program: str, data_dir: Path, *more: str) -> None:
         self.port = free_port()
         self.data_dir = data_dir
+        self._more = more  # settings that win over ours
         self._program = program
         self._child: Child | None = None
 
@@ -97,6 +105,9 @@ class MosquittoBroker:
             "log_type warning",
             "log_type notice",
         ]
+        named = {line.split()[0] for line in self._more}
+        settings = [x for x in settings if x.split()[0] not in named]
+        settings += self._more
         if hasattr(os, "geteuid") and os.geteuid() == 0:
             # Otherwise it becomes the user "mosquitto", who does not reach the folder.
             settings.append("user root")
@@ -135,6 +146,13 @@ class MosquittoBroker:
             self._child.kill()
             self._child = None
 
+    def saved(self, text: bytes) -> bool:
+        """Whether the file that it writes a moment later has it already."""
+        try:
+            return text in (self.data_dir / "mosquitto.db").read_bytes()
+        except OSError:
+            return False
+
 
 @pytest.fixture
 def nats_broker(tmp_path: Path) -> Iterator[NatsBroker]:
@@ -155,6 +173,25 @@ def mosquitto_broker(tmp_path: Path) -> Iterator[MosquittoBroker]:
     broker.start()
     yield broker
     broker.stop()
+
+
+@pytest.fixture
+def make_mosquitto(tmp_path: Path) -> Iterator[Callable[..., MosquittoBroker]]:
+    """A function that starts a Mosquitto with further settings, which win."""
+    program = mosquitto_program()
+    if program is None:
+        require("Mosquitto")
+    made: list[MosquittoBroker] = []
+
+    def make(*more: str) -> MosquittoBroker:
+        folder = tmp_path / f"mosquitto-{len(made)}"
+        made.append(MosquittoBroker(program, folder, *more))
+        made[-1].start()
+        return made[-1]
+
+    yield make
+    for broker in made:
+        broker.stop()
 
 
 @pytest.fixture(params=KINDS)
