@@ -154,7 +154,12 @@ class Consumer:
     """
 
     def __init__(
-        self, port: int, *, limit: int = WINDOW, window: int | None = None
+        self,
+        port: int,
+        *,
+        limit: int = WINDOW,
+        window: int | None = None,
+        boot: str = "b1",
     ) -> None:
         self.got: list[Packet] = []
         self.states: list[PumpState] = []
@@ -164,7 +169,7 @@ class Consumer:
             self.inbox,
             self.states.append,
             clock=SystemClock(),
-            boot="b1",
+            boot=boot,
         )
         self.pump.start(wait_s=20)
 

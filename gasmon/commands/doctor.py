@@ -1,4 +1,4 @@
-"""``gasmon doctor``: what the configured database and broker are, against our needs.
+"""``gasmon doctor``: what database, broker and machine are, against our needs.
 
 It measures rather than believes: a broker that says nothing about its queue is sent
 messages and counted. Exit 3 when a part is unreachable, 4 when something is wrong.
@@ -13,6 +13,8 @@ from gasmon.clock import SystemClock
 from gasmon.commands.doctor_broker import check_broker
 from gasmon.commands.doctor_database import check_database
 from gasmon.commands.doctor_findings import OK, UNREACHABLE, WARNING, WRONG, Finding
+from gasmon.commands.doctor_host import check_host
+from gasmon.commands.doctor_restart import check_restart
 from gasmon.settings import Settings
 
 MARKS = {
@@ -30,13 +32,19 @@ def add_parser(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser(
         "doctor",
         parents=parents,
-        help="measure database and broker against what gasmon needs",
+        help="measure database, broker and machine against what gasmon needs",
         description=__doc__,
     )
     parser.add_argument(
         "--only",
-        choices=("database", "broker"),
-        help="one of the two; default both",
+        choices=("database", "broker", "host"),
+        help="one of the three; default all",
+    )
+    parser.add_argument(
+        "--restart",
+        choices=("before", "after"),
+        help="leave a mark at the broker, or seek it after you restarted the broker: "
+        "what it forgets over a restart",
     )
 
 
@@ -44,12 +52,23 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     """Run the command."""
     clock = SystemClock()
     findings: list[Finding] = []
-    if args.only != "broker":
+    began = clock.now_us(), clock.monotonic_s()
+    if args.restart:
+        findings += check_restart(settings.mqtt, args.restart)
+        return tell(findings, args.json)
+    if args.only in (None, "database"):
         findings += check_database(settings, clock)
-    if args.only != "database":
+    if args.only in (None, "broker"):
         findings += check_broker(settings, clock)
+    if args.only in (None, "host"):
+        findings += check_host(settings, clock, began)
+    return tell(findings, args.json)
+
+
+def tell(findings: list[Finding], as_json: bool) -> int:
+    """Print the findings; returns the exit code."""
     code = exit_code(findings)
-    if args.json:
+    if as_json:
         told = {"ok": code == 0, "findings": [asdict(f) for f in findings]}
         print(json.dumps(told, ensure_ascii=False))
     else:

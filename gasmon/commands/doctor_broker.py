@@ -11,8 +11,10 @@ import time
 from collections.abc import Iterator
 
 from gasmon.clock import Clock
+from gasmon.commands import doctor_queue as queues
 from gasmon.commands.doctor_findings import OK, UNREACHABLE, WARNING, WRONG, Finding
-from gasmon.commands.doctor_probe import Probe, VersionRefused
+from gasmon.commands.doctor_probe import Probe, greet
+from gasmon.commands.doctor_told import Listener
 from gasmon.errors import GasmonError
 from gasmon.ingest.payloads import encode_alarms
 from gasmon.ingest.topics import LIVE_ROOT, alarms_topic, subscriptions
@@ -35,10 +37,6 @@ OVER = 20
 
 PHASE_S = 5.0
 """Longest wait in one step [s]."""
-
-REPEAT_S = 11.0
-"""Longest wait for what was not acknowledged; the embedded broker repeats after 10 s
-[s]."""
 
 NO_MINE = "000000000000"
 
@@ -95,7 +93,7 @@ class _Doctor:
         token = secrets.token_hex(6)
         self._root = f"{LIVE_ROOT}/doctor/{token}"
         self._id = f"{self._mqtt.client_id}-doctor-{token}"
-        self._protocol = "3.1.1" if self._mqtt.protocol == "3.1.1" else "5"
+        self._protocol = ""
         self._talker: Probe
         self._sessions: set[str] = set()
         self._retained = False
@@ -106,14 +104,8 @@ class _Doctor:
         Raises:
             GasmonError: it cannot be reached or refuses us.
         """
-        try:
-            self._talker = self._open(f"{self._id}-talks")
-        except VersionRefused:
-            if self._mqtt.protocol == "5":
-                raise
-            self._protocol = "3.1.1"
-            self._talker = self._open(f"{self._id}-talks")
-        version = self._protocol
+        self._talker, version = greet(self._mqtt, f"{self._id}-talks")
+        self._protocol = version
         return Finding(
             "broker.reachable",
             OK,
@@ -131,10 +123,12 @@ class _Doctor:
 
     def checks(self) -> Iterator[list[Finding]]:
         """All findings, step by step."""
+        listener = Listener(self._mqtt, self._protocol, f"{self._id}-listens")
         yield [self._anonymous()]
         yield [self._subscriptions(), self._alarms()]
         yield self._window_and_session()
         yield [self._keeps_retained(), self._packet_size()]
+        yield listener.findings()
 
     def _anonymous(self) -> Finding:
         """Nobody may come in without a name."""
@@ -205,15 +199,15 @@ class _Doctor:
         listener = self._open(name, keep_session=True)
         if not listener.subscribe(topic):
             listener.close()
-            return [_cannot_test(topic)]
+            return [queues.cannot_test(topic)]
         n_taken = self._talker.publish_all(topic, sent, 2 * PHASE_S)
         if n_taken == 0:
             listener.close()
-            return [_cannot_test(topic)]
+            return [queues.cannot_test(topic)]
         unacknowledged = listener.collect(
             lambda got: len(got) >= min(window, n_taken), PHASE_S
         )
-        findings = [_window(len(unacknowledged), min(window, n_taken))]
+        findings = [queues.window(len(unacknowledged), min(window, n_taken))]
         held = self._drain(listener, len(sent))
         # Answered in order: now the broker has read every acknowledgement. Closing
         # with unread messages would otherwise reset the line and lose some.
@@ -222,17 +216,17 @@ class _Doctor:
         offline = [b"q%d" % i for i in range(QUEUE_SENT)]
         n_sent = self._talker.publish_all(topic, offline, 2 * PHASE_S)
         again = self._open(name, keep_session=True)
-        findings.append(_session(again.session_present))
+        findings.append(queues.session(again.session_present))
         # Subscribed anew, as ingest does: it must not lose what was queued.
         again.subscribe(topic)
         back = again.collect(
             lambda got: held <= got and _n_queued(got) >= n_sent,
-            REPEAT_S,
+            queues.REPEAT_S,
             acknowledge=True,
             patient=True,
         )
-        findings.append(_queue(_n_queued(back), n_sent))
-        findings.append(_redelivery(len(held & back), len(held)))
+        findings.append(queues.queue(_n_queued(back), n_sent))
+        findings.append(queues.redelivery(len(held & back), len(held)))
         again.close()
         return findings
 
@@ -317,77 +311,3 @@ class _Doctor:
 
 def _n_queued(payloads: set[bytes]) -> int:
     return sum(payload.startswith(b"q") for payload in payloads)
-
-
-def _cannot_test(topic: str) -> Finding:
-    return Finding(
-        "broker.window",
-        WARNING,
-        "无法测量窗口和会话",
-        f"window and session were not measured: our user may not use {topic}",
-        todo_zh=f"在 ACL 中允许 gasmon 用户读写 {LIVE_ROOT}/#",
-        todo_en=f"let our user read and write {LIVE_ROOT}/#",
-    )
-
-
-def _window(got: int, wanted: int) -> Finding:
-    short = got < wanted
-    return Finding(
-        "broker.window",
-        WRONG if short else OK,
-        f"未确认时送达 {got} 条(需要 {wanted})",
-        f"delivers {got} frames before one is acknowledged, {wanted} are needed"
-        + (": a slow disk would stall all mines" if short else ""),
-        got,
-        f"Mosquitto:max_inflight_messages {wanted}" if short else "",
-        f"Mosquitto: max_inflight_messages {wanted}; NATS: max_ack_pending {wanted}"
-        if short
-        else "",
-    )
-
-
-def _session(present: bool) -> Finding:
-    return Finding(
-        "broker.session",
-        OK if present else WRONG,
-        "断线后会话仍在" if present else "断线后会话丢失",
-        "keeps our session while we are away"
-        if present
-        else "forgot our session: frames sent while we are away are lost",
-        present,
-        "" if present else "打开持久会话(Mosquitto:persistence true)",
-        ""
-        if present
-        else "allow persistent sessions (Mosquitto: persistence true, "
-        "no short persistent_client_expiration)",
-    )
-
-
-def _queue(got: int, sent: int) -> Finding:
-    short = got < sent
-    return Finding(
-        "broker.queue",
-        WRONG if short else OK,
-        f"离线期间发送 {sent} 条,收到 {got} 条",
-        f"of {sent} frames sent while we were away {got} came"
-        + ("" if short else "; an hour of a whole city is 62,000: look at its limit"),
-        got,
-        "Mosquitto:max_queued_messages 100000" if short else "",
-        "Mosquitto: max_queued_messages 100000" if short else "",
-    )
-
-
-def _redelivery(back: int, held: int) -> Finding:
-    missing = held - back
-    return Finding(
-        "broker.redelivery",
-        WARNING if missing else OK,
-        f"未确认的 {held} 条中 {back} 条重新送达",
-        f"{back} of {held} unacknowledged frames came again after a reconnect"
-        + (f" within {REPEAT_S:g} s" if missing else ""),
-        back,
-        "确认服务器最终会重发未确认的消息" if missing else "",
-        "make sure that it repeats them in the end (NATS: after its ack_wait)"
-        if missing
-        else "",
-    )

@@ -1,4 +1,4 @@
-"""The doctor's look at the database; it reads and changes nothing."""
+"""The doctor's look at the database; it changes nothing there."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -10,6 +10,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from gasmon.clock import Clock
 from gasmon.commands.db import why_not_current
+from gasmon.commands.doctor_database_work import check_work
 from gasmon.commands.doctor_findings import OK, UNREACHABLE, WARNING, WRONG, Finding
 from gasmon.errors import GasmonError
 from gasmon.settings import Settings
@@ -80,12 +81,13 @@ def _findings(conn: Connection, settings: Settings, clock: Clock) -> Iterator[Fi
         _account,
         _schema,
         _durability,
-        _session,
+        session_findings,
         _connections,
         _disk,
     )
     for check in checks:
         yield from check(conn, settings)
+    yield from check_work(conn)
     yield _clock(conn, clock)
 
 
@@ -223,7 +225,8 @@ def _durability(conn: Connection, settings: Settings) -> Iterator[Finding]:
         )
 
 
-def _session(conn: Connection, _settings: Settings) -> Iterator[Finding]:
+def session_findings(conn: Connection, _settings: Settings) -> Iterator[Finding]:
+    """Are time zone and encoding what we asked for?"""
     zone, encoding = _setting(conn, "TimeZone"), _setting(conn, "server_encoding")
     utc = zone in ("UTC", "Etc/UTC")
     yield Finding(

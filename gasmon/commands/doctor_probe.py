@@ -250,3 +250,25 @@ class Probe:
             (message.topic, bytes(message.payload), message.retain, message.mid)
         )
         self._tell()
+
+
+def greet(settings: MqttSettings, client_id: str) -> tuple[Probe, str]:
+    """Connect with the newest version that both speak.
+
+    Returns:
+        The open connection and its version, ``5`` or ``3.1.1``.
+
+    Raises:
+        GasmonError: it cannot be reached or refuses us.
+    """
+    if settings.protocol != "3.1.1":
+        probe = Probe(settings, "5", client_id)
+        try:
+            probe.open()
+            return probe, "5"
+        except VersionRefused:
+            if settings.protocol == "5":
+                raise
+    probe = Probe(settings, "3.1.1", client_id)
+    probe.open()
+    return probe, "3.1.1"
