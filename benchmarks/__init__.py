@@ -4,6 +4,7 @@
     ingest    readings per second from the broker to the commit, beside a bare COPY
     latency   publish to the alarm in a client's hand, beside the shortest such path
     restart   snapshot and log judged again, beside ten seconds; the whole start
+    safeguards  the ingest path with each safeguard off, beside all of them on
     upload    records of upload files read per second, beside a bare str.split
 
 ``python -m benchmarks NAME [--json] [--quick]``; docs/benchmarks.md has the numbers.

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from types import FrameType
 
-from benchmarks import engine, ingest, latency, restart, upload
+from benchmarks import engine, ingest, latency, restart, safeguards, upload
 from benchmarks.report import Report, machine, table
 from gasmon.errors import GasmonError
 
@@ -16,6 +16,7 @@ BENCHMARKS: dict[str, Callable[[bool], Report]] = {
     "ingest": ingest.run,
     "latency": latency.run,
     "restart": restart.run,
+    "safeguards": safeguards.run,
     "upload": upload.run,
 }
 

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import paho.mqtt.client as paho
+from paho.mqtt.enums import CallbackAPIVersion
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
@@ -154,3 +156,29 @@ def _reading(
     finally:
         socket.close()
         thread.join(PATIENCE_S)
+
+
+class Relay:
+    """A mine's relay: when it heard of which alarm."""
+
+    def __init__(self, port: int) -> None:
+        self.heard_ns: dict[int, int] = {}
+        self._client = paho.Client(CallbackAPIVersion.VERSION2, client_id="bench-relay")
+        self._client.on_message = self._message
+        ready = threading.Event()
+        self._client.on_subscribe = lambda *_: ready.set()
+        self._client.connect(LOOPBACK, port)
+        self._client.loop_start()
+        self._client.subscribe("gasmon/v1/+/+/alarms", 1)
+        if not ready.wait(30):
+            raise GasmonError("the broker did not answer a subscription")
+
+    def _message(self, _c: object, _u: object, message: paho.MQTTMessage) -> None:
+        now_ns = time.perf_counter_ns()
+        for alarm in json.loads(message.payload)["open"]:
+            self.heard_ns.setdefault(alarm["since"], now_ns)
+
+    def close(self) -> None:
+        """Leave."""
+        self._client.disconnect()
+        self._client.loop_stop()

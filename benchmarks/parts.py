@@ -19,6 +19,7 @@ import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
 from benchmarks.servers import Servers
+from benchmarks.switches import VARIABLE
 from gasmon.batch import Float64
 from gasmon.embedded.process import LOOPBACK, Child, free_port, wait_for
 from gasmon.errors import DependencyError, GasmonError
@@ -35,13 +36,18 @@ class Gasmon:
     """One of gasmon's long-running commands as a process of its own."""
 
     def __init__(
-        self, command: str, servers: Servers, settings: dict[str, str] | None = None
+        self,
+        command: str,
+        servers: Servers,
+        settings: dict[str, str] | None = None,
+        off: Iterable[str] = (),
     ) -> None:
         """Start it; wait with :meth:`until_ready`.
 
         Args:
             command: ``ingest``, ``duty``, ``api`` or ``serve``.
             settings: more of gasmon's settings, ``section.name`` → value.
+            off: safeguards that are switched off (``switches.py``).
         """
         self.port = free_port()
         has_page = command in ("api", "serve")
@@ -58,6 +64,7 @@ class Gasmon:
         for name, value in told.items():
             env["GASMON_" + name.replace(".", "__").upper()] = value
         env["PYTHONPATH"] = str(Path(__file__).parents[1])
+        env[VARIABLE] = ",".join(off)
         self.log_path = servers.log_dir / f"{command}-{self.port}.log"
         self._child = Child(
             [sys.executable, "-m", "benchmarks.child", command],
@@ -94,6 +101,25 @@ class Gasmon:
         """
         if not self._child.alive:
             raise GasmonError(f"gasmon ended: {self._child.own_log()}")
+
+    def gauges(self, *names: str) -> list[float]:
+        """Some of its metrics, by name; NaN for one that it does not have.
+
+        Raises:
+            GasmonError: it does not answer.
+        """
+        url = f"http://{LOOPBACK}:{self.port}/metrics"
+        try:
+            with urllib.request.urlopen(url, timeout=10) as answer:
+                text = answer.read().decode()
+        except OSError as error:
+            raise GasmonError(f"no metrics at {url}: {error}") from None
+        told = dict(
+            line.rsplit(" ", 1)
+            for line in text.splitlines()
+            if line and not line.startswith("#")
+        )
+        return [float(told.get(name, "nan")) for name in names]
 
     def cpu_s(self) -> float:
         """Processor time it has used [s]; 0 where /proc is missing."""

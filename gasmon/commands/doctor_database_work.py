@@ -178,8 +178,8 @@ def _timeouts(conn: Connection) -> Iterator[Finding]:
             "SELECT setting::int FROM pg_settings WHERE name = %s", (name,)
         ).fetchone()
         value_ms = 0 if row is None else cast(int, row[0])
-        # The owner's lock is held by a connection that says nothing for days; a
-        # transaction of ours is never idle for long.
+        # Duty's lock and the listeners are connections that say nothing for days
+        # (the owner of areas sets its own); a transaction is never idle for long.
         bad = value_ms > 0 and (name == "idle_session_timeout" or value_ms < 60_000)
         if bad:
             yield Finding(
@@ -187,7 +187,7 @@ def _timeouts(conn: Connection) -> Iterator[Finding]:
                 WRONG,
                 f"{name} = {value_ms} ms",
                 f"{name} = {value_ms} ms ends connections of ours that must stay: "
-                "the owner's lock and the listener",
+                "duty's lock and the api's listener",
                 value_ms,
                 f"ALTER ROLE {conn.info.user} SET {name} = 0",
                 f"ALTER ROLE {conn.info.user} SET {name} = 0",

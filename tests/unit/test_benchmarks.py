@@ -9,6 +9,8 @@ import pytest
 
 from benchmarks.__main__ import BENCHMARKS, main
 from benchmarks.report import Report, machine, spread, table
+from benchmarks.safeguards import VARIANTS
+from benchmarks.switches import SWITCHES
 
 FIELDS = {
     *("benchmark", "unit", "value", "ceiling", "ratio", "settings", "machine"),
@@ -22,6 +24,7 @@ FIELDS = {
         "engine",
         pytest.param("ingest", marks=pytest.mark.slow),
         pytest.param("latency", marks=pytest.mark.slow),
+        pytest.param("safeguards", marks=[pytest.mark.slow, pytest.mark.timeout(300)]),
     ],
 )
 def test_a_quick_run_prints_one_object(
@@ -45,6 +48,13 @@ def test_every_benchmark_is_documented() -> None:
     assert benchmarks.__doc__ is not None
     for name in BENCHMARKS:
         assert f"    {name} " in benchmarks.__doc__
+
+
+def test_every_switch_is_told_beside_the_others() -> None:
+    """Each switch has a variant in which it alone is off, and one with all of them."""
+    alone = [v.off for v in VARIANTS.values() if len(v.off) == 1]
+    assert sorted(alone) == sorted((name,) for name in SWITCHES)
+    assert set(VARIANTS["all off"].off) == set(SWITCHES)
 
 
 def test_an_unknown_benchmark_is_a_usage_error() -> None:
