@@ -274,6 +274,26 @@ def _connections(conn: Connection, settings: Settings) -> Iterator[Finding]:
         f"设置 max_connections 至少 {limit + wanted - left}" if short else "",
         f"set max_connections to {limit + wanted - left} at least" if short else "",
     )
+    of_role, of_database = _one(
+        conn,
+        "SELECT (SELECT rolconnlimit FROM pg_roles WHERE rolname = current_user),"
+        " (SELECT datconnlimit FROM pg_database WHERE datname = current_database())",
+    )
+    for what, name, number in (
+        ("ROLE", conn.info.user, cast(int, of_role)),
+        ("DATABASE", conn.info.dbname, cast(int, of_database)),
+    ):
+        if 0 <= number < wanted:
+            yield Finding(
+                f"database.{what.lower()}_connections",
+                WRONG,
+                f"{name} 的连接数上限 {number},需要 {wanted}",
+                f"connections are limited to {number} for {what.lower()} {name}, "
+                f"{wanted} are needed",
+                number,
+                f"ALTER {what} {name} CONNECTION LIMIT -1",
+                f"ALTER {what} {name} CONNECTION LIMIT -1",
+            )
 
 
 def _disk(conn: Connection, settings: Settings) -> Iterator[Finding]:

@@ -170,6 +170,7 @@ def test_a_frail_database_is_told_what_to_change(
         conn.execute("CREATE TABLE churned AS SELECT generate_series(1, 20001)")
         conn.execute("DELETE FROM churned")
         conn.execute("ALTER ROLE CURRENT_USER SET idle_session_timeout = '10min'")
+        conn.execute("ALTER ROLE CURRENT_USER CONNECTION LIMIT 7")
         conn.execute(
             "UPDATE pg_database SET datcollversion = '0'"
             " WHERE datname = current_database()"
@@ -188,6 +189,7 @@ def test_a_frail_database_is_told_what_to_change(
     wrong = {
         "full_page_writes": "full_page_writes = on",
         "max_connections": "max_connections",
+        "role_connections": "CONNECTION LIMIT -1",
         "autovacuum": "autovacuum = on",
         "idle_session_timeout": "idle_session_timeout = 0",
     }
