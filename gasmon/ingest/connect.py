@@ -230,6 +230,15 @@ class Lives:
         return self._n_short
 
 
+def is_contested(reason: ReasonCode, n_short: int) -> bool:
+    """Whether a connection may have ended because another client has our id.
+
+    A broker of MQTT 5 may say so (Mosquitto 2.0.11 does not); else the two take the
+    session from each other again and again, as a broken line looks too.
+    """
+    return reason.value == SESSION_TAKEN_OVER or n_short >= SHORT_LIVES
+
+
 def disconnection(
     where: str,
     settings: MqttSettings,

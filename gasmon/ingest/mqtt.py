@@ -1,8 +1,7 @@
 """The pump: from the broker into the inbox, and acknowledgements back.
 
-QoS 1, persistent session, fixed client id, manual acknowledgement: what the broker was
-told is stored is stored. paho's own thread does the network; callbacks only put
-packets into the inbox; `inbox.py` has the arithmetic of the window.
+QoS 1, persistent session, fixed client id, manual acknowledgement. paho's own thread
+does the network; callbacks only fill the inbox, which has the window's arithmetic.
 
 paho's `ack` and `publish` only append to a queue and wake the network thread, so they
 may be called from any thread once `loop_start` has run. That queue is emptied when a
@@ -45,7 +44,7 @@ class Pump:
 
     Attributes:
         counts: `received`, `acknowledged`, `stale_acks`, `refused_full`,
-            `forced_redeliveries`, `connections`, `sessions_lost`,
+            `forced_redeliveries`, `contested`, `connections`, `sessions_lost`,
             `subscriptions_refused`.
     """
 
@@ -324,6 +323,7 @@ class Pump:
                 self._change(PumpState(False, self._state.generation, self._protocol))
                 return
             n_short = self._lives.ended(self._clock.monotonic_s()) if was_live else 0
+            self.counts["contested"] += connect.is_contested(reason, n_short)
         if kept is None or was_live:
             told = (self._where, self._settings, reason)
             self._problem(connect.disconnection(*told, was_live, n_short))

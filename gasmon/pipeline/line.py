@@ -208,6 +208,10 @@ class Line:
                 break
         return self.lost is None
 
+    def is_away(self, now_s: float) -> bool:
+        """Whether the database has not answered lately (``now_s`` monotonic [s])."""
+        return now_s - self.beat_s > BEAT_S + PING_S
+
     def close(self) -> None:
         """Close both; with the owning one our ownership ends."""
         self._closed.set()

@@ -20,7 +20,7 @@ from gasmon.alarms.engine import AlarmEngine, Patience
 from gasmon.alarms.rules import RuleSet
 from gasmon.batch import Packet
 from gasmon.clock import Clock
-from gasmon.errors import DependencyError
+from gasmon.errors import DependencyError, StateConflict
 from gasmon.ingest.decode import DecodeLimits
 from gasmon.ingest.dedupe import SeenFrames
 from gasmon.ingest.gaps import GapKeeper
@@ -35,6 +35,7 @@ from gasmon.pipeline.evaluate import Evaluator, Judged
 from gasmon.pipeline.gauges import Shown, show
 from gasmon.pipeline.judging import Judging
 from gasmon.pipeline.merge import merge
+from gasmon.pipeline.rivals import FILTER, Rivals
 from gasmon.pipeline.starting import begin
 from gasmon.pipeline.storing import Storing
 from gasmon.pipeline.suspects import Poisoned, Suspects
@@ -111,8 +112,9 @@ class IngestLoop(Shown):
             clock=clock,
             boot=boot,
             # A drill has an engine of its own; nothing of it may touch a live row.
-            filters=subscriptions(settings.ingest.areas, drills=False),
+            filters=[*subscriptions(settings.ingest.areas, drills=False), FILTER],
         )
+        self._rivals = Rivals(boot)
         book, seen = PointBook(settings.ingest.areas), SeenFrames()
         self.order = Resequencer(seen)
         self.gaps = GapKeeper(seen, boot, ask_after_s=settings.ingest.gap_patience_s)
@@ -302,6 +304,13 @@ class IngestLoop(Shown):
                 if not self.storing.line.is_ours(now_s):
                     return  # the persisting thread says why
             awake_s = now_s
+            packets = self._rivals.sift(packets)
+            contested = self._rivals.heard and self.pump.counts["contested"]
+            if contested and self.storing.line.is_away(now_s):
+                raise StateConflict(
+                    "another process took our session at the broker while the database"
+                    " is away from us: it may own our areas"
+                )
             ordered = self._in_order(packets)
             marks = []
             if now_s - marked_s >= interval_s:

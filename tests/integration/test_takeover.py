@@ -171,6 +171,35 @@ def test_a_database_that_comes_back_finds_its_owner(
     assert standby.poll() is None
 
 
+def test_an_owner_cut_off_from_the_database_yields_to_its_successor(
+    pair: Pair, make_proxy: Callable[[int], Proxy]
+) -> None:
+    """It alone cannot see the database; the standby takes over, and it ends."""
+    proxy = make_proxy(port_of(pair.dsn))
+    direct, pair.dsn = pair.dsn, through(pair.dsn, proxy)
+    owner = pair.start()
+    pair.owned_by(owner)
+    wait_until(lambda: "connected to" in pair.log(0), 30, "it has a session")
+    pair.plant.gateway.define()
+    pair.plant.gateway.gas(HIGH)
+    pair.stored(1)
+    pair.dsn = direct
+    standby = pair.start()
+    wait_until(lambda: "standing by" in pair.log(1), 30, "the second stands by")
+
+    proxy.refuse()
+    pair.plant.gateway.gas(HIGH)
+
+    pair.owned_by(standby)
+    assert owner.wait(40) == 1
+    assert "took our session at the broker" in pair.log(0)
+    pair.plant.gateway.gas(LOW)
+    wait_until(
+        lambda: not pair.plant.count("alarm", "cleared_at IS NULL"), 40, "it goes on"
+    )
+    assert standby.poll() is None
+
+
 def test_a_standby_can_be_ended(pair: Pair) -> None:
     """It waits for nothing that it could not be called back from."""
     owner, standby = both(pair)
