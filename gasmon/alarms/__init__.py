@@ -15,6 +15,9 @@ The way of a reading (engine.py has the order, each step its own file):
     quiet or aloud                   quiet.py
     an event with its explanation    speak.py → events.py
 
+What is decided elsewhere (a clock is off, the database is away) becomes the same events
+by standing.py, which is given what holds now.
+
 What it remembers, and what it was given, as bytes for a restart: snapshot.py, steps.py
 (both written by packing.py).
 

@@ -1,7 +1,8 @@
-"""The kinds of alarm that one point can have, as slots of the engine's arrays.
+"""The kinds of alarm: those of points as slots of the engine's arrays, then the others.
 
-A slot is a row in every array of state; adding a kind means a name here, a condition
-in conditions.py and a level row in default_rules.toml (a test finds a missing one).
+A slot is a row in every array of state; adding a kind of point means a name here, a
+condition in conditions.py and a level row in default_rules.toml (a test finds a missing
+one). Kinds that stand or do not stand as a whole are standing.py's.
 """
 
 OVER_LIMIT = 0
@@ -37,7 +38,22 @@ N_VALUE_SLOTS = 4
 LINK_BREAK = "link_break"
 """A mine that is not heard of; its subject is the mine."""
 
-ALL_KINDS = (*POINT_KINDS, LINK_BREAK)
+CLOCK_WRONG = "clock_wrong"
+"""The clock of a mine's gateway is off; its subject is the mine."""
+
+DEFINITIONS_MISSING = "definitions_missing"
+"""A mine sends points that it does not define although it was asked."""
+
+OUR_CLOCK = "our_clock"
+"""The clock of this platform is in doubt; its subject is a link, without a mine."""
+
+SPOOL_FILLING = "spool_filling"
+"""The database is away and readings fill the spool; its subject is a link."""
+
+STANDING_KINDS = (CLOCK_WRONG, DEFINITIONS_MISSING, OUR_CLOCK, SPOOL_FILLING)
+"""Kinds that are decided outside the engine (standing.py)."""
+
+ALL_KINDS = (*POINT_KINDS, LINK_BREAK, *STANDING_KINDS)
 
 FORECAST_KIND = "forecast"
 """A pre-warning (forecast.py): ungraded always, so no level row of a rule file."""

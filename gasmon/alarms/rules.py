@@ -15,7 +15,7 @@ from typing import Any
 from gasmon import domain
 from gasmon.alarms import toml_fields
 from gasmon.alarms.events import RANK_NAMES
-from gasmon.alarms.kinds import ALL_KINDS
+from gasmon.alarms.kinds import ALL_KINDS, STANDING_KINDS
 from gasmon.alarms.toml_fields import duration_us, number, section
 from gasmon.errors import ConfigError
 from gasmon.points import LIMIT_FIELDS, PointDef
@@ -118,10 +118,16 @@ class Resolved:
     rule: str
 
 
+SHIPPED = "default_rules.toml"
+
+
+def _shipped_text() -> str:
+    return files(__package__).joinpath(SHIPPED).read_text("utf-8")
+
+
 def default_rules() -> RuleSet:
     """The rules that gasmon ships."""
-    text = files(__package__).joinpath("default_rules.toml").read_text("utf-8")
-    return parse_rules(text, "default_rules.toml")
+    return parse_rules(_shipped_text(), SHIPPED)
 
 
 def parse_rules(text: str, name: str) -> RuleSet:
@@ -145,6 +151,7 @@ def parse_rules(text: str, name: str) -> RuleSet:
     legal = _legal(toml_fields.rows(tree, "limit", _LIMIT_KEYS, name))
     places = frozenset(place for place, _ in legal)
     level_rows = toml_fields.rows(tree, "level", _LEVEL_KEYS, name)
+    level_rows += _shipped_standing(level_rows)
     rules = RuleSet(
         levels=tuple(_level(row, places, where) for where, row in level_rows),
         legal=legal,
@@ -157,6 +164,22 @@ def parse_rules(text: str, name: str) -> RuleSet:
     for kind in ALL_KINDS:
         rules.level_of(kind, "", None, after_rise=False)
     return rules
+
+
+def _shipped_standing(
+    given: list[tuple[str, Mapping[str, Any]]],
+) -> list[tuple[str, Mapping[str, Any]]]:
+    """Shipped rows of the standing kinds that a file does not speak of.
+
+    They are about clocks and about us; a site's file from before they existed must not
+    keep ingest from starting.
+    """
+    missing = set(STANDING_KINDS) - {row.get("kind") for _, row in given}
+    if not missing:
+        return []
+    tree = tomllib.loads(_shipped_text())
+    rows = toml_fields.rows(tree, "level", _LEVEL_KEYS, SHIPPED)
+    return [(where, row) for where, row in rows if row["kind"] in missing]
 
 
 def _level(row: Mapping[str, Any], places: frozenset[str], where: str) -> LevelRow:

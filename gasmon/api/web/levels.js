@@ -10,11 +10,14 @@ const DEVICE_KINDS = new Set([
   "calibration",
   "no_data",
   "link_break",
+  "clock_wrong",
+  "definitions_missing",
 ]);
 
 export const KINDS = [
   "over_limit", "cut_off", "low_limit", "low_cut_off", "over_range", "sensor_break",
   "substation_not_reachable", "calibration", "no_data", "link_break",
+  "clock_wrong", "definitions_missing", "our_clock", "spool_filling",
 ];
 
 const STATE_BITS = [1, 2, 4, 8, 16, 32, 64, 128];

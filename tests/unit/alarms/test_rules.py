@@ -7,7 +7,7 @@ from math import isnan, nan
 import pytest
 
 from gasmon import domain
-from gasmon.alarms.kinds import ALL_KINDS
+from gasmon.alarms.kinds import ALL_KINDS, STANDING_KINDS
 from gasmon.alarms.rules import (
     QUANTITIES,
     default_rules,
@@ -181,6 +181,7 @@ def test_a_row_for_after_a_rise_is_passed_over_otherwise() -> None:
 # What is refused
 
 BASE = DEFAULT.split("# ---- levels")[1].split("----\n", 1)[1]
+OLDER = BASE.split("# ---- about clocks")[0]
 LEVEL = """[[level]]
 kind = "over_limit"
 bands = [{ factor = 1.0, steps = [["0s", "red"]] }]
@@ -267,6 +268,19 @@ def test_a_missing_kind_is_named() -> None:
     """A file with one level row says what else it needs."""
     with pytest.raises(ConfigError, match=r"no .*level.* for kind 'cut_off'"):
         parse_rules(LEVEL, "site.toml")
+
+
+def test_a_file_from_before_the_standing_kinds_gets_their_shipped_rows() -> None:
+    """A site's file must not keep ingest from starting; its own row wins."""
+    older = parse_rules(OLDER, "site.toml")
+    for kind in STANDING_KINDS:
+        shipped = RULES.levels[RULES.level_of(kind, "", None, after_rise=False)]
+        assert older.levels[older.level_of(kind, "", None, after_rise=False)] == shipped
+    own = '[[level]]\nkind = "our_clock"\nbands = [{ factor = 1.0, steps = ['
+    newer = parse_rules(f'{OLDER}\n{own}["0s", "red"]] }}]', "site.toml")
+    row = newer.levels[newer.level_of("our_clock", "", None, after_rise=False)]
+    assert row.bands[0].steps == ((0, 4),)
+    assert sum(level.kind == "our_clock" for level in newer.levels) == 1
 
 
 def test_a_file_of_levels_alone_is_enough() -> None:
