@@ -55,7 +55,13 @@ def city_users(*, gasmon: str, mines: str, annunciator: str) -> dict[str, Broker
             subscribe=(f"{mine}/cmd/req", f"{drill}/cmd/req"),
         ),
         "annunciator": BrokerUser(
-            annunciator, subscribe=(f"{mine}/alarms", "gasmon/v1/state")
+            annunciator,
+            subscribe=(
+                f"{mine}/alarms",
+                "gasmon/v1/alarms",
+                "gasmon/v1/alarms/#",
+                "gasmon/v1/state",
+            ),
         ),
     }
 

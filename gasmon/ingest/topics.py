@@ -132,6 +132,17 @@ def platform_state_topic() -> str:
     return LIVE_ROOT + "/state"
 
 
+def platform_alarms_topic(areas: Sequence[str] = (), run: int = 0) -> str:
+    """Topic of what is raised about gasmon itself, retained.
+
+    Args:
+        areas: codes that the process owns; with some only, they are a further level,
+            so that each topic has one writer.
+    """
+    topic = root_of(run) + "/alarms"
+    return f"{topic}/{'-'.join(sorted(areas))}" if areas else topic
+
+
 def subscriptions(
     areas: Sequence[str] = (), *, drills: bool = True
 ) -> list[tuple[str, int]]:

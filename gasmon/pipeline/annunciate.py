@@ -1,20 +1,25 @@
-"""The annunciator: what is raised now at each mine, on a retained MQTT topic.
+"""The annunciator: what is raised now at each mine, on a retained MQTT topic each.
+
+Alarms about gasmon itself have no mine; they are on a topic of their own.
 
 It is fed by the engine's events before they are stored, so a relay in a dispatch room
 sounds even while the database is away. Each message carries until when it may be
 trusted; a relay takes silence for a reason to sound.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gasmon.alarms.events import AlarmEvent
 from gasmon.ingest.payloads import RaisedAlarm, encode_alarms
-from gasmon.ingest.topics import alarms_topic
+from gasmon.ingest.topics import alarms_topic, platform_alarms_topic
 from gasmon.units import US_PER_MS, US_PER_S
 
 REFRESH_US = 20 * US_PER_S
 """How often an unchanged message is sent again [µs]."""
+
+PLATFORM = ""
+"""Stands for gasmon itself where a mine is meant: alarms without a mine."""
 
 VALID_US = 3 * REFRESH_US
 """How long a message may be trusted [µs]: two refreshes may get lost."""
@@ -29,8 +34,15 @@ class _Mine:
 class Annunciator:
     """What is raised, by mine, and when each mine's message is due."""
 
-    def __init__(self, run: int = 0) -> None:
+    def __init__(self, run: int = 0, areas: Sequence[str] = ()) -> None:
+        """Know nothing yet.
+
+        Args:
+            areas: codes of the areas that this process owns; none means all. Each
+                annunciator topic has one writer, also where several processes are.
+        """
         self._run = run
+        self._areas = areas
         self._mines: dict[str, _Mine] = {}
 
     def know(self, mines: Iterable[str]) -> None:
@@ -89,9 +101,14 @@ class Annunciator:
                 (now_us + VALID_US) // US_PER_MS,
                 sorted(mine.open.values(), key=lambda a: (-a.rank, a.since_ms)),
             )
-            out.append((code, alarms_topic(code[:6], code, self._run), payload))
+            out.append((code, self._topic(code), payload))
             mine.due_us = now_us + REFRESH_US
         return out
+
+    def _topic(self, code: str) -> str:
+        if code == PLATFORM:
+            return platform_alarms_topic(self._areas, self._run)
+        return alarms_topic(code[:6], code, self._run)
 
     def again(self, mine: str) -> None:
         """The message of this mine did not leave; it stays due."""

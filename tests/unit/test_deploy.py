@@ -578,9 +578,12 @@ def test_relays_listen_and_the_simulator_sends(
     log_in: Callable[..., _Client],
 ) -> None:
     """The annunciator's user reads alarms and state alone; `mines` sends for all."""
+    ours = (topics.platform_alarms_topic(), topics.platform_alarms_topic([MINE[:6]]))
     gasmon, relay, mines = log_in("gasmon"), log_in("annunciator"), log_in("mines")
     relay.subscribe(topics.alarms_topic(MINE[:6], MINE))
     relay.subscribe("gasmon/v1/state")
+    for topic in ours:
+        relay.subscribe(topic)
     relay.subscribe(topics.data_topic(MINE[:6], MINE))
     gasmon.subscribe("gasmon/v1/+/+/data")
     assert mines.publish(UPWARD[0]) < REFUSED
@@ -589,9 +592,12 @@ def test_relays_listen_and_the_simulator_sends(
     assert relay.publish(DOWNWARD[0]) >= REFUSED
     assert gasmon.publish(DOWNWARD[0], retain=True) < REFUSED
     assert gasmon.publish(topics.platform_state_topic(), retain=True) < REFUSED
-    wait_until(lambda: len(relay.received) == 2, what="alarms and state at the relay")
+    for topic in ours:
+        assert gasmon.publish(topic, retain=True) < REFUSED
+        assert mines.publish(topic) >= REFUSED
+    wait_until(lambda: len(relay.received) == 4, what="alarms and state at the relay")
     wait_until(lambda: gasmon.received == [UPWARD[0]], what="the simulator's frame")
-    assert set(relay.received) == {DOWNWARD[0], topics.platform_state_topic()}
+    assert set(relay.received) == {DOWNWARD[0], topics.platform_state_topic(), *ours}
 
 
 def test_nobody_comes_in_without_the_right_password(site: _Site) -> None:

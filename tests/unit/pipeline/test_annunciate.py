@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from gasmon.alarms.rules import default_rules
+from gasmon.alarms.standing import Condition, StandingAlarms
 from gasmon.ingest.payloads import AlarmsPayload, RaisedAlarm, parse_alarms
 from gasmon.ingest.topics import alarms_topic
-from gasmon.pipeline.annunciate import REFRESH_US, VALID_US, Annunciator
+from gasmon.pipeline.annunciate import PLATFORM, REFRESH_US, VALID_US, Annunciator
 from gasmon.units import US_PER_MS
 from tests.fix_pipeline import AREA, MINE, Live, at, defined, frame, told_state
 
@@ -99,3 +101,22 @@ def test_restored_alarms_go_on() -> None:
     alarm = RaisedAlarm("0/point:x/over_limit/1", "001A01", "over_limit", 3, 1.6, 1)
     annunciator.restore(MINE, alarm.id, alarm)
     assert [m.open for m in sent(annunciator, 0)] == [(alarm,)]
+
+
+def test_what_is_raised_about_gasmon_has_a_topic_of_its_own() -> None:
+    """Refreshed like a mine's, and with some areas only behind their codes."""
+    clock = Condition("our_clock", "link", "platform-clock", "530600")
+    for areas, topic in (
+        ([], "gasmon/v1/alarms"),
+        (["530627", "530602"], "gasmon/v1/alarms/530602-530627"),
+    ):
+        annunciator = Annunciator(areas=areas)
+        annunciator.know([PLATFORM])
+        assert [t for _, t, _ in annunciator.due(at(0))] == [topic]
+        annunciator.apply(StandingAlarms(default_rules()).judge([clock], at(1)))
+        ((_, told_on, payload),) = annunciator.due(at(1))
+        assert told_on == topic
+        (alarm,) = parse_alarms(payload).open
+        assert (alarm.kind, alarm.no, alarm.rank) == ("our_clock", "", 2)
+        assert annunciator.due(at(1)) == []
+        assert len(annunciator.due(at(1) + REFRESH_US)) == 1
