@@ -76,6 +76,7 @@ class Point:
     mine: int
     versions: list[Version]
     arrived: int
+    lag: int = 0
     last_at: float = -inf
     last_value: float = nan
     last_was_good: bool = False
@@ -105,6 +106,7 @@ class Link:
     heard: int
     session: int
     raised: int | None = None
+    since: int = 0
     ended: int = -(10**18)
     rank: int = 0
 
@@ -182,6 +184,7 @@ class ScalarEngine:
                 late(self, point, value, at, arrived, state)
             return
         point.arrived = max(point.arrived, arrived)
+        point.lag = int(max(arrived, self.mark_us)) - at
         self.mature(point, at, arrived)
         self.fresh(point, value, at, arrived, state)
 
@@ -434,9 +437,14 @@ class ScalarEngine:
 
     # What time alone does
 
-    def mature(self, point: Point, until: int, arrived: int) -> None:
+    def mature(
+        self, point: Point, until: int, arrived: int, clock: int | None = None
+    ) -> None:
+        reached = until
         value = point.last_value if point.last_was_good else nan
         for life in point.lives.values():
+            by_clock = life.kind == "no_data" and clock is not None
+            until = clock if by_clock and clock is not None else reached
             if life.phase == "pending":
                 due = life.since + self.rules.on_delay_us
                 if due <= until:
@@ -450,16 +458,22 @@ class ScalarEngine:
                 self.say("level", point, life, due, arrived, value)
 
     def mark(self, at: int) -> None:
-        if at < self.mark_us:
-            for link in self.links:
-                link.heard, link.session = min(link.heard, at), min(link.session, at)
-            for point in self.points:
-                point.arrived = min(point.arrived, at)
+        passed = at - self.mark_us
+        if self.mark_us != -inf and not 0 <= passed <= self.patience.gap_us:
+            self._pass_over(int(passed), at)
+        for link in self.links:
+            link.heard, link.session = min(link.heard, at), min(link.session, at)
+        for point in self.points:
+            point.arrived = min(point.arrived, at)
         self.mark_us = at
         for point in self.points:
             settle(self, point, at)
         for point in self.points:
-            self.mature(point, at, at)
+            lag = point.lag
+            is_silent = self.links[point.mine].raised is not None
+            if is_silent or point.lives["no_data"].phase != "idle":
+                lag = min(lag, 0)
+            self.mature(point, at - lag, at, at)
         for number, link in enumerate(self.links):
             if link.raised is not None:
                 self._link_levels(link, at)
@@ -475,6 +489,20 @@ class ScalarEngine:
                 life.since = due
                 self.raise_(point, life, point.versions[-1], due, at, value)
                 self._doubt(point, at)
+
+    def _pass_over(self, passed: int, at: int) -> None:
+        """A gap that nobody lived through, or a step back of our clock."""
+        skipped = passed if passed < 0 else passed - self.patience.gap_us
+
+        def moved(arrived: int) -> int:
+            return min(arrived + skipped, max(arrived, at)) if skipped > 0 else arrived
+
+        for link in self.links:
+            link.heard, link.session = moved(link.heard), moved(link.session)
+            link.since += skipped
+        for point in self.points:
+            point.arrived = moved(point.arrived)
+            point.lag += passed
 
     def sign(self, mine: int, online: bool, arrived: int) -> None:
         link = self.links[mine]
@@ -509,7 +537,7 @@ class ScalarEngine:
 
     def _link_breaks(self, link: Link, at: int, arrived: int) -> None:
         at = max(at, link.ended + 1)
-        link.raised = at
+        link.raised = link.since = at
         steps = self._link_row().bands[0].steps
         link.rank = max([0, *(rank for lasting, rank in steps if lasting <= 0)])
         self._say_link("raised", link, at, arrived)
@@ -517,9 +545,10 @@ class ScalarEngine:
     def _link_levels(self, link: Link, until: int) -> None:
         assert link.raised is not None
         for lasting, rank in self._link_row().bands[0].steps:
-            if rank > link.rank and link.raised + lasting <= until:
+            due = link.since + lasting
+            if rank > link.rank and due <= until:
                 link.rank = rank
-                self._say_link("level", link, link.raised + lasting, until)
+                self._say_link("level", link, max(due, link.raised), until)
 
     def _link_is_back(self, link: Link, arrived: int) -> None:
         assert link.raised is not None

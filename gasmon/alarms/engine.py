@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gasmon.alarms import conditions, debounce
 from gasmon.alarms.compiled import RuleTable
@@ -29,10 +30,10 @@ from gasmon.alarms.levels import NEVER_US
 from gasmon.alarms.living import LivingAlarms
 from gasmon.alarms.quiet import QuietTable
 from gasmon.alarms.rules import RuleSet
-from gasmon.alarms.silence import MineLinks, Sign, silent_points
+from gasmon.alarms.silence import MineLinks, Sign, excuse, silent_points
 from gasmon.alarms.speak import Speech
 from gasmon.alarms.state import LONG_AGO_US, PointState
-from gasmon.batch import Int32, ReadingBatch
+from gasmon.batch import Int32, Int64, ReadingBatch
 from gasmon.domain import states
 from gasmon.points import PointDef, PointTable
 from gasmon.units import US_PER_S
@@ -48,12 +49,15 @@ class Patience:
         calibration_us: an unplanned calibration bit hides the value this long [µs].
         late_us: late readings beyond a limit are told of as one record when no more
             of them came for this long [µs].
+        gap_us: more than this between two clock marks was not lived through: we stood
+            still or our clock was set [µs]. Without it every gap was.
     """
 
     point_us: int = 90 * US_PER_S
     mine_us: int = 60 * US_PER_S
     calibration_us: int = 1800 * US_PER_S
     late_us: int = 120 * US_PER_S
+    gap_us: int = NEVER_US
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +124,7 @@ class AlarmEngine:
         s = self.state
         for alarm in alarms:
             if alarm.kind == LINK_BREAK:
-                self.links.raised_us[alarm.mine] = alarm.raised_us
-                self.links.rank[alarm.mine] = alarm.rank
-                self.links.due_us[alarm.mine] = alarm.raised_us
+                self.links.resume(alarm.mine, alarm.raised_us, alarm.rank)
                 continue
             slot, row = POINT_KINDS.index(alarm.kind), alarm.row
             line = self._line_at(row, alarm.raised_us)
@@ -216,6 +218,8 @@ class AlarmEngine:
         # set back with its substation's clock, tells nothing that could be alarmed on.
         arrived = np.maximum(s.last_arrived_us[rows], batch.arrived_us)
         s.last_arrived_us[rows] = arrived
+        # What is judged after a mark cannot have arrived before it.
+        s.lag_us[rows] = np.maximum(batch.arrived_us, self.mark_us) - at
         due = s.due_us[rows] <= at
         if due.any():
             self.alarms.fire(rows[due], at[due], batch.arrived_us[due], speech)
@@ -279,17 +283,17 @@ class AlarmEngine:
 
     def _mark(self, mark_us: int, speech: Speech) -> None:
         s, n = self.state, self.state.n
-        if mark_us < self.mark_us:
-            # Our clock stepped back. Arrivals "in the future" would hide silence
-            # until it has caught up, so silence counts from here.
-            self.links.step_back(mark_us)
-            s.last_arrived_us[:n] = np.minimum(s.last_arrived_us[:n], mark_us)
+        self._pass_over(mark_us)
+        self.links.clamp(mark_us)
+        s.last_arrived_us[:n] = np.minimum(s.last_arrived_us[:n], mark_us)
         self.mark_us = mark_us
         settle_late(self.alarms, mark_us, self.patience.late_us, speech)
-        due = np.flatnonzero(s.due_us[:n] <= mark_us)
-        if len(due):
-            times = np.full(len(due), mark_us, np.int64)
-            self.alarms.fire(due, times, times, speech)
+        waiting = np.flatnonzero(s.due_us[:n] != NEVER_US)
+        reached = self._reached(waiting, mark_us)
+        hit = s.due_us[waiting] <= np.maximum(reached, mark_us)
+        if hit.any():
+            times = np.full(int(hit.sum()), mark_us, np.int64)
+            self.alarms.fire(waiting[hit], reached[hit], times, speech, clock_us=times)
         for mine in self.links.mark(mark_us, speech):
             self._doubt_mine(mine, mark_us, speech)
         rows, since = silent_points(
@@ -308,6 +312,40 @@ class AlarmEngine:
         self.alarms.mark_busy(NO_DATA, rows)
         s.due_us[rows] = s.slot_due_us[rows].min(axis=1)
         self.alarms.doubt_rows(rows, mark_us, speech)
+
+    def _pass_over(self, mark_us: int) -> None:
+        """A gap before a mark that nobody lived through, or a step back."""
+        passed_us = mark_us - self.mark_us
+        if self.mark_us == LONG_AGO_US or 0 <= passed_us <= self.patience.gap_us:
+            return
+        self.pass_over(passed_us, mark_us, self.patience.gap_us if passed_us > 0 else 0)
+
+    def pass_over(self, passed_us: int, mark_us: int, lived_us: int = 0) -> None:
+        """Our clock moved without as much time passing: nothing is silent for it.
+
+        Args:
+            passed_us: by how much it moved; negative when it went back [µs].
+            mark_us: what it says now [µs UTC].
+            lived_us: of that, what counts for silence, so that a process that stands
+                still again and again does not wait for ever [µs].
+        """
+        s, n = self.state, self.state.n
+        self.links.pass_over(passed_us - lived_us, mark_us)
+        excuse(s.last_arrived_us[:n], passed_us - lived_us, mark_us)
+        # The time of mines stands still until they are heard, or silent.
+        s.lag_us[:n] += passed_us
+
+    def _reached(self, rows: NDArray[np.intp], mark_us: int) -> Int64:
+        """How far the time of these points has come, int64[k] [µs UTC].
+
+        Delays and durations run in the time of a mine, which goes on between two
+        readings as ours does. When nothing comes any more, ours alone counts.
+        """
+        s = self.state
+        lag = s.lag_us[rows]
+        silent = self.links.raised_us[self.table.mine_of[rows]] != NEVER_US
+        silent |= s.phase[rows, NO_DATA] != debounce.IDLE
+        return mark_us - np.where(silent, np.minimum(lag, 0), lag)
 
     def _doubt_mine(self, mine: int, mark_us: int, speech: Speech) -> None:
         self.alarms.doubt_rows(

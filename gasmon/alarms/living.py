@@ -311,14 +311,28 @@ class LivingAlarms:
         self.mark_busy(slot, one.row)
 
     def fire(
-        self, rows: Rows, until_us: Int64, arrived_us: Int64, speech: Speech
+        self,
+        rows: Rows,
+        until_us: Int64,
+        arrived_us: Int64,
+        speech: Speech,
+        *,
+        clock_us: Int64 | None = None,
     ) -> None:
-        """Let delays and levels mature that are due by ``until_us`` of their row."""
+        """Let delays and levels mature that are due by ``until_us`` of their row.
+
+        Args:
+            clock_us: for silence instead, which is reckoned in our time; None when
+                that is not asked for.
+        """
         s = self.state
         for slot in range(N_SLOTS):
+            limit_us = until_us
+            if slot == NO_DATA and clock_us is not None:
+                limit_us = clock_us
             while True:
                 due = s.slot_due_us[rows, slot]
-                hit = np.flatnonzero(due <= until_us)
+                hit = np.flatnonzero(due <= limit_us)
                 if len(hit) == 0:
                     break
                 self._mature(slot, rows[hit], due[hit], arrived_us[hit], speech)

@@ -57,6 +57,7 @@ def _forget(engine: AlarmEngine, kind: str, index: int) -> None:
     """As if it had never been raised; the next reading judges anew."""
     if kind == LINK_BREAK:
         engine.links.raised_us[index] = NEVER_US
+        engine.links.since_us[index] = NEVER_US
         engine.links.due_us[index] = NEVER_US
         engine.links.rank[index] = 0
         return

@@ -1,5 +1,8 @@
 """Silence of mines and points, judged by arrival times and clock marks.
 
+Time that we did not live through is nobody's silence: where the clock jumps, what was
+heard moves with it.
+
 A mine that is not heard of for a set time (or whose last will arrives) has a broken
 link: one alarm on the mine. A point is silent only *against its mine*: its mine goes on
 sending and it does not. So a broken link is one alarm and not sixty, and nothing is
@@ -42,6 +45,7 @@ LINK_COLUMNS: dict[str, tuple[Any, Any]] = {
     "heard_us": (np.int64, LONG_AGO_US),
     "session_us": (np.int64, LONG_AGO_US),
     "raised_us": (np.int64, NEVER_US),
+    "since_us": (np.int64, NEVER_US),
     "ended_us": (np.int64, LONG_AGO_US),
     "due_us": (np.int64, NEVER_US),
     "rank": (np.int8, 0),
@@ -56,6 +60,7 @@ class MineLinks:
         heard_us: newest arrival of anything, int64[m].
         session_us: arrival since which it is heard without a break, int64[m].
         raised_us: since when its link is broken, NEVER_US when it is not, int64[m].
+        since_us: from when the duration of that alarm counts, int64[m].
         ended_us: when its last break ended; the next begins later, int64[m].
         due_us: when the level of that alarm rises next, int64[m].
         rank: its level, int8[m].
@@ -64,6 +69,7 @@ class MineLinks:
     heard_us: np.ndarray[Any, np.dtype[np.int64]]
     session_us: np.ndarray[Any, np.dtype[np.int64]]
     raised_us: np.ndarray[Any, np.dtype[np.int64]]
+    since_us: np.ndarray[Any, np.dtype[np.int64]]
     ended_us: np.ndarray[Any, np.dtype[np.int64]]
     due_us: np.ndarray[Any, np.dtype[np.int64]]
     rank: np.ndarray[Any, np.dtype[np.int8]]
@@ -101,7 +107,7 @@ class MineLinks:
         why = {"silent_s": (ended - raised) / US_PER_S}
         rank = int(self.rank[mine])
         speech.mine("cleared", mine, raised, ended, arrived_us, rank, why)
-        self.raised_us[mine] = NEVER_US
+        self.raised_us[mine] = self.since_us[mine] = NEVER_US
         self.ended_us[mine] = ended
         self.due_us[mine] = NEVER_US
         self.rank[mine] = 0
@@ -114,7 +120,7 @@ class MineLinks:
         if self.raised_us[mine] != NEVER_US:
             return False
         happened_us = max(happened_us, int(self.ended_us[mine]) + 1)
-        self.raised_us[mine] = happened_us
+        self.raised_us[mine] = self.since_us[mine] = happened_us
         rank, due = self._judge(mine, happened_us)
         self.rank[mine], self.due_us[mine] = rank, due
         heard = int(self.heard_us[mine])
@@ -124,7 +130,7 @@ class MineLinks:
 
     def _judge(self, mine: int, now_us: int) -> tuple[int, int]:
         since = np.full((1, self._levels.rank.shape[1]), NEVER_US)
-        since[0, 0] = self.raised_us[mine]
+        since[0, 0] = self.since_us[mine]
         rank, due = self._levels.judge(
             np.asarray([self._level], np.int16),
             since,
@@ -133,8 +139,27 @@ class MineLinks:
         )
         return int(rank[0]), int(due[0])
 
-    def step_back(self, mark_us: int) -> None:
-        """The server's clock went back to ``mark_us``: nothing was heard after it."""
+    def resume(self, mine: int, raised_us: int, rank: int) -> None:
+        """Go on with a broken link that was told already."""
+        self.raised_us[mine] = self.since_us[mine] = raised_us
+        self.rank[mine], self.due_us[mine] = rank, raised_us
+
+    def pass_over(self, skipped_us: int, mark_us: int) -> None:
+        """Time that nobody lived through, or that is lived once more.
+
+        Args:
+            skipped_us: how much; negative when our clock went back [µs].
+            mark_us: what the clock says after it [µs UTC].
+        """
+        excuse(self.heard_us, skipped_us, mark_us)
+        excuse(self.session_us, skipped_us, mark_us)
+        broken = np.flatnonzero(self.raised_us != NEVER_US)
+        self.since_us[broken] += skipped_us
+        ahead = broken[self.due_us[broken] != NEVER_US]
+        self.due_us[ahead] += skipped_us
+
+    def clamp(self, mark_us: int) -> None:
+        """Nothing was heard after the clock's time now, whatever it was before."""
         for column in (self.heard_us, self.session_us):
             np.minimum(column, mark_us, out=column)
 
@@ -147,7 +172,8 @@ class MineLinks:
                 if int(self.rank[mine]) == before:
                     continue  # resumed at the level it already had
                 raised, rank = int(self.raised_us[mine]), int(self.rank[mine])
-                why = {"lasting_s": (due - raised) / US_PER_S}
+                since, due = int(self.since_us[mine]), max(due, raised)
+                why = {"lasting_s": (due - since) / US_PER_S}
                 speech.mine("level", int(mine), raised, due, mark_us, rank, why)
         silent_us = self.heard_us + self._silent_after_us
         silent = np.flatnonzero((silent_us <= mark_us) & (self.raised_us == NEVER_US))
@@ -156,6 +182,19 @@ class MineLinks:
             for mine in silent
             if self.break_(int(mine), int(silent_us[mine]), mark_us, "silence", speech)
         ]
+
+
+def excuse(arrivals: Int64, skipped_us: int, mark_us: int) -> None:
+    """Move arrivals with the clock: what nobody listened to is not silence.
+
+    Args:
+        arrivals: changed in place [µs UTC].
+        skipped_us: time that was not lived through; back is clamped elsewhere [µs].
+        mark_us: what came before it cannot have come later than this [µs UTC].
+    """
+    if skipped_us > 0:
+        moved = np.minimum(arrivals + skipped_us, np.maximum(arrivals, mark_us))
+        arrivals[:] = moved
 
 
 def silent_points(

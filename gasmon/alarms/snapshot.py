@@ -156,13 +156,8 @@ def excuse_absence(engine: AlarmEngine, now_us: int) -> None:
     away_us = now_us - engine.mark_us
     if engine.mark_us == LONG_AGO_US or away_us <= 0:
         return
-    for column in (
-        engine.links.heard_us,
-        engine.links.session_us,
-        engine.state.last_arrived_us[: engine.state.n],
-    ):
-        # What arrived after the last mark cannot have arrived later than now.
-        np.minimum(column + away_us, np.maximum(column, now_us), out=column)
+    engine.pass_over(away_us, now_us)
+    engine.mark_us = now_us
 
 
 def _layout() -> str:

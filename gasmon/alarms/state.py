@@ -20,6 +20,7 @@ STATE_COLUMNS: dict[str, tuple[tuple[int, ...], Any, Any]] = {
     "last_value": ((), np.float64, np.nan),
     "last_state": ((), np.int32, 0),
     "last_arrived_us": ((), np.int64, LONG_AGO_US),
+    "lag_us": ((), np.int64, 0),
     "good_at_us": ((), np.int64, LONG_AGO_US),
     "good_value": ((), np.float64, np.nan),
     "near_at_us": ((), np.int64, LONG_AGO_US),
@@ -51,6 +52,7 @@ class PointState:
         last_at_us: event time of the newest reading, int64[n]; older ones are late.
         last_value: its value, float64[n]; NaN when it had none.
         last_arrived_us: when anything last came for the point, int64[n].
+        lag_us: how far the time of its readings is behind ours, int64[n].
         good_at_us: event time of the newest reading with a good value, int64[n].
         good_value: that value, float64[n].
         near_at_us: event time at which a good value was last near its limit.
@@ -71,6 +73,7 @@ class PointState:
     last_value: np.ndarray[Any, np.dtype[np.float64]]
     last_state: np.ndarray[Any, np.dtype[np.int32]]
     last_arrived_us: np.ndarray[Any, np.dtype[np.int64]]
+    lag_us: np.ndarray[Any, np.dtype[np.int64]]
     good_at_us: np.ndarray[Any, np.dtype[np.int64]]
     good_value: np.ndarray[Any, np.dtype[np.float64]]
     near_at_us: np.ndarray[Any, np.dtype[np.int64]]

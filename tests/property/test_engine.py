@@ -152,6 +152,7 @@ def worlds(draw: st.DrawFn) -> World:
         mine_us=draw(st.sampled_from([15, 60, 10_000])) * US_PER_S,
         calibration_us=draw(st.sampled_from([0, 40, 1800])) * US_PER_S,
         late_us=draw(st.sampled_from([0, 10, 120])) * US_PER_S,
+        gap_us=draw(st.sampled_from([10**9, 40, 10])) * US_PER_S,
     )
     return World.of(*versions, rules=draw(rule_files()), patience=patience)
 
