@@ -6,6 +6,7 @@ dropping a partition needs a moment without readers, and a writer must not queue
 behind it. What was postponed is tried again at the next round.
 """
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import cast
@@ -17,7 +18,7 @@ from gasmon.settings import StorageSettings
 from gasmon.store.db import Connection
 from gasmon.store.migrate import detect_kind
 from gasmon.store.partitions import TIME_COLUMNS, Span, list_spans
-from gasmon.units import US_PER_DAY, to_datetime
+from gasmon.units import US_PER_DAY, US_PER_S, iso_us, to_datetime
 
 LOCK_TIMEOUT_MS = 2_000
 """Longest that writers may wait behind us [ms]; their inbox holds far more."""
@@ -26,7 +27,13 @@ BATCH_ROWS = 10_000
 MAX_BATCHES = 200
 """Rows of one DELETE and DELETEs of one round: 2 million rows, a few seconds each."""
 
+AHEAD_AT_MOST_US = US_PER_DAY
+"""Ages are counted from this long after what came last at most [µs]: where nothing
+comes, nothing grows either."""
+
 _MB = 1_000_000
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -39,6 +46,7 @@ class RetentionResult:
         deleted: rows deleted, by table.
         postponed: partitions in use, left for the next round.
         database_mb: size afterwards [MB], without the write-ahead log.
+        clock_ahead_s: how far our clock was not believed [s].
         over_cap_mb: how much it is still too large [MB]; the newest partition is
             never dropped.
     """
@@ -49,6 +57,7 @@ class RetentionResult:
     postponed: list[str] = field(default_factory=list)
     database_mb: float = 0.0
     over_cap_mb: float = 0.0
+    clock_ahead_s: float = 0.0
 
 
 def apply_retention(
@@ -58,11 +67,23 @@ def apply_retention(
 
     Args:
         conn: connection with no open transaction.
-        now_us: wall time [µs UTC]; ages are counted from it.
+        now_us: wall time [µs UTC]; ages are counted from it, but not from more than
+            AHEAD_AT_MOST_US after the newest arrival or clock mark: a clock that jumps
+            years ahead must not delete everything.
     """
     result = RetentionResult()
     kind = detect_kind(conn)
+    believed_us = _believed(conn, now_us)
     conn.commit()
+    if believed_us < now_us:
+        result.clock_ahead_s = (now_us - believed_us) / US_PER_S
+        log.error(
+            "what came last is from %s and our clock says %s: ages are counted from %s",
+            iso_us(believed_us - AHEAD_AT_MOST_US),
+            iso_us(now_us),
+            iso_us(believed_us),
+        )
+        now_us = believed_us
     limit_us = now_us - storage.reading_retention_days * US_PER_DAY
     for span in list(_past_spans(conn, kind, limit_us)):
         _drop(conn, kind, span, result, result.dropped)
@@ -81,6 +102,23 @@ def apply_retention(
     )
     _fit(conn, kind, storage.max_database_mb, now_us, result)
     return result
+
+
+def _believed(conn: Connection, now_us: int) -> int:
+    """The time that ages are counted from [µs UTC].
+
+    Without any mine nothing was ever received, and there is nothing to protect.
+    """
+    row = conn.execute(
+        # Marks say that ingest lives, by a clock that the mines vouch for.
+        "WITH heard AS (SELECT max(arrived_at) AS at FROM mine_latest WHERE run = 0)"
+        " SELECT (extract(epoch FROM greatest(heard.at, (SELECT max(m.at)"
+        "  FROM clock_mark m WHERE m.at > heard.at AND m.at <= %s))) * 1000000)::bigint"
+        " FROM heard",
+        (to_datetime(now_us),),
+    ).fetchone()
+    newest_us = cast(tuple[int | None], row)[0]
+    return now_us if newest_us is None else min(now_us, newest_us + AHEAD_AT_MOST_US)
 
 
 def database_mb(conn: Connection) -> float:

@@ -17,12 +17,14 @@ from gasmon.settings import DatabaseSettings, StorageSettings
 from gasmon.store import (
     backup,
     db,
+    latest,
     marks,
     migrate,
     outbox,
     owners,
     partitions,
     pgcopy,
+    points,
     rejects,
     retention,
 )
@@ -77,6 +79,38 @@ def test_old_readings_go_by_whole_partitions(store_conn: db.Connection) -> None:
     assert result.postponed == []
     again = retention.apply_retention(store_conn, storage, NOW)
     assert again.dropped == []
+
+
+@pytest.mark.parametrize("years", [1, 60])
+def test_a_clock_that_jumps_ahead_deletes_nothing(
+    store_conn: db.Connection, caplog: pytest.LogCaptureFixture, years: int
+) -> None:
+    """Ages count from a day after what came last, which is said loudly."""
+    storage = StorageSettings(reading_retention_days=30)
+    fill(store_conn, [NOW - 40 * DAY, NOW - DAY, NOW], 10, storage)
+    points.ensure_mine(store_conn, "530627004499", NOW)
+    nothing = np.empty(0, latest.LATEST_DTYPE)
+    heard = latest.MineLatest("530627004499", True, None, None, None, NOW, nothing)
+    latest.upsert_latest(store_conn, 0, [heard])
+    outbox.append(
+        store_conn, [outbox.OutboxRow(0, "530627", None, None, "x", 0, "")], 1
+    )
+    rejects.append(store_conn, [Reject("x", "", "", None, 0, NOW, b"", 0, "packet")])
+    marks.append_marks(store_conn, 0, "me", [NOW + 5])
+    store_conn.commit()
+    wrong = NOW + years * 365 * DAY
+    result = retention.apply_retention(store_conn, storage, wrong)
+    assert result.clock_ahead_s > 300 * 86_400
+    assert "our clock says" in caplog.text
+    # What is old by any clock goes.
+    assert count(store_conn, "reading") == 20
+    assert count(store_conn, "reject") == 1
+    assert count(store_conn, "clock_mark") == 1
+    # Ingest goes on by that clock: so it is the time now.
+    marks.append_marks(store_conn, 0, "me", [wrong - 3600 * US_PER_S])
+    store_conn.commit()
+    assert retention.apply_retention(store_conn, storage, wrong).clock_ahead_s == 0
+    assert count(store_conn, "reading") == 0
 
 
 def test_rejects_marks_and_outbox_go(store_conn: db.Connection) -> None:
