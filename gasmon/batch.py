@@ -188,3 +188,25 @@ class ReadingBatch:
             # Arrival order within a round keeps memory access close to sequential.
             yield np.sort(order[by_round[begin:end]])
             begin = int(end)
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayClock:
+    """What is known of the clock of one start of a mine's gateway.
+
+    Attributes:
+        offset_us: what is added to the times of its frames [µs].
+        error_us: how far it is ahead of the truth as we know it [µs]; 0 when it can be
+            right.
+        is_wrong: it is off, corrected or not.
+        since_us: arrival at which this began; ``seen_us`` the newest one [µs UTC].
+    """
+
+    run: int
+    mine: str
+    boot: str
+    offset_us: int
+    error_us: int
+    is_wrong: bool
+    since_us: int
+    seen_us: int

@@ -4,14 +4,21 @@ A reading older than what was judged for its point is late and cannot raise a lo
 alarm. So a gateway whose clock is set back, starts at 2000-01-01 or runs ahead would
 silence its own mine. Frames of one start of a gateway carry rising numbers: if the
 number rises and the time does not, it is the clock that went back, not the data that is
-old. Such a frame is judged at its arrival, and the correction is kept for what follows.
+old. Such a frame is judged at its arrival, and the correction is kept for what follows,
+also over a restart of ours.
+
+A clock that is behind by a constant amount silences nobody: its frames come in order,
+as delayed ones do. It is told and not corrected (docs/decisions/0017). When most mines
+are off by the same amount it is our clock: what they say together (``bias_us``) is then
+taken for the time of arrival.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from gasmon.batch import FrameKey
+from gasmon.batch import FrameKey, GatewayClock
+from gasmon.ingest.witness import Difference, Witnesses, agreed
 from gasmon.units import TIME_MAX_US, TIME_MIN_US, US_PER_DAY, US_PER_MS, US_PER_S
 
 AHEAD_US = 30 * US_PER_S
@@ -22,45 +29,107 @@ BEHIND_US = 7 * US_PER_DAY
 """A live frame older than this [µs] was not delayed, its clock is wrong: brokers keep
 a session for seven days at most (``mqtt.session_expiry_s``)."""
 
+FREED_US = 2 * AHEAD_US
+"""A correction above this is given up when the clock is right without it [µs]: then it
+was ours that was wrong. Below, a clock at the edge would go to and fro."""
 
 EARLIER_BOOTS = 8
 """Earlier starts of a gateway that are remembered; their frames may still come."""
 
+_INT64_US = 2**62
+"""An error beyond this is written as this [µs]: 146,000 years."""
+
 
 @dataclass(slots=True)
 class _Gateway:
-    """What is known of one mine's gateway in one run."""
+    """What is known of one mine's gateway in one run.
+
+    Attributes:
+        error_us: its newest live frame's time less what we took for the time of its
+            arrival [µs]; ``is_absurd`` when no time of this century.
+        since_us: arrival at which the present state began; ``told`` is the last one
+            that was given out: boot, correction, whether it is wrong.
+    """
 
     boot: str | None
     newest_us: int
     seq: int = -1
     offset_us: int = 0
     earlier: list[str] = field(default_factory=list)
+    difference: Difference = field(default_factory=Difference)
+    error_us: int = 0
+    is_absurd: bool = False
+    since_us: int = 0
+    told: tuple[str | None, int, bool] = (None, 0, False)
+
+    def wrong_by_us(self, bias_us: int) -> int:
+        """How far its clock is off [µs]; 0 for one that can be right."""
+        if self.is_absurd:
+            return self.error_us
+        if abs(self.offset_us) > AHEAD_US and abs(self.error_us) > AHEAD_US:
+            return -self.offset_us
+        return self.error_us if self.difference.is_behind(bias_us) else 0
 
 
 class MineClocks:
     """Corrections by mine; kept by the caller from call to call, not thread-safe.
 
     Attributes:
+        bias_us: how far most mines together are ahead of our clock [µs]; 0 while they
+            agree with it or are too few.
         offset_us: the present correction by (run, mine); absent means none.
     """
 
     def __init__(self) -> None:
         """Trust every clock."""
+        self.bias_us = 0
         self._gateways: dict[tuple[int, str], _Gateway] = {}
+        self._changed: dict[tuple[int, str], GatewayClock] = {}
 
     @property
     def offset_us(self) -> dict[tuple[int, str], int]:
-        """Corrections that are in force [µs], by (run, mine)."""
+        """Corrections that are in force [µs], by (run, mine); for any thread."""
         return {
             key: gateway.offset_us
-            for key, gateway in self._gateways.items()
+            for key, gateway in list(self._gateways.items())
             if gateway.offset_us
         }
 
     def know(self, run: int, mine: str, newest_us: int) -> None:
         """Go on after a restart: the newest time that was judged for a mine [µs]."""
-        self._gateways[run, mine] = _Gateway(None, newest_us)
+        gateway = self._gateways.setdefault((run, mine), _Gateway(None, newest_us))
+        gateway.newest_us = max(gateway.newest_us, newest_us)
+
+    def restore(self, clock: GatewayClock) -> None:
+        """Go on after a restart: the correction that was in force for a gateway."""
+        key = (clock.run, clock.mine)
+        gateway = self._gateways.setdefault(key, _Gateway(None, TIME_MIN_US - 1))
+        gateway.boot, gateway.offset_us = clock.boot, clock.offset_us
+        gateway.error_us, gateway.since_us = clock.error_us, clock.since_us
+        gateway.told = (clock.boot, clock.offset_us, clock.is_wrong)
+
+    def changed(self) -> list[GatewayClock]:
+        """What became different since the last call, to be written down."""
+        changed, self._changed = list(self._changed.values()), {}
+        return changed
+
+    def wrong(self, run: int) -> list[GatewayClock]:
+        """Gateways whose clock is off now; for any thread."""
+        return [
+            self._as_told(key, gateway, wrong_us)
+            for key, gateway in list(self._gateways.items())
+            if key[0] == run and (wrong_us := gateway.wrong_by_us(self.bias_us))
+        ]
+
+    def witnesses(self, now_us: int, since_us: int) -> Witnesses | None:
+        """What most mines say of our clock; see :func:`witness.agreed`."""
+        every = (gateway.difference for gateway in self._gateways.values())
+        return agreed(every, now_us, since_us)
+
+    def our_clock_moved(self, by_us: int) -> None:
+        """Our clock was set: differences to it are others now [µs]."""
+        for gateway in self._gateways.values():
+            gateway.difference.moved(by_us)
 
     def correct(
         self, key: FrameKey, channel: str, device_ms: int, arrived_us: int
@@ -81,25 +150,73 @@ class MineClocks:
         if gateway is None:
             gateway = _Gateway(key.boot, TIME_MIN_US - 1)
             self._gateways[key.run, key.mine] = gateway
+        believed_us = arrived_us + self.bias_us
+        is_live = channel == "data" and self._is_next(gateway, key)
+        if is_live:
+            gateway.difference.add(raw_us - arrived_us, arrived_us)
+            gateway.error_us = raw_us - believed_us
+            gateway.is_absurd = not TIME_MIN_US <= raw_us < TIME_MAX_US
         if not TIME_MIN_US <= raw_us < TIME_MAX_US:
-            # Judged at its arrival anyway.
-            self._advance(gateway, key, arrived_us)
-            return 0
-        if channel != "data" or not self._is_next(gateway, key):
-            if channel == "data" and _credible(raw_us, arrived_us, gateway.newest_us):
+            offset_us = believed_us - raw_us
+            if is_live:
+                gateway.offset_us = 0
+                offset_us = _after(gateway.newest_us, believed_us) - raw_us
+            self._advance(gateway, key, raw_us + offset_us)
+        elif not is_live:
+            if channel == "data" and _credible(raw_us, believed_us, gateway.newest_us):
                 # New by its own time, whatever its number: a correction that other
                 # frames brought about must not make it late, and silent.
                 return 0
             return gateway.offset_us if key.boot == gateway.boot else 0
-        offset_us = gateway.offset_us
-        if not _credible(raw_us + offset_us, arrived_us, gateway.newest_us):
-            offset_us = 0
-        if not _credible(raw_us + offset_us, arrived_us, gateway.newest_us):
-            # Never at or before what was judged: that would be late, and silent.
-            offset_us = max(arrived_us, gateway.newest_us + US_PER_MS) - raw_us
-        gateway.offset_us = offset_us
-        self._advance(gateway, key, raw_us + offset_us)
+        else:
+            offset_us = self._offset(gateway, key, raw_us, believed_us)
+            gateway.offset_us = offset_us
+            self._advance(gateway, key, raw_us + offset_us)
+        if is_live:
+            self._note(key, gateway, arrived_us)
         return offset_us
+
+    @staticmethod
+    def _offset(gateway: _Gateway, key: FrameKey, raw_us: int, believed_us: int) -> int:
+        """The correction for the next live frame of a gateway."""
+        newest_us = gateway.newest_us
+        # Each start has a correction of its own.
+        offset_us = gateway.offset_us if key.boot == gateway.boot else 0
+        is_right = abs(raw_us - believed_us) <= AHEAD_US and raw_us > newest_us
+        if is_right and abs(offset_us) > FREED_US:
+            offset_us = 0
+        if not _credible(raw_us + offset_us, believed_us, newest_us):
+            offset_us = 0
+        if not _credible(raw_us + offset_us, believed_us, newest_us):
+            # Never at or before what was judged: that would be late, and silent.
+            offset_us = _after(newest_us, believed_us) - raw_us
+        return offset_us
+
+    def _note(self, key: FrameKey, gateway: _Gateway, arrived_us: int) -> None:
+        """Remember what must be written down."""
+        wrong_us = gateway.wrong_by_us(self.bias_us)
+        state = (key.boot, gateway.offset_us, wrong_us != 0)
+        if state == gateway.told or (state[1:] == (0, False) == gateway.told[1:]):
+            return
+        gateway.told, gateway.since_us = state, arrived_us
+        self._changed[key.run, key.mine] = self._as_told(
+            (key.run, key.mine), gateway, wrong_us
+        )
+
+    @staticmethod
+    def _as_told(
+        key: tuple[int, str], gateway: _Gateway, wrong_us: int
+    ) -> GatewayClock:
+        return GatewayClock(
+            run=key[0],
+            mine=key[1],
+            boot=gateway.boot or "",
+            offset_us=gateway.offset_us,
+            error_us=max(-_INT64_US, min(wrong_us, _INT64_US)),
+            is_wrong=wrong_us != 0,
+            since_us=gateway.since_us,
+            seen_us=gateway.difference.heard_us,
+        )
 
     @staticmethod
     def _is_next(gateway: _Gateway, key: FrameKey) -> bool:
@@ -121,6 +238,11 @@ class MineClocks:
             gateway.seq = key.seq
         gateway.seq = max(gateway.seq, key.seq)
         gateway.newest_us = max(gateway.newest_us, judged_us)
+
+
+def _after(newest_us: int, believed_us: int) -> int:
+    """The arrival, but after what was judged [µs]."""
+    return max(believed_us, newest_us + US_PER_MS)
 
 
 def _credible(judged_us: int, arrived_us: int, newest_us: int) -> bool:

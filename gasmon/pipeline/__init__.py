@@ -8,6 +8,8 @@
     line.py       the connections to the database: one owns, one writes
     spool.py      judged turns on the local disk (turns.py: as bytes)
     starting.py   what was, from the database and the spool (recover.py, restore.py)
+    standing.py   what holds besides: clocks, missing definitions, a filling spool
+    ourclock.py   our own clock and its witnesses
     annunciate.py what is raised now, on a retained topic, without a database
     voice.py      what is said over the broker after each turn
     loops.py      the two threads, the queue between them, acknowledgement

@@ -27,6 +27,7 @@ def pieces(judged: Judged) -> Iterator[tuple[str, Judged]]:
         newest=judged.newest,
         online=judged.online,
         latest=judged.latest,
+        clocks=judged.clocks,
     )
     yield "readings and newest values", readings
     yield "the engine's log", Judged(steps=judged.steps, marks=judged.marks)

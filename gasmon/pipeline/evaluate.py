@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 
 from gasmon.alarms.engine import AlarmEngine
 from gasmon.alarms.events import AlarmEvent
+from gasmon.alarms.kinds import LINK_BREAK
 from gasmon.alarms.quiet import QuietTable
 from gasmon.alarms.silence import Sign
 from gasmon.alarms.snapshot import dump
 from gasmon.alarms.steps import Step
-from gasmon.batch import Frame, FrameKey, Packet, ReadingBatch, Reject
+from gasmon.batch import Frame, FrameKey, GatewayClock, Packet, ReadingBatch, Reject
 from gasmon.ingest.clocks import MineClocks
 from gasmon.ingest.decode import (
     Decoded,
@@ -66,6 +67,7 @@ class Judged:
         newest: newest accepted frame of each mine that sent one.
         online: mines of which was learned whether they are heard.
         latest: what is known now of each mine in ``online``.
+        clocks: of gateways, as far as they became different.
         steps: what the engine was given, in order, to be given again after a restart.
         snapshot: what the engine remembered after the last step, now and then.
     """
@@ -83,6 +85,7 @@ class Judged:
     newest: dict[str, Frame] = field(default_factory=dict)
     online: dict[str, bool] = field(default_factory=dict)
     latest: list[LatestPoints] = field(default_factory=list)
+    clocks: list[GatewayClock] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
     snapshot: Snapshot | None = None
 
@@ -149,8 +152,9 @@ class Evaluator:
         self.adopt(now_us)
         if marks:
             self._tick(ReadingBatch.empty(), marks, (), quiet, now_us, judged)
+        judged.clocks = self.clocks.changed()
         for event in judged.events:
-            if event.subject_type == "mine":
+            if event.kind == LINK_BREAK:
                 judged.online[event.mine] = event.event == "cleared"
         judged.latest = [
             points
@@ -278,6 +282,8 @@ class Evaluator:
 
     def know(self, judged: Judged) -> None:
         """Take over what a turn, judged by a former process, says of frames."""
+        for clock in judged.clocks:
+            self.clocks.restore(clock)
         for batch in judged.batches:
             for frame in batch.frames:
                 self._note(frame)

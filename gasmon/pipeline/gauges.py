@@ -74,6 +74,11 @@ def show(metrics: Metrics, parts: Callable[[], Shown]) -> None:
         lambda p: len(p.evaluator.clocks.offset_us),
     )
     follow(
+        "gasmon_clocks_wrong",
+        "Mines whose clock is off",
+        lambda p: len(p.evaluator.clocks.wrong(p.evaluator.engine.run)),
+    )
+    follow(
         "gasmon_readings_late",
         "Late readings since the start",
         lambda p: p.evaluator.engine.n_late,

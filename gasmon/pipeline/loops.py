@@ -16,10 +16,10 @@ import threading
 from collections.abc import Callable
 from queue import Empty, Full, Queue
 
-from gasmon.alarms.engine import AlarmEngine, Patience
+from gasmon.alarms.engine import AlarmEngine
 from gasmon.alarms.rules import RuleSet
 from gasmon.batch import Packet
-from gasmon.clock import Clock
+from gasmon.clock import Clock, SteadyClock
 from gasmon.errors import DependencyError, StateConflict
 from gasmon.ingest.decode import DecodeLimits
 from gasmon.ingest.dedupe import SeenFrames
@@ -28,14 +28,16 @@ from gasmon.ingest.inbox import Inbox
 from gasmon.ingest.mqtt import Pump
 from gasmon.ingest.order import HOLD_S, Ordered, Resequencer
 from gasmon.ingest.topics import subscriptions
-from gasmon.pipeline.annunciate import Annunciator
+from gasmon.pipeline.annunciate import PLATFORM, Annunciator
 from gasmon.pipeline.book import PointBook
 from gasmon.pipeline.counts import IngestCounts
 from gasmon.pipeline.evaluate import Evaluator, Judged
 from gasmon.pipeline.gauges import Shown, show
 from gasmon.pipeline.judging import Judging
 from gasmon.pipeline.merge import merge
+from gasmon.pipeline.ourclock import OurClock, patience_of
 from gasmon.pipeline.rivals import FILTER, Rivals
+from gasmon.pipeline.standing import Standing
 from gasmon.pipeline.starting import begin
 from gasmon.pipeline.storing import Storing
 from gasmon.pipeline.suspects import Poisoned, Suspects
@@ -45,7 +47,6 @@ from gasmon.store import points
 from gasmon.store.alarms import StoredEvent
 from gasmon.store.db import connect
 from gasmon.telemetry import Metrics
-from gasmon.units import US_PER_S
 
 QUEUE_TURNS = 1024
 
@@ -80,16 +81,10 @@ class IngestLoop(Shown):
         self._settings = settings
         self._rules = rules
         self._encode = encode
-        self._clock = clock
+        # All parts live by it; what its steps mean is decided in ourclock.py.
+        self._clock = SteadyClock(clock)
         self._owner = owner
         self._boot = boot
-        engine = settings.engine
-        self._patience = Patience(
-            point_us=round(engine.stale_after_s * US_PER_S),
-            mine_us=round(engine.mine_stale_after_s * US_PER_S),
-            calibration_us=round(engine.calibration_honoured_s * US_PER_S),
-            late_us=round(engine.late_calm_s * US_PER_S),
-        )
         self._counts = IngestCounts(metrics)
         self._suspects = Suspects()
         self._n_builds = 0
@@ -118,12 +113,17 @@ class IngestLoop(Shown):
         book, seen = PointBook(settings.ingest.areas), SeenFrames()
         self.order = Resequencer(seen)
         self.gaps = GapKeeper(seen, boot, ask_after_s=settings.ingest.gap_patience_s)
-        self.annunciator = Annunciator()
+        self.annunciator = Annunciator(areas=settings.ingest.areas)
+        self.annunciator.know([PLATFORM])
         self.evaluator = Evaluator(
             book,
             self._new_engine(),
             seen,
             DecodeLimits(max_frame_bytes=settings.ingest.max_frame_bytes),
+        )
+        self._our_clock = OurClock(clock, self.evaluator.clocks)
+        self._standing = Standing(
+            self._rules, self.evaluator, self._our_clock, settings.ingest.areas
         )
         self._turns: Queue[Judged] = Queue(QUEUE_TURNS)
         self.n_waiting = self._turns.qsize
@@ -144,7 +144,7 @@ class IngestLoop(Shown):
         )
 
     def _new_engine(self) -> AlarmEngine:
-        return AlarmEngine(self._rules, self._patience)
+        return AlarmEngine(self._rules, patience_of(self._settings.engine))
 
     # Life cycle, in order
 
@@ -182,6 +182,7 @@ class IngestLoop(Shown):
                 self.storing,
                 self.evaluator,
                 self.annunciator,
+                self._standing,
                 self._new_engine,
                 self._clock,
             )
@@ -290,6 +291,7 @@ class IngestLoop(Shown):
         interval_s = self._settings.engine.mark_interval_s
         marked_s = awake_s = self._clock.monotonic_s()
         while not self._stop.is_set():
+            self._our_clock.look()
             packets = self.inbox.take(
                 ingest.max_batch_frames, 0.0, self._idle_s(interval_s)
             )
@@ -320,7 +322,10 @@ class IngestLoop(Shown):
                 continue
             for judged in self._judging.turns(ordered, marks):
                 confirmed, self.storing.confirmed = self.storing.confirmed, None
-                self._voice.announce(judged, confirmed, self._clock.now_us())
+                now_us = self._clock.now_us()
+                self._standing.judge(judged, self.storing.outage, now_us)
+                undefined = self._standing.undefined
+                self._voice.announce(judged, confirmed, undefined, now_us)
                 self._voice.ask_for_gaps(judged)
                 self._hand_over(judged)
 

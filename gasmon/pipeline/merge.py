@@ -39,6 +39,7 @@ def merge(turns: Sequence[Judged]) -> Judged:
         out.snapshot = turn.snapshot or out.snapshot
         out.newest |= turn.newest
         out.online |= turn.online
+        out.clocks += turn.clocks
     # A mine's later copy holds everything that the earlier one held.
     latest = {points.mine: points for turn in turns for points in turn.latest}
     out.latest = list(latest.values())

@@ -23,7 +23,7 @@ from gasmon.pipeline.evaluate import Judged, Snapshot
 from gasmon.pipeline.latest import LatestPoints
 from gasmon.pipeline.merge import join
 from gasmon.points import PointKey
-from gasmon.store import alarms, points, readings, rejects, snapshots
+from gasmon.store import alarms, clocks, points, readings, rejects, snapshots
 from gasmon.store.alarms import StoredEvent
 from gasmon.store.db import Connection, retry_deadlock
 from gasmon.store.latest import LATEST_DTYPE, MineLatest, upsert_latest
@@ -118,7 +118,7 @@ class Writer:
         self._book.set_ids(ids)
         self._mines |= {mine for mine, _, _ in ids}
         self._mines |= {d.mine.code for d, _ in judged.definitions}
-        self._mines |= set(judged.newest) | {e.mine for e in judged.events}
+        self._mines |= set(judged.newest) | {e.mine for e in judged.events if e.mine}
         return written
 
     def _transact(
@@ -151,6 +151,8 @@ class Writer:
         batch = join(judged.batches) if judged.batches else ReadingBatch.empty()
         with self.conn.pipeline():
             upsert_latest(self.conn, self._run, self._latest(judged, ids, now_us))
+            if judged.clocks:
+                clocks.save(self.conn, judged.clocks)
             if judged.marks:
                 append_marks(self.conn, self._run, self._owner, judged.marks)
             if judged.steps:
@@ -197,7 +199,7 @@ class Writer:
             snapshots.save(self.conn, self._run, self._scope, stored)
 
     def _ensure_mines(self, judged: Judged, now_us: int) -> None:
-        heard = set(judged.online) | {e.mine for e in judged.events}
+        heard = set(judged.online) | {e.mine for e in judged.events if e.mine}
         for code in sorted(heard - self._mines):
             points.ensure_mine(self.conn, code, now_us)
 

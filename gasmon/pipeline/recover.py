@@ -55,6 +55,7 @@ class Recovered:
         n_steps: steps judged again.
         n_readings: readings in them.
         n_spooled: turns of the spool among them.
+        said: what was told in the spooled turns.
         differed: alarms in which the engine and the records did not agree.
     """
 
@@ -63,6 +64,7 @@ class Recovered:
     n_steps: int = 0
     n_readings: int = 0
     n_spooled: int = 0
+    said: list[AlarmEvent] = field(default_factory=list)
     differed: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
@@ -111,22 +113,20 @@ def recover(
             log.error("the snapshot of step %d is not used: %s", snapshot.step, error)
             continue
         evaluator.engine = engine
-        spooled = _spooled(spool, evaluator, annunciator, done, now_us)
-        _agree(conn, evaluator, spooled, done)
+        done.said = _spooled(spool, evaluator, annunciator, done, now_us)
+        _agree(conn, evaluator, done)
         excuse_absence(engine, now_us)
         evaluator.step = done.step
         return done
     return None
 
 
-def _agree(
-    conn: Connection, evaluator: Evaluator, said: list[AlarmEvent], done: Recovered
-) -> None:
+def _agree(conn: Connection, evaluator: Evaluator, done: Recovered) -> None:
     """Let the engine and what is recorded as open be the same."""
     engine, book = evaluator.engine, evaluator.book
     recorded = living_of(book, alarms.open_alarms(conn, engine.run))
     conn.commit()
-    missing, surplus = reconcile(engine, _carried_on(recorded, said, book))
+    missing, surplus = reconcile(engine, _carried_on(recorded, done.said, book))
     done.differed = [
         *(f"{kind} {index} is open and was not known" for kind, index in missing),
         *(f"{kind} {index} was known and is not open" for kind, index in surplus),

@@ -13,6 +13,7 @@ from gasmon.ingest.dedupe import SeenFrames
 from gasmon.ingest.payloads import RaisedAlarm
 from gasmon.pipeline.annunciate import Annunciator
 from gasmon.pipeline.book import PointBook
+from gasmon.pipeline.standing import Standing
 from gasmon.points import PointDef, PointKey
 from gasmon.store import frames, latest, points
 from gasmon.store.alarms import OpenAlarm
@@ -42,12 +43,15 @@ def know_frames(conn: Connection, seen: SeenFrames, run: int, now_us: int) -> No
 
 
 def know_raised(
-    annunciator: Annunciator, book: PointBook, open_now: Iterable[OpenAlarm]
+    annunciator: Annunciator,
+    book: PointBook,
+    standing: Standing,
+    open_now: Iterable[OpenAlarm],
 ) -> None:
-    """What mines' relays must sound for."""
+    """What relays must sound for."""
     annunciator.know(mine.code for mine in book.table.mines)
     for alarm in open_now:
-        if living_of(book, [alarm]):
+        if standing.owns(alarm) or living_of(book, [alarm]):
             annunciator.restore(alarm.mine, _key(alarm), _raised(alarm))
 
 
@@ -121,6 +125,8 @@ def know_values(
         state.good_at_us[rows[good]] = kept["at_us"][good]
         state.good_value[rows[good]] = kept["value"][good]
         state.last_arrived_us[rows] = now_us
+        # The time of the mines goes on from where it was when we went away.
+        state.lag_us[rows] = now_us - kept["at_us"]
 
 
 def newest_judged(book: PointBook, engine: AlarmEngine) -> dict[str, int]:

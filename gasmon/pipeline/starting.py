@@ -27,8 +27,9 @@ from gasmon.pipeline.restore import (
     newest_judged,
     restore,
 )
+from gasmon.pipeline.standing import Standing
 from gasmon.pipeline.storing import DRAIN_TURNS, Storing
-from gasmon.store import alarms, latest, replay_log
+from gasmon.store import alarms, clocks, latest, replay_log
 from gasmon.store.db import Connection
 
 log = logging.getLogger(__name__)
@@ -39,6 +40,7 @@ def begin(
     storing: Storing,
     evaluator: Evaluator,
     annunciator: Annunciator,
+    standing: Standing,
     new_engine: Callable[[], AlarmEngine],
     clock: Clock,
 ) -> Recovered:
@@ -47,6 +49,7 @@ def begin(
     Args:
         storing: owns our areas; its spool is open.
         evaluator: its parts are empty; gets an engine.
+        standing: gets the open alarms that the engine does not decide.
         new_engine: makes one that knows nothing.
 
     Raises:
@@ -54,7 +57,9 @@ def begin(
         psycopg.Error: the database went away.
     """
     with _without_collector():
-        done = _begin(conn, storing, evaluator, annunciator, new_engine, clock)
+        done = _begin(
+            conn, storing, evaluator, annunciator, standing, new_engine, clock
+        )
     storing.open(conn)
     return done
 
@@ -81,6 +86,7 @@ def _begin(
     storing: Storing,
     evaluator: Evaluator,
     annunciator: Annunciator,
+    standing: Standing,
     new_engine: Callable[[], AlarmEngine],
     clock: Clock,
 ) -> Recovered:
@@ -89,12 +95,14 @@ def _begin(
     if kept is not None and not kept.is_continued(storing.line.fencing):
         _hand_over(conn, storing, clock)
         kept.forget()
-    done = _go_on(conn, storing, evaluator, annunciator, new_engine, clock)
+    _know_clocks(conn, evaluator)
+    done = _go_on(conn, storing, evaluator, annunciator, standing, new_engine, clock)
     if done is None:
         done = _without_snapshot(
-            conn, storing, evaluator, annunciator, new_engine, clock
+            conn, storing, evaluator, annunciator, standing, new_engine, clock
         )
     log.warning("start: %s", done)
+    standing.begin(alarms.open_alarms(conn, run), done.said, clock.now_us())
     evaluator.boots |= {
         mine: boot
         for mine, boot in latest.load_boots(conn, run).items()
@@ -111,6 +119,7 @@ def _go_on(
     storing: Storing,
     evaluator: Evaluator,
     annunciator: Annunciator,
+    standing: Standing,
     new_engine: Callable[[], AlarmEngine],
     clock: Clock,
 ) -> Recovered | None:
@@ -118,7 +127,7 @@ def _go_on(
     run, book, now_us = evaluator.engine.run, evaluator.book, clock.now_us()
     versions = know_points(conn, book)
     know_frames(conn, evaluator.seen, run, now_us)
-    know_raised(annunciator, book, alarms.open_alarms(conn, run))
+    know_raised(annunciator, book, standing, alarms.open_alarms(conn, run))
     conn.commit()
 
     def engine() -> AlarmEngine:
@@ -144,23 +153,32 @@ def _without_snapshot(
     storing: Storing,
     evaluator: Evaluator,
     annunciator: Annunciator,
+    standing: Standing,
     new_engine: Callable[[], AlarmEngine],
     clock: Clock,
 ) -> Recovered:
     """The spool first; then the newest values and the open alarms must do."""
     run, book = evaluator.engine.run, evaluator.book
     _write_spool(conn, storing, clock, lambda judged: judged)
+    _know_clocks(conn, evaluator)
     now_us = clock.now_us()
     versions = know_points(conn, book)
     know_frames(conn, evaluator.seen, run, now_us)
     open_now = alarms.open_alarms(conn, run)
-    know_raised(annunciator, book, open_now)
+    know_raised(annunciator, book, standing, open_now)
     evaluator.engine = new_engine()
     evaluator.engine.adopt(book.table, versions, now_us)
     restore(conn, book, evaluator.engine, open_now, now_us)
     evaluator.step = replay_log.last_step(conn, run, storing.scope)
     conn.commit()
     return Recovered(step=evaluator.step)
+
+
+def _know_clocks(conn: Connection, evaluator: Evaluator) -> None:
+    """The corrections of gateways' clocks."""
+    for clock in clocks.load(conn, evaluator.engine.run):
+        evaluator.clocks.restore(clock)
+    conn.commit()
 
 
 def _hand_over(conn: Connection, storing: Storing, clock: Clock) -> None:

@@ -21,6 +21,7 @@ from gasmon.pipeline.evaluate import Judged, Snapshot
 from gasmon.pipeline.kept import KeptSnapshot
 from gasmon.pipeline.line import Line
 from gasmon.pipeline.merge import merge
+from gasmon.pipeline.outage import Outage, measure
 from gasmon.pipeline.persist import Writer
 from gasmon.pipeline.spool import Spool, SpoolFull
 from gasmon.settings import Settings
@@ -58,6 +59,7 @@ class Storing:
         database_ok: the last try succeeded.
         stored_at_s: monotonic time of the last success [s].
         spool: turns that wait for the database; None when none is set up.
+        outage: what waits for the database, for the evaluating thread to tell.
         confirmed: what was confirmed, alarm key to rank; taken by the evaluating
             thread, which sets it back to None.
     """
@@ -79,6 +81,7 @@ class Storing:
         self.stored_at_s = clock.monotonic_s()
         self.confirmed: dict[str, int] | None = None
         self.spool: Spool | None = None
+        self.outage: Outage | None = None
         self.kept: KeptSnapshot | None = None
         self._settings = settings
         self._book = book
@@ -187,6 +190,7 @@ class Storing:
             StateConflict: another process owns an area of ours now.
         """
         now_s = self._clock.monotonic_s()
+        self.outage = measure(self.spool, self._clock.now_us())
         writer = self._present_writer()
         if self.spool is not None and self.spool.n_turns:
             self._warn(now_s, self.spool)

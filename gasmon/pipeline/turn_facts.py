@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from gasmon.alarms.events import AlarmEvent
 from gasmon.alarms.silence import Sign
 from gasmon.alarms.steps import Step
-from gasmon.batch import Frame, FrameKey, ReadingBatch, Reject
+from gasmon.batch import Frame, FrameKey, GatewayClock, ReadingBatch, Reject
 from gasmon.ingest.decode import Definition, MineEvent
 from gasmon.ingest.payloads import EventPayload
 from gasmon.pipeline.book import PointBook
@@ -54,6 +54,7 @@ def to_header(judged: Judged, mines: Sequence[MineDef]) -> Header:
         "marks": list(judged.marks),
         "newest": {mine: _frame(frame) for mine, frame in judged.newest.items()},
         "online": judged.online,
+        "clocks": [asdict(clock) for clock in judged.clocks],
         "steps": list(_steps(judged, mines)),
     }
 
@@ -127,6 +128,7 @@ def add_facts(judged: Judged, facts: Header, book: PointBook) -> None:
     judged.repeated = [FrameKey(*key) for key in facts["repeated"]]
     judged.marks = facts["marks"]
     judged.online = facts["online"]
+    judged.clocks = [GatewayClock(**told) for told in facts.get("clocks", ())]
 
 
 def _frame_key(key: FrameKey) -> list[Any]:

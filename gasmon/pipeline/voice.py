@@ -3,6 +3,8 @@
 Used by the evaluating thread alone, right after each turn and before any disk.
 """
 
+from collections.abc import Collection
+
 from gasmon.clock import Clock
 from gasmon.ingest.gaps import GapKeeper
 from gasmon.ingest.mqtt import Pump
@@ -29,12 +31,17 @@ class Voice:
         self._asked_s: dict[str, float] = {}
 
     def announce(
-        self, judged: Judged, confirmed: dict[str, int] | None, now_us: int
+        self,
+        judged: Judged,
+        confirmed: dict[str, int] | None,
+        undefined: Collection[str],
+        now_us: int,
     ) -> None:
         """Tell the mines' relays what is raised, and ask for missing definitions.
 
         Args:
             confirmed: alarm key → rank, when it was read anew.
+            undefined: mines whose points still send without a definition.
         """
         annunciator, pump = self._annunciator, self._pump
         annunciator.apply(judged.events)
@@ -49,7 +56,7 @@ class Voice:
         for mine, topic, payload in annunciator.due(now_us):
             if not pump.publish(topic, payload, retain=True):
                 annunciator.again(mine)
-        for mine in {key.mine for key in judged.unknown}:
+        for mine in {key.mine for key in judged.unknown}.union(undefined):
             self._ask_for_definitions(mine)
 
     def _ask_for_definitions(self, mine: str) -> None:

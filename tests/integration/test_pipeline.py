@@ -15,7 +15,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from gasmon.alarms.rules import RuleSet, default_rules
-from gasmon.clock import SystemClock
+from gasmon.clock import Clock, SystemClock
 from gasmon.embedded.postgres import EmbeddedPostgres
 from gasmon.errors import StateConflict
 from gasmon.ingest.payloads import (
@@ -145,14 +145,14 @@ class Plant:
         }
         return load(None, values, environ={})
 
-    def start(self, **overrides: Any) -> IngestLoop:
-        """Begin to ingest, subscribed at the broker."""
+    def start(self, clock: Clock | None = None, **overrides: Any) -> IngestLoop:
+        """Begin to ingest, subscribed at the broker; by the machine's clock or ours."""
         self.metrics = Metrics()
         loop = IngestLoop(
             self.settings(**overrides),
             self.rules,
             encode_body,
-            SystemClock(),
+            clock or SystemClock(),
             self.metrics,
             owner=f"test:{len(self.running)}",
             boot=f"boot{len(self.running)}",

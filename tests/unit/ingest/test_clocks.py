@@ -23,7 +23,9 @@ def judged(
 ) -> int:
     """The time that a frame is judged at [µs]."""
     key = FrameKey(0, MINE, boot, seq)
-    return device_us + clocks.correct(key, channel, device_us // US_PER_MS, arrived_us)
+    device_ms = device_us // US_PER_MS
+    offset_us = clocks.correct(key, channel, device_ms, arrived_us)
+    return device_ms * US_PER_MS + offset_us
 
 
 def test_a_right_clock_is_left_alone() -> None:
@@ -130,9 +132,15 @@ def test_backfill_takes_the_present_correction() -> None:
     )
 
 
-def test_an_absurd_time_needs_no_correction() -> None:
-    """Outside of 2000 to 2100 the arrival counts anyway."""
-    assert MineClocks().correct(FrameKey(0, MINE, "b", 0), "data", -5, NOW_US) == 0
+@pytest.mark.parametrize("absurd_us", [-5_000, 0, 5 * 10**15, 9 * 10**18])
+def test_an_absurd_time_is_judged_at_its_arrival(absurd_us: int) -> None:
+    """Outside of 2000 to 2100, frame by frame, and never before what was judged."""
+    clocks = MineClocks()
+    assert judged(clocks, 0, absurd_us, NOW_US) == NOW_US
+    assert judged(clocks, 1, absurd_us + 5, NOW_US) == NOW_US + US_PER_MS
+    later_us = NOW_US + US_PER_S
+    assert judged(clocks, 2, absurd_us + 9, later_us) == later_us
+    assert clocks.offset_us == {}
 
 
 @given(
@@ -161,3 +169,175 @@ def test_live_frames_in_order_are_never_late_and_never_from_the_future(
         assert at_us > newest_us
         assert at_us <= max(arrived_us + AHEAD_US, newest_us + US_PER_MS)
         newest_us = at_us
+
+
+# What is told of wrong clocks
+
+
+def feed(
+    clocks: MineClocks,
+    mine: str,
+    n: int,
+    *,
+    every_s: float = 15,
+    ahead_s: float = 0,
+    begin: int = 0,
+    faster: float = 1,
+) -> int:
+    """Live frames, each ahead of its arrival; returns the last arrival [µs]."""
+    arrived_us = NOW_US
+    for seq in range(begin, begin + n):
+        device_us = NOW_US + round((seq * every_s + ahead_s) * US_PER_S)
+        arrived_us = NOW_US + round(seq * every_s * US_PER_S / faster)
+        key = FrameKey(0, mine, "b1", seq)
+        clocks.correct(key, "data", device_us // US_PER_MS, arrived_us)
+    return arrived_us
+
+
+def offsets(clocks: MineClocks) -> list[float]:
+    """Of all clocks that are wrong now [s]."""
+    return [clock.error_us / US_PER_S for clock in clocks.wrong(0)]
+
+
+def test_a_clock_ahead_is_told_and_written_down_once() -> None:
+    """By how much, and which start of the gateway; set right, that is written too."""
+    clocks = MineClocks()
+    feed(clocks, MINE, 20, ahead_s=3600)
+    assert offsets(clocks) == [3600.0]
+    (row,) = clocks.changed()
+    assert (row.mine, row.boot, row.offset_us) == (MINE, "b1", -US_PER_H)
+    assert row.since_us == NOW_US
+    assert clocks.changed() == []
+    feed(clocks, MINE, 20, begin=300)
+    assert offsets(clocks) == []
+    (row,) = clocks.changed()
+    assert (row.offset_us, row.error_us, row.is_wrong) == (0, 0, False)
+
+
+@pytest.mark.parametrize("absurd_s", [-1_700_000_000, 4 * 10**9])
+def test_an_absurd_clock_is_told(absurd_s: int) -> None:
+    """Without a correction: each frame is judged at its arrival."""
+    clocks = MineClocks()
+    feed(clocks, MINE, 3, ahead_s=absurd_s)
+    assert offsets(clocks) == [absurd_s]
+    assert [row.offset_us for row in clocks.changed()] == [0]
+
+
+def test_a_clock_that_is_behind_for_long_is_told_and_not_corrected() -> None:
+    """By a constant amount over five minutes; before that it may be the network."""
+    clocks = MineClocks()
+    feed(clocks, MINE, 20, ahead_s=-90)
+    assert offsets(clocks) == []
+    feed(clocks, MINE, 3, begin=20, ahead_s=-90)
+    assert offsets(clocks) == [-90.0]
+    assert clocks.offset_us == {}
+    (row,) = clocks.changed()
+    assert (row.offset_us, row.is_wrong) == (0, True)
+    feed(clocks, MINE, 1, begin=30)
+    assert offsets(clocks) == []
+
+
+@pytest.mark.parametrize(
+    ("ahead_s", "every_s", "faster", "n"),
+    [(-55, 15, 1, 100), (-7200, 15, 2, 200), (-7200, 15, 1.2, 200), (-90, 60, 1, 9)],
+)
+def test_what_delays_a_frame_otherwise_is_no_wrong_clock(
+    ahead_s: float, every_s: float, faster: float, n: int
+) -> None:
+    """A slow network, a backlog that is made up, too few frames."""
+    clocks = MineClocks()
+    feed(clocks, MINE, n, ahead_s=ahead_s, every_s=every_s, faster=faster)
+    assert offsets(clocks) == []
+    assert clocks.changed() == []
+
+
+def test_a_restart_judges_with_the_same_correction() -> None:
+    """What was written down is enough."""
+    before, after = MineClocks(), MineClocks()
+    feed(before, MINE, 20, ahead_s=3600)
+    after.know(0, MINE, NOW_US + 19 * 15 * US_PER_S)
+    for row in before.changed():
+        after.restore(row)
+    assert after.offset_us == before.offset_us
+    for seq in range(20, 30):
+        at_us = NOW_US + seq * 15 * US_PER_S
+        device_us, arrived_us = at_us + US_PER_H, at_us + seq * US_PER_MS
+        assert judged(after, seq, device_us, arrived_us) == at_us
+    assert after.changed() == []
+    assert offsets(after) == [3600.0]
+
+
+def test_a_new_start_with_a_right_clock_needs_no_correction() -> None:
+    """Each start of a gateway has one of its own."""
+    clocks = MineClocks()
+    feed(clocks, MINE, 5, ahead_s=600)
+    at_us = NOW_US + 2 * US_PER_H
+    assert judged(clocks, 0, at_us, at_us, boot="b2") == at_us
+    assert clocks.offset_us == {}
+
+
+# Our own clock
+
+MINES = [f"5306270000{number:02d}" for number in range(1, 9)]
+
+
+def all_ahead(clocks: MineClocks, ahead_s: float, mines: list[str] = MINES) -> int:
+    """Eight mines whose clocks agree, for five minutes."""
+    for mine in mines:
+        last_us = feed(clocks, mine, 20, ahead_s=ahead_s)
+    return last_us
+
+
+@pytest.mark.parametrize("ahead_s", [-3600, -1, 40, 3600])
+def test_mines_that_agree_are_witnesses_of_our_clock(ahead_s: float) -> None:
+    """Also with some among them that are wrong by themselves."""
+    clocks = MineClocks()
+    feed(clocks, "530627000099", 20, ahead_s=7 * ahead_s + 500)
+    last_us = all_ahead(clocks, ahead_s)
+    said = clocks.witnesses(last_us, 0)
+    assert said is not None
+    assert (said.n, said.bias_us) == (8, ahead_s * US_PER_S)
+    assert clocks.witnesses(last_us, last_us + 1) is None
+    assert clocks.witnesses(last_us + US_PER_H, 0) is None
+
+
+@pytest.mark.parametrize(
+    "faster", [1.5, 2, 10, 1000], ids=lambda faster: f"{faster} times"
+)
+def test_backlogs_of_all_mines_at_once_are_no_witnesses(faster: float) -> None:
+    """The broker was away for two hours, and everybody makes up for it."""
+    clocks = MineClocks()
+    for mine in MINES:
+        last_us = feed(clocks, mine, 200, ahead_s=-7200, faster=faster)
+    assert clocks.witnesses(last_us, 0) is None
+
+
+def test_too_few_or_divided_mines_say_nothing() -> None:
+    """Four, or four against four."""
+    few, divided = MineClocks(), MineClocks()
+    assert few.witnesses(all_ahead(few, 0, MINES[:4]), 0) is None
+    all_ahead(divided, 0, MINES[:4])
+    last_us = all_ahead(divided, 900, MINES[4:])
+    assert divided.witnesses(last_us, 0) is None
+
+
+def test_when_it_is_our_clock_the_mines_own_times_count() -> None:
+    """None of them is wrong, and none is corrected any more."""
+    clocks = MineClocks()
+    all_ahead(clocks, 3600)
+    assert len(offsets(clocks)) == 8
+    clocks.bias_us = US_PER_H
+    for mine in MINES:
+        feed(clocks, mine, 1, begin=20, ahead_s=3600)
+    assert offsets(clocks) == []
+    assert clocks.offset_us == {}
+
+
+def test_when_our_clock_is_set_the_differences_are_others() -> None:
+    """What was heard before it goes on to count."""
+    clocks = MineClocks()
+    last_us = all_ahead(clocks, 3600)
+    clocks.our_clock_moved(US_PER_H)
+    said = clocks.witnesses(last_us + US_PER_H, 0)
+    assert said is not None
+    assert said.bias_us == 0

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from gasmon.alarms.events import AlarmEvent
 from gasmon.alarms.silence import Sign
 from gasmon.alarms.steps import Step
-from gasmon.batch import Frame, FrameKey, Int32, ReadingBatch, Reject
+from gasmon.batch import Frame, FrameKey, GatewayClock, Int32, ReadingBatch, Reject
 from gasmon.ingest.decode import Definition, MineEvent
 from gasmon.ingest.payloads import EventPayload
 from gasmon.pipeline import book as books
@@ -62,6 +62,7 @@ def plain(judged: Judged, keys: tuple[PointKey, ...]) -> Any:
             list(judged.marks),
             judged.newest,
             judged.online,
+            judged.clocks,
             [(points.mine, columns(points)) for points in judged.latest],
             [
                 (step.number, columns(step.batch), step.signs, step.marks)
@@ -217,6 +218,20 @@ def turns(draw: st.DrawFn) -> Judged:
     judged.unknown = draw(st.lists(POINT_KEYS, max_size=2))
     judged.mine_events = draw(st.lists(MINE_EVENTS, max_size=2))
     judged.repeated = draw(st.lists(FRAME_KEYS, max_size=2))
+    judged.clocks = draw(
+        st.lists(
+            st.builds(
+                GatewayClock,
+                st.just(0),
+                st.sampled_from([MINE, OTHER]),
+                st.text(max_size=5),
+                *[st.integers(-(2**62), 2**62)] * 2,
+                st.booleans(),
+                *[st.integers(0, 2**60)] * 2,
+            ),
+            max_size=2,
+        )
+    )
     judged.online = draw(st.dictionaries(st.sampled_from([MINE, OTHER]), st.booleans()))
     # A step is given a batch of its turn, or none when only the clock moved.
     for batch in [*judged.batches, *draw(st.lists(st.just(NOTHING), max_size=2))]:
@@ -245,7 +260,8 @@ def test_a_turn_comes_back_as_it_went(judged: Judged, other: list[PointKey]) -> 
 def test_every_field_of_a_turn_is_spooled_or_needless() -> None:
     """Who adds a field to a turn must decide what becomes of it here."""
     spooled = {"batches", "events", "rejects", "definitions", "unknown", "mine_events",
-               "repeated", "marks", "newest", "online", "latest", "steps"}  # fmt: skip
+               "repeated", "marks", "newest", "online", "latest", "steps",
+               "clocks"}  # fmt: skip
     # Packets are judged, answers of gateways are dealt with when they come, and a
     # snapshot has a file of its own.
     needless = {"packets", "responses", "snapshot"}
