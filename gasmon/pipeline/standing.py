@@ -33,8 +33,9 @@ DATABASE = "platform-database"
 CLOCK = "platform-clock"
 """Subjects of alarms about gasmon itself."""
 
-SENDS_WITHIN_US = 5 * US_PER_MIN
-"""A point without definition counts while it sends this often [µs]."""
+SENDS_WITHIN_US = 2 * US_PER_MIN
+"""A point without definition counts while it sends this often [µs]: less than the delay
+of its alarm, so that one that sent once by mistake is not told."""
 
 YELLOW_BELOW_MIN = 240.0
 ORANGE_BELOW_MIN = 60.0

@@ -1,0 +1,237 @@
+"""What holds besides the readings, from turn to turn of an evaluator."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+
+from gasmon.alarms.events import AlarmEvent
+from gasmon.alarms.rules import default_rules
+from gasmon.clock import SteadyClock
+from gasmon.ingest.clocks import MineClocks
+from gasmon.pipeline.ourclock import OurClock
+from gasmon.pipeline.outage import Outage, measure
+from gasmon.pipeline.spool import Spool
+from gasmon.pipeline.standing import Standing
+from gasmon.store.alarms import OpenAlarm
+from gasmon.units import US_PER_H, US_PER_S
+from tests.fix_pipeline import AREA, CH4, MINE, Live, at, defined, frame
+from tests.fix_spool import Turns
+
+
+class Machine:
+    """A machine's clock, moved by hand."""
+
+    def __init__(self) -> None:
+        self.second, self.wrong_us = 0.0, 0
+
+    def now_us(self) -> int:
+        return at(self.second) + self.wrong_us
+
+    def monotonic_s(self) -> float:
+        return 1000.0 + self.second
+
+
+class Place:
+    """An evaluator with its standing alarms, a look each second."""
+
+    def __init__(self, areas: Sequence[str] = ()) -> None:
+        self.live = Live()
+        self.machine = Machine()
+        self.steady = SteadyClock(self.machine)
+        self.clock = OurClock(self.steady, self.live.evaluator.clocks)
+        self.standing = Standing(
+            default_rules(), self.live.evaluator, self.clock, areas
+        )
+
+    def pass_time(
+        self, seconds: int, outage: Outage | None = None, *, sends: bool = False
+    ) -> list[AlarmEvent]:
+        """Marks each second; a frame each ten when it sends. Gives what is standing."""
+        said: list[AlarmEvent] = []
+        for _ in range(seconds):
+            self.machine.second += 1
+            self.clock.look()
+            second = int(self.machine.second)
+            packets = []
+            if sends and second % 10 == 0:
+                packets = [frame(second, [("001A01", 0.2, 0)])]
+            judged = self.live.take(*packets, marks=[second])
+            before = len(judged.events)
+            self.standing.judge(judged, outage, self.steady.now_us())
+            said += judged.events[before:]
+        return said
+
+
+def spoken(said: Sequence[AlarmEvent]) -> list[tuple[str, str, str]]:
+    """(event, kind, level)."""
+    return [(event.event, event.kind, event.level) for event in said]
+
+
+def test_points_that_send_without_definition_are_told_until_they_are_defined() -> None:
+    """Five minutes after the first; the mine is to be asked all the while."""
+    place = Place()
+    said = place.pass_time(290, sends=True)
+    assert said == []
+    assert place.standing.undefined == {MINE}
+    (event,) = place.pass_time(40, sends=True)
+    assert spoken([event]) == [("raised", "definitions_missing", "yellow")]
+    assert event.explain["points"] == 1
+    assert event.explain["first"] == ["001A01"]
+    place.live.take(defined(CH4, second=place.machine.second))
+    said = place.pass_time(30, sends=True)
+    assert spoken(said) == [("cleared", "definitions_missing", "yellow")]
+    assert place.standing.undefined == set()
+
+
+def test_a_point_that_is_defined_in_time_or_sent_by_mistake_is_not_told() -> None:
+    """Within the five minutes, or not sending any more."""
+    place = Place()
+    place.pass_time(30, sends=True)
+    place.live.take(defined(CH4, second=place.machine.second))
+    assert place.pass_time(400, sends=True) == []
+    mistaken = Place()
+    mistaken.pass_time(30, sends=True)
+    assert mistaken.pass_time(400) == []
+
+
+@pytest.mark.parametrize(
+    ("minutes", "refused", "level"),
+    [(None, False, "blue"), (240.0, False, "blue"), (239.9, False, "yellow"),
+     (60.0, False, "yellow"), (59.9, False, "orange"), (0.0, True, "red")],
+)  # fmt: skip
+def test_a_filling_spool_is_told_by_the_minutes_that_are_left(
+    minutes: float | None, refused: bool, level: str
+) -> None:
+    """About no mine, in the area of the city."""
+    place = Place()
+    (event,) = place.pass_time(100, Outage(7, minutes, refused))
+    assert spoken([event]) == [("raised", "spool_filling", level)]
+    assert (event.subject, event.area, event.mine) == (
+        "link:platform-database", "530600", "",
+    )  # fmt: skip
+    assert event.explain["turns"] == 7
+    assert event.explain["refused"] == refused
+
+
+def test_an_outage_is_what_waits_in_the_spool(tmp_path: object) -> None:
+    """Nothing without a spool or with an empty one."""
+    assert measure(None, at(0)) is None
+    spool = Spool(tmp_path)  # type: ignore[arg-type]
+    assert measure(spool, at(0)) is None
+    Turns().append(spool, 1)
+    found = measure(spool, at(2))
+    assert found is not None
+    assert (found.n_turns, found.readings_refused) == (1, False)
+    spool.close()
+
+
+@pytest.mark.parametrize("step_s", [-3600, 3600])
+def test_a_step_of_our_clock_is_told_and_ends_when_it_is_taken_back(
+    step_s: int,
+) -> None:
+    """With too few mines it is followed after ten minutes, and that ends it too."""
+    place = Place()
+    place.pass_time(10)
+    place.machine.wrong_us = step_s * US_PER_S
+    (event,) = place.pass_time(60)
+    assert spoken([event]) == [("raised", "our_clock", "yellow")]
+    assert event.explain["step_s"] == step_s
+    assert event.explain["witnesses"] == 0
+    said = place.pass_time(700)
+    assert spoken(said) == [("cleared", "our_clock", "yellow")]
+    assert abs(place.steady.now_us() - place.machine.now_us()) < US_PER_S
+
+
+def test_what_mines_say_together_is_a_bias_and_a_doubt() -> None:
+    """It goes on to count when they fall silent, until ours is moved by it."""
+    machine, clocks = Machine(), MineClocks()
+    steady = SteadyClock(machine)
+    ours = OurClock(steady, clocks)
+    live = Live()
+    live.evaluator.clocks = clocks
+    mines = [f"5306270000{number:02d}" for number in range(1, 7)]
+
+    def cycles(n: int, ahead_s: int) -> None:
+        for _ in range(n):
+            machine.second += 10
+            for mine in mines:
+                packet = frame(
+                    int(machine.second),
+                    [("001A01", 0.2, 0)],
+                    second=machine.second + ahead_s,
+                    mine=mine,
+                )
+                arrived = replace(packet, arrived_us=steady.now_us())
+                live.evaluator.evaluate([arrived], now_us=steady.now_us())
+            ours.look()
+
+    cycles(10, -3600)
+    assert clocks.bias_us == -US_PER_H
+    doubt = ours.doubt()
+    assert doubt is not None
+    assert (doubt["bias_s"], doubt["witnesses"], doubt["witnesses_agree"]) == (
+        -3600.0, 6, "neither",
+    )  # fmt: skip
+    machine.second += 1000
+    ours.look()
+    assert clocks.bias_us == -US_PER_H
+    assert clocks.wrong(0) == []
+
+    machine.wrong_us = -US_PER_H
+    ours.look()
+    cycles(10, -3600)
+    assert clocks.bias_us == 0
+    assert steady.now_us() == machine.now_us()
+    assert ours.doubt() is None
+
+
+def recorded(subject_type: str, subject_id: str, kind: str, mine: str) -> OpenAlarm:
+    """An alarm that is open in the database since the start of the day."""
+    return OpenAlarm(
+        alarm_id=1, incident_id=1, run=0, subject_type=subject_type,
+        subject_id=subject_id, kind=kind, rule="standing", area=mine[:6] or "530600",
+        mine=mine, system=None, no=None, unit=None, raised_at_us=at(-100),
+        arrived_at_us=at(-100), decided_at_us=at(-100), rank=1, value=None, limit=None,
+        peak=None, peak_at_us=None, unknown=False, late=False, planned=False,
+        quiet=None, explain={}, confirmed_by=(),
+    )  # fmt: skip
+
+
+def test_each_process_goes_on_with_its_own() -> None:
+    """Not with those of other areas, other processes, or of the engine."""
+    clock = recorded("mine", MINE, "clock_wrong", MINE)
+    link = recorded("link", "platform-database", "spool_filling", "")
+    part = recorded("link", f"platform-database@{AREA}", "spool_filling", "")
+    broken = recorded("mine", MINE, "link_break", MINE)
+    everything = (clock, link, part, broken)
+    whole, ours, others = Place(), Place([AREA]), Place(["530602"])
+    assert [whole.standing.owns(a) for a in everything] == [True, True, False, False]
+    assert [ours.standing.owns(a) for a in everything] == [True, False, True, False]
+    assert [others.standing.owns(a) for a in everything] == [False] * 4
+
+    ours.standing.begin(everything, (), at(0))
+    said = ours.pass_time(700)
+    assert spoken(said) == [
+        ("cleared", "spool_filling", "blue"),
+        ("cleared", "clock_wrong", "blue"),
+    ]
+    assert {event.raised_at_us for event in said} == {at(-100)}
+
+
+def test_what_the_spool_tells_is_newer_than_what_is_recorded() -> None:
+    """Ended there it is over; raised there it goes on."""
+    place = Place()
+    (raised,) = place.pass_time(70, Outage(1, None, False))
+    ended = replace(raised, event="cleared")
+    for said, n_open in ([raised], 1), ([raised, ended], 0):
+        after = Place()
+        after.standing.begin((), said, at(100))
+        assert len(after.pass_time(100)) == n_open
+    after = Place()
+    link = recorded("link", "platform-database", "spool_filling", "")
+    gone = replace(raised, event="cleared", raised_at_us=at(-100))
+    after.standing.begin([link], [gone], at(100))
+    assert after.pass_time(100) == []
