@@ -139,8 +139,13 @@ class SteadyClock:
                 both are scaled.
         """
         self._clock = clock
-        self._base_us = clock.now_us() - _us(clock.monotonic_s())
-        self.steering = Steering(clock.monotonic_s())
+        self.restart()
+
+    def restart(self) -> None:
+        """Begin where the clock is now; for who has judged nothing by this one yet."""
+        now_s = self._clock.monotonic_s()
+        self._base_us = self._clock.now_us() - _us(now_s)
+        self.steering = Steering(now_s)
 
     def now_us(self) -> int:
         return self._base_us + _us(self._clock.monotonic_s())

@@ -94,7 +94,8 @@ class Annunciator:
         """
         out = []
         for code, mine in self._mines.items():
-            if mine.due_us > now_us:
+            # Further ahead than a refresh: our clock went back since.
+            if now_us < mine.due_us <= now_us + REFRESH_US:
                 continue
             payload = encode_alarms(
                 now_us // US_PER_MS,

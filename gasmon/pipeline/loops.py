@@ -176,6 +176,9 @@ class IngestLoop(Shown):
             if not self.storing.line.own(standby=standby):
                 self.storing.close()
                 return False
+            if standby:
+                # While we stood by nobody looked at it.
+                self._clock.restart()
             conn = self.storing.line.open()
             began = begin(
                 conn,

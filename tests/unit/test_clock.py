@@ -56,6 +56,17 @@ def test_a_step_is_noticed_at_once_and_not_followed(step_us: int) -> None:
     assert clock.steering.error_us == step_us
 
 
+def test_who_has_judged_nothing_may_begin_again_where_the_clock_is() -> None:
+    """A standby that takes over after days need not ask anybody."""
+    machine = Machine()
+    clock = SteadyClock(machine)
+    machine.wrong_us = US_PER_H
+    clock.look()
+    clock.restart()
+    assert clock.now_us() == machine.now_us()
+    assert clock.noticed_us is None
+
+
 @pytest.mark.parametrize("step_us", [-US_PER_H, 5 * US_PER_S, US_PER_H])
 def test_witnesses_for_the_steady_clock_keep_it_for_as_long_as_they_are_there(
     step_us: int,

@@ -46,6 +46,15 @@ def test_a_quiet_mine_is_refreshed() -> None:
     assert VALID_US > 2 * REFRESH_US
 
 
+def test_a_step_back_of_our_clock_stops_no_refresh() -> None:
+    """Else relays would sound for an hour, because nothing is valid any more."""
+    annunciator = Annunciator()
+    annunciator.know([MINE])
+    assert len(sent(annunciator, 0)) == 1
+    assert len(sent(annunciator, -3600)) == 1
+    assert sent(annunciator, -3599) == []
+
+
 def test_what_did_not_leave_stays_due() -> None:
     """A full or broken connection does not swallow an alarm."""
     annunciator = Annunciator()
