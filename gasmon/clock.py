@@ -14,6 +14,9 @@ from typing import Protocol
 
 from gasmon.units import US_PER_S
 
+_BOOTTIME: int | None = getattr(time, "CLOCK_BOOTTIME", None)
+"""Linux has it."""
+
 
 class Clock(Protocol):
     """What a process knows about time."""
@@ -34,7 +37,10 @@ class SystemClock:
         return time.time_ns() // 1_000
 
     def monotonic_s(self) -> float:
-        return time.monotonic()
+        if _BOOTTIME is None:
+            return time.monotonic()
+        # Goes on while the machine is suspended: waking up is no step of the wall time.
+        return time.clock_gettime(_BOOTTIME)
 
 
 @dataclass(slots=True)
@@ -63,6 +69,10 @@ STEP_US = US_PER_S
 
 SLEW_US_PER_S = 1_000
 """How fast drift is taken back [µs/s]: twice what a system slews its own clock."""
+
+VOTE_US = 30 * US_PER_S
+"""Witnesses are not asked about smaller steps [µs]: their frames take seconds to come,
+and a right correction by NTP must not be held up by that."""
 
 PATIENCE_S = 600.0
 """Without witnesses a step of the system's clock is followed after this [s]."""
@@ -109,7 +119,7 @@ def steer(
     if before.noticed_s is None or stepped:
         return Steering(now_s, error_us, noticed_s=now_s), 0
     now = replace(before, looked_s=now_s, error_us=error_us)
-    if bias_us is not None:
+    if bias_us is not None and abs(error_us) >= VOTE_US:
         ours_us, theirs_us = abs(bias_us), abs(bias_us - error_us)
         # Clear only if one of them is nearer by half of what they differ.
         if 2 * (ours_us - theirs_us) >= abs(error_us):

@@ -77,12 +77,15 @@ class MineClocks:
     Attributes:
         bias_us: how far most mines together are ahead of our clock [µs]; 0 while they
             agree with it or are too few.
+        doubt_us: how much more than AHEAD_US a time may be ahead, because ours may be
+            that far behind: its step is not decided yet [µs].
         offset_us: the present correction by (run, mine); absent means none.
     """
 
     def __init__(self) -> None:
         """Trust every clock."""
         self.bias_us = 0
+        self.doubt_us = 0
         self._gateways: dict[tuple[int, str], _Gateway] = {}
         self._changed: dict[tuple[int, str], GatewayClock] = {}
 
@@ -151,6 +154,7 @@ class MineClocks:
             gateway = _Gateway(key.boot, TIME_MIN_US - 1)
             self._gateways[key.run, key.mine] = gateway
         believed_us = arrived_us + self.bias_us
+        possible = (believed_us - BEHIND_US, believed_us + AHEAD_US + self.doubt_us)
         is_live = channel == "data" and self._is_next(gateway, key)
         if is_live:
             gateway.difference.add(raw_us - arrived_us, arrived_us)
@@ -163,13 +167,13 @@ class MineClocks:
                 offset_us = _after(gateway.newest_us, believed_us) - raw_us
             self._advance(gateway, key, raw_us + offset_us)
         elif not is_live:
-            if channel == "data" and _credible(raw_us, believed_us, gateway.newest_us):
+            if channel == "data" and _credible(raw_us, possible, gateway.newest_us):
                 # New by its own time, whatever its number: a correction that other
                 # frames brought about must not make it late, and silent.
                 return 0
             return gateway.offset_us if key.boot == gateway.boot else 0
         else:
-            offset_us = self._offset(gateway, key, raw_us, believed_us)
+            offset_us = self._offset(gateway, key, raw_us, believed_us, possible)
             gateway.offset_us = offset_us
             self._advance(gateway, key, raw_us + offset_us)
         if is_live:
@@ -177,7 +181,13 @@ class MineClocks:
         return offset_us
 
     @staticmethod
-    def _offset(gateway: _Gateway, key: FrameKey, raw_us: int, believed_us: int) -> int:
+    def _offset(
+        gateway: _Gateway,
+        key: FrameKey,
+        raw_us: int,
+        believed_us: int,
+        possible: tuple[int, int],
+    ) -> int:
         """The correction for the next live frame of a gateway."""
         newest_us = gateway.newest_us
         # Each start has a correction of its own.
@@ -185,9 +195,9 @@ class MineClocks:
         is_right = abs(raw_us - believed_us) <= AHEAD_US and raw_us > newest_us
         if is_right and abs(offset_us) > FREED_US:
             offset_us = 0
-        if not _credible(raw_us + offset_us, believed_us, newest_us):
+        if not _credible(raw_us + offset_us, possible, newest_us):
             offset_us = 0
-        if not _credible(raw_us + offset_us, believed_us, newest_us):
+        if not _credible(raw_us + offset_us, possible, newest_us):
             # Never at or before what was judged: that would be late, and silent.
             offset_us = _after(newest_us, believed_us) - raw_us
         return offset_us
@@ -245,8 +255,6 @@ def _after(newest_us: int, believed_us: int) -> int:
     return max(believed_us, newest_us + US_PER_MS)
 
 
-def _credible(judged_us: int, arrived_us: int, newest_us: int) -> bool:
-    return (
-        judged_us > newest_us
-        and arrived_us - BEHIND_US <= judged_us <= arrived_us + AHEAD_US
-    )
+def _credible(judged_us: int, possible: tuple[int, int], newest_us: int) -> bool:
+    earliest_us, latest_us = possible
+    return judged_us > newest_us and earliest_us <= judged_us <= latest_us

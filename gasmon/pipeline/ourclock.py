@@ -63,6 +63,10 @@ class OurClock:
                 left_us = self._clocks.bias_us - moved_us
                 self._clocks.bias_us = left_us if abs(left_us) > AGREE_US else 0
 
+        steering = self._clock.steering
+        is_undecided = steering.noticed_s is not None and steering.kept_s is None
+        self._clocks.doubt_us = max(0, steering.error_us) if is_undecided else 0
+
     def doubt(self) -> Doubt | None:
         """Numbers about what is wrong; None when nothing is."""
         bias_us = self._clocks.bias_us

@@ -188,6 +188,26 @@ def test_what_mines_say_together_is_a_bias_and_a_doubt() -> None:
     assert ours.doubt() is None
 
 
+@pytest.mark.parametrize("step_us", [US_PER_H, 24 * 365 * US_PER_H])
+def test_until_a_step_forward_is_decided_no_mine_is_corrected_for_it(
+    step_us: int,
+) -> None:
+    """A machine that was paused for an hour gets its backlog with its own times."""
+    place = Place()
+    place.pass_time(30, sends=True)
+    place.machine.wrong_us = step_us
+    place.clock.look()
+    now_us = place.steady.now_us()
+    for ahead_s in (5, 600, 1800, 3600):
+        packet = frame(1000 + ahead_s, [("001A01", 0.2, 0)], second=30 + ahead_s)
+        judged = place.live.evaluator.evaluate(
+            [replace(packet, arrived_us=now_us)], now_us=now_us
+        )
+        ((told,),) = (batch.frames for batch in judged.batches)
+        assert told.judged_us == at(30 + ahead_s)
+    assert place.live.evaluator.clocks.offset_us == {}
+
+
 def recorded(subject_type: str, subject_id: str, kind: str, mine: str) -> OpenAlarm:
     """An alarm that is open in the database since the start of the day."""
     return OpenAlarm(
