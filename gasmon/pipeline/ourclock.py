@@ -6,7 +6,7 @@ Looked at once in every turn; what the mines say is asked once a second at most.
 from gasmon.alarms.engine import Patience
 from gasmon.clock import SteadyClock
 from gasmon.ingest.clocks import MineClocks
-from gasmon.ingest.witness import AGREE_US, Witnesses
+from gasmon.ingest.witness import AGREE_US, BEHIND_AT_LEAST_US, Witnesses
 from gasmon.settings import EngineSettings
 from gasmon.units import US_PER_S
 
@@ -28,6 +28,12 @@ def patience_of(engine: EngineSettings) -> Patience:
         late_us=round(engine.late_calm_s * US_PER_S),
         gap_us=round((engine.mark_interval_s + STALL_S) * US_PER_S),
     )
+
+
+def notable(bias_us: int) -> int:
+    """A bias that is none of the network's making, which can only delay [µs]."""
+    is_off = bias_us > AGREE_US or bias_us <= -BEHIND_AT_LEAST_US
+    return bias_us if is_off else 0
 
 
 class OurClock:
@@ -55,13 +61,12 @@ class OurClock:
             if self._witnesses is not None:
                 bias_us = self._witnesses.bias_us
                 # While there are too few, what they said last goes on to count.
-                self._clocks.bias_us = bias_us if abs(bias_us) > AGREE_US else 0
+                self._clocks.bias_us = notable(bias_us)
         moved_us = self._clock.look(bias_us)
         if moved_us:
             self._clocks.our_clock_moved(moved_us)
             if abs(moved_us) >= US_PER_S and self._clocks.bias_us:
-                left_us = self._clocks.bias_us - moved_us
-                self._clocks.bias_us = left_us if abs(left_us) > AGREE_US else 0
+                self._clocks.bias_us = notable(self._clocks.bias_us - moved_us)
 
         steering = self._clock.steering
         is_undecided = steering.noticed_s is not None and steering.kept_s is None

@@ -11,7 +11,7 @@ from gasmon.alarms.events import AlarmEvent
 from gasmon.alarms.rules import default_rules
 from gasmon.clock import SteadyClock
 from gasmon.ingest.clocks import MineClocks
-from gasmon.pipeline.ourclock import OurClock
+from gasmon.pipeline.ourclock import OurClock, notable
 from gasmon.pipeline.outage import Outage, measure
 from gasmon.pipeline.spool import Spool
 from gasmon.pipeline.standing import Standing
@@ -186,6 +186,17 @@ def test_what_mines_say_together_is_a_bias_and_a_doubt() -> None:
     assert clocks.bias_us == 0
     assert steady.now_us() == machine.now_us()
     assert ours.doubt() is None
+
+
+@pytest.mark.parametrize(
+    ("bias_s", "is_off"),
+    [(-60, True), (-59, False), (0, False), (30, False), (31, True)],
+)
+def test_what_a_network_delays_is_no_wrong_clock_of_ours(
+    bias_s: int, is_off: bool
+) -> None:
+    """All mines may hang on one slow relay; ahead they can only be by a clock."""
+    assert (notable(bias_s * US_PER_S) != 0) is is_off
 
 
 @pytest.mark.parametrize("step_us", [US_PER_H, 24 * 365 * US_PER_H])
