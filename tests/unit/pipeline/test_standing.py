@@ -17,7 +17,7 @@ from gasmon.pipeline.spool import Spool
 from gasmon.pipeline.standing import Standing
 from gasmon.store.alarms import OpenAlarm
 from gasmon.units import US_PER_H, US_PER_S
-from tests.fix_pipeline import AREA, CH4, MINE, Live, at, defined, frame
+from tests.fix_pipeline import AREA, BOOT, CH4, MINE, Live, at, defined, frame
 from tests.fix_spool import Turns
 
 
@@ -95,6 +95,29 @@ def test_a_point_that_is_defined_in_time_or_sent_by_mistake_is_not_told() -> Non
     mistaken = Place()
     mistaken.pass_time(30, sends=True)
     assert mistaken.pass_time(400) == []
+
+
+def test_a_wrong_clock_of_a_mine_is_told_after_two_minutes() -> None:
+    """With how far it is off, whether it is corrected, and since which start."""
+    place = Place()
+    place.live.take(defined())
+    said: list[AlarmEvent] = []
+    for _ in range(14):
+        said += place.pass_time(10)
+        now_us = place.steady.now_us()
+        second = place.machine.second
+        packet = frame(int(second), [("001A01", 0.2, 0)], second=second + 3600)
+        arrived = replace(packet, arrived_us=now_us)
+        judged = place.live.evaluator.evaluate([arrived], now_us=now_us)
+        place.standing.judge(judged, None, now_us)
+        # Without a clock mark nothing is looked at.
+        assert judged.events == []
+    (event,) = said
+    assert spoken([event]) == [("raised", "clock_wrong", "blue")]
+    assert (event.subject, event.area) == (f"mine:{MINE}", AREA)
+    assert event.explain["offset_s"] == 3600.0
+    assert event.explain["corrected"] is True
+    assert event.explain["boot"] == BOOT
 
 
 @pytest.mark.parametrize(
