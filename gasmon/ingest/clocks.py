@@ -8,7 +8,7 @@ old. Such a frame is judged at its arrival, and the correction is kept for what 
 also over a restart of ours.
 
 A clock that is behind by a constant amount silences nobody: its frames come in order,
-as delayed ones do. It is told and not corrected (docs/decisions/0017). When most mines
+as delayed ones do. It is told and not corrected (docs/decisions/0018). When most mines
 are off by the same amount it is our clock: what they say together (``bias_us``) is then
 taken for the time of arrival.
 """
