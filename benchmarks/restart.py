@@ -20,13 +20,15 @@ from gasmon.alarms.rules import default_rules
 from gasmon.alarms.snapshot import dump, load
 from gasmon.alarms.steps import Step, decode_steps, encode_steps
 from gasmon.batch import Int32, ReadingBatch
-from gasmon.clock import SystemClock
+from gasmon.clock import SteadyClock, SystemClock
 from gasmon.ingest.dedupe import SeenFrames
 from gasmon.pipeline.annunciate import Annunciator
 from gasmon.pipeline.book import PointBook
 from gasmon.pipeline.counts import IngestCounts
 from gasmon.pipeline.evaluate import Evaluator
+from gasmon.pipeline.ourclock import OurClock
 from gasmon.pipeline.restore import know_points
+from gasmon.pipeline.standing import Standing
 from gasmon.pipeline.starting import begin
 from gasmon.pipeline.storing import Storing
 from gasmon.settings import Settings
@@ -184,6 +186,7 @@ def _start(settings: Settings, clock: SystemClock) -> tuple[float, str]:
         run=0,
     )
     storing.line.own(standby=False)
+    our_clock = OurClock(SteadyClock(clock), evaluator.clocks)
     told: list[str] = []
 
     def start() -> None:
@@ -192,6 +195,7 @@ def _start(settings: Settings, clock: SystemClock) -> tuple[float, str]:
             storing,
             evaluator,
             Annunciator(),
+            Standing(default_rules(), evaluator, our_clock, []),
             lambda: AlarmEngine(default_rules()),
             clock,
         )

@@ -131,6 +131,7 @@ def test_without_a_snapshot_open_alarms_must_do(paired: Plant) -> None:  # noqa:
     paired.gateway.define()
     paired.gateway.gas(HIGH)
     paired.stored(1)
+    wait_until(lambda: logged(paired) > 3, 20, "there is a log behind the snapshot")
     kill(paired)
     paired.change("DELETE FROM engine_snapshot")
 
