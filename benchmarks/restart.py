@@ -29,7 +29,7 @@ from gasmon.pipeline.evaluate import Evaluator
 from gasmon.pipeline.ourclock import OurClock
 from gasmon.pipeline.restore import know_points
 from gasmon.pipeline.standing import Standing
-from gasmon.pipeline.starting import begin
+from gasmon.pipeline.starting import Beginning
 from gasmon.pipeline.storing import Storing
 from gasmon.settings import Settings
 from gasmon.settings import load as load_settings
@@ -190,7 +190,7 @@ def _start(settings: Settings, clock: SystemClock) -> tuple[float, str]:
     told: list[str] = []
 
     def start() -> None:
-        done = begin(
+        done = Beginning(
             storing.line.open(),
             storing,
             evaluator,
@@ -198,7 +198,7 @@ def _start(settings: Settings, clock: SystemClock) -> tuple[float, str]:
             Standing(default_rules(), evaluator, our_clock, []),
             lambda: AlarmEngine(default_rules()),
             clock,
-        )
+        ).begin()
         told.append(str(done))
 
     try:

@@ -38,7 +38,7 @@ from gasmon.pipeline.merge import merge
 from gasmon.pipeline.ourclock import OurClock, patience_of
 from gasmon.pipeline.rivals import FILTER, Rivals
 from gasmon.pipeline.standing import Standing
-from gasmon.pipeline.starting import begin
+from gasmon.pipeline.starting import Beginning
 from gasmon.pipeline.storing import Storing
 from gasmon.pipeline.suspects import Poisoned, Suspects
 from gasmon.pipeline.voice import Voice
@@ -180,7 +180,7 @@ class IngestLoop(Shown):
                 # While we stood by nobody looked at it.
                 self._clock.restart()
             conn = self.storing.line.open()
-            began = begin(
+            began = Beginning(
                 conn,
                 self.storing,
                 self.evaluator,
@@ -188,7 +188,7 @@ class IngestLoop(Shown):
                 self._standing,
                 self._new_engine,
                 self._clock,
-            )
+            ).begin()
             self.restarted = str(began)
             self.pump.start(broker_wait_s)
         except BaseException:

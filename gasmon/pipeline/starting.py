@@ -11,6 +11,7 @@ import gc
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from gasmon.alarms.engine import AlarmEngine
 from gasmon.clock import Clock
@@ -35,33 +36,135 @@ from gasmon.store.db import Connection
 log = logging.getLogger(__name__)
 
 
-def begin(
-    conn: Connection,
-    storing: Storing,
-    evaluator: Evaluator,
-    annunciator: Annunciator,
-    standing: Standing,
-    new_engine: Callable[[], AlarmEngine],
-    clock: Clock,
-) -> Recovered:
-    """Know what the database and the spool know, and write through ``conn``.
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """What is filled, and from where.
 
-    Args:
+    Attributes:
+        conn: what is read and written through, from now on by ``storing``.
         storing: owns our areas; its spool is open.
         evaluator: its parts are empty; gets an engine.
         standing: gets the open alarms that the engine does not decide.
         new_engine: makes one that knows nothing.
-
-    Raises:
-        DependencyError: the spool cannot be read now.
-        psycopg.Error: the database went away.
     """
-    with _without_collector():
-        done = _begin(
-            conn, storing, evaluator, annunciator, standing, new_engine, clock
+
+    conn: Connection
+    storing: Storing
+    evaluator: Evaluator
+    annunciator: Annunciator
+    standing: Standing
+    new_engine: Callable[[], AlarmEngine]
+    clock: Clock
+
+    def begin(self) -> Recovered:
+        """Know what the database and the spool know, then write.
+
+        Raises:
+            DependencyError: the spool cannot be read now.
+            psycopg.Error: the database went away.
+        """
+        with _without_collector():
+            kept = self.storing.kept
+            if kept is not None and not kept.is_continued(self.storing.line.fencing):
+                self._hand_over()
+                kept.forget()
+            done = self._go_on() or self._without_snapshot()
+            self._know_the_rest(done)
+        log.warning("start: %s", done)
+        self.storing.open(self.conn)
+        return done
+
+    def _go_on(self) -> Recovered | None:
+        """From a snapshot, the log and the spool; None without a usable snapshot."""
+        now_us = self.clock.now_us()
+        engine = self._know_the_present(now_us)
+        self.evaluator.engine = engine()
+        return recover(
+            self.conn,
+            self.evaluator,
+            self.annunciator,
+            self.storing.scope,
+            engine,
+            spool=self.storing.spool,
+            kept=self.storing.kept,
+            now_us=now_us,
         )
-    storing.open(conn)
-    return done
+
+    def _without_snapshot(self) -> Recovered:
+        """The spool first; then the newest values and the open alarms must do."""
+        self._write_spool(lambda judged: judged)
+        now_us = self.clock.now_us()
+        conn, evaluator = self.conn, self.evaluator
+        engine = evaluator.engine = self._know_the_present(now_us)()
+        open_now = alarms.open_alarms(conn, engine.run)
+        restore(conn, evaluator.book, engine, open_now, now_us)
+        evaluator.step = replay_log.last_step(conn, engine.run, self.storing.scope)
+        conn.commit()
+        return Recovered(step=evaluator.step)
+
+    def _know_the_present(self, now_us: int) -> Callable[[], AlarmEngine]:
+        """What the database knows now; returns what makes engines that know it."""
+        conn, evaluator = self.conn, self.evaluator
+        run, book = evaluator.engine.run, evaluator.book
+        for told in clocks.load(conn, run):
+            evaluator.clocks.restore(told)
+        versions = know_points(conn, book)
+        know_frames(conn, evaluator.seen, run, now_us)
+        open_now = alarms.open_alarms(conn, run)
+        know_raised(self.annunciator, book, self.standing, open_now)
+        conn.commit()
+
+        def engine() -> AlarmEngine:
+            made = self.new_engine()
+            made.adopt(book.table, versions, now_us)
+            return made
+
+        return engine
+
+    def _know_the_rest(self, done: Recovered) -> None:
+        """What depends on how far the engine has come."""
+        conn, evaluator = self.conn, self.evaluator
+        run = evaluator.engine.run
+        open_now = alarms.open_alarms(conn, run)
+        self.standing.begin(open_now, done.said, self.clock.now_us())
+        boots = latest.load_boots(conn, run)
+        conn.commit()
+        # Those of the spool are newer.
+        evaluator.boots = boots | evaluator.boots
+        newest = newest_judged(evaluator.book, evaluator.engine)
+        for mine, newest_us in newest.items():
+            evaluator.clocks.know(run, mine, newest_us)
+
+    def _hand_over(self) -> None:
+        """Store what a former process judged while another one owned our areas."""
+        still_open = StillOpen()
+
+        def change(judged: Judged) -> Judged:
+            late = late_part(judged)
+            still_open.note(late.events)
+            return late
+
+        self._write_spool(change)
+        if ends := list(still_open.ends()):
+            writer = self.storing.make_writer(self.conn, _known(self.conn))
+            writer.persist(Judged(events=ends), self.clock.now_us())
+
+    def _write_spool(self, change: Callable[[Judged], Judged]) -> None:
+        """Write what a former process left in the spool, before anything else.
+
+        Args:
+            change: what is written of each turn.
+        """
+        spool = self.storing.spool
+        if spool is None or spool.n_turns == 0:
+            return
+        book = _known(self.conn)
+        writer = self.storing.make_writer(self.conn, book)
+        while waiting := spool.oldest(book, DRAIN_TURNS):
+            log.warning("%d spooled turns of a former process wait", spool.n_turns)
+            now_us = self.clock.now_us()
+            writer.persist(merge([change(turn.judged) for turn in waiting]), now_us)
+            spool.done(waiting[-1].id, now_us)
 
 
 @contextmanager
@@ -79,144 +182,6 @@ def _without_collector() -> Iterator[None]:
     finally:
         gc.freeze()
         gc.enable()
-
-
-def _begin(
-    conn: Connection,
-    storing: Storing,
-    evaluator: Evaluator,
-    annunciator: Annunciator,
-    standing: Standing,
-    new_engine: Callable[[], AlarmEngine],
-    clock: Clock,
-) -> Recovered:
-    run, book = evaluator.engine.run, evaluator.book
-    kept = storing.kept
-    if kept is not None and not kept.is_continued(storing.line.fencing):
-        _hand_over(conn, storing, clock)
-        kept.forget()
-    _know_clocks(conn, evaluator)
-    done = _go_on(conn, storing, evaluator, annunciator, standing, new_engine, clock)
-    if done is None:
-        done = _without_snapshot(
-            conn, storing, evaluator, annunciator, standing, new_engine, clock
-        )
-    log.warning("start: %s", done)
-    standing.begin(alarms.open_alarms(conn, run), done.said, clock.now_us())
-    evaluator.boots |= {
-        mine: boot
-        for mine, boot in latest.load_boots(conn, run).items()
-        if mine not in evaluator.boots
-    }
-    conn.commit()
-    for mine, newest_us in newest_judged(book, evaluator.engine).items():
-        evaluator.clocks.know(run, mine, newest_us)
-    return done
-
-
-def _go_on(
-    conn: Connection,
-    storing: Storing,
-    evaluator: Evaluator,
-    annunciator: Annunciator,
-    standing: Standing,
-    new_engine: Callable[[], AlarmEngine],
-    clock: Clock,
-) -> Recovered | None:
-    """From a snapshot, the log and the spool; None without a usable snapshot."""
-    run, book, now_us = evaluator.engine.run, evaluator.book, clock.now_us()
-    versions = know_points(conn, book)
-    know_frames(conn, evaluator.seen, run, now_us)
-    know_raised(annunciator, book, standing, alarms.open_alarms(conn, run))
-    conn.commit()
-
-    def engine() -> AlarmEngine:
-        made = new_engine()
-        made.adopt(book.table, versions, now_us)
-        return made
-
-    evaluator.engine = engine()
-    return recover(
-        conn,
-        evaluator,
-        annunciator,
-        storing.scope,
-        engine,
-        spool=storing.spool,
-        kept=storing.kept,
-        now_us=now_us,
-    )
-
-
-def _without_snapshot(
-    conn: Connection,
-    storing: Storing,
-    evaluator: Evaluator,
-    annunciator: Annunciator,
-    standing: Standing,
-    new_engine: Callable[[], AlarmEngine],
-    clock: Clock,
-) -> Recovered:
-    """The spool first; then the newest values and the open alarms must do."""
-    run, book = evaluator.engine.run, evaluator.book
-    _write_spool(conn, storing, clock, lambda judged: judged)
-    _know_clocks(conn, evaluator)
-    now_us = clock.now_us()
-    versions = know_points(conn, book)
-    know_frames(conn, evaluator.seen, run, now_us)
-    open_now = alarms.open_alarms(conn, run)
-    know_raised(annunciator, book, standing, open_now)
-    evaluator.engine = new_engine()
-    evaluator.engine.adopt(book.table, versions, now_us)
-    restore(conn, book, evaluator.engine, open_now, now_us)
-    evaluator.step = replay_log.last_step(conn, run, storing.scope)
-    conn.commit()
-    return Recovered(step=evaluator.step)
-
-
-def _know_clocks(conn: Connection, evaluator: Evaluator) -> None:
-    """The corrections of gateways' clocks."""
-    for clock in clocks.load(conn, evaluator.engine.run):
-        evaluator.clocks.restore(clock)
-    conn.commit()
-
-
-def _hand_over(conn: Connection, storing: Storing, clock: Clock) -> None:
-    """Store what a former process judged while another one owned our areas."""
-    still_open = StillOpen()
-
-    def change(judged: Judged) -> Judged:
-        late = late_part(judged)
-        still_open.note(late.events)
-        return late
-
-    _write_spool(conn, storing, clock, change)
-    if ends := list(still_open.ends()):
-        writer = storing.make_writer(conn, _known(conn))
-        writer.persist(Judged(events=ends), clock.now_us())
-
-
-def _write_spool(
-    conn: Connection,
-    storing: Storing,
-    clock: Clock,
-    change: Callable[[Judged], Judged],
-) -> None:
-    """Write what a former process left in the spool, before anything else.
-
-    Args:
-        change: what is written of each turn.
-    """
-    spool = storing.spool
-    if spool is None or spool.n_turns == 0:
-        return
-    book = _known(conn)
-    writer = storing.make_writer(conn, book)
-    while waiting := spool.oldest(book, DRAIN_TURNS):
-        log.warning("%d spooled turns of a former process wait", spool.n_turns)
-        now_us = clock.now_us()
-        writer.persist(merge([change(turn.judged) for turn in waiting]), now_us)
-        spool.done(waiting[-1].id, now_us)
 
 
 def _known(conn: Connection) -> PointBook:
