@@ -20,7 +20,8 @@ class Proxy:
 
     - :meth:`cut` closes all connections at once; new ones are served.
     - :meth:`refuse` does the same and refuses new ones: the other side is down.
-    - :meth:`stall` keeps connections open and passes nothing: a dead line.
+    - :meth:`stall` keeps connections open and passes nothing: a dead line; with
+      ``"up"`` or ``"down"`` only one way is dead, and the other still passes.
     - :meth:`heal` passes everything again.
 
     Attributes:
@@ -40,8 +41,7 @@ class Proxy:
         self._lock = threading.Lock()
         self._sockets: set[socket.socket] = set()
         self._threads: list[threading.Thread] = []
-        self._flowing = threading.Event()
-        self._flowing.set()
+        self._dead: frozenset[str] = frozenset()
         self._closed = threading.Event()
         self._listener: socket.socket | None = None
         self.n_accepted = 0
@@ -94,6 +94,7 @@ class Proxy:
     def _pass(self, near: socket.socket, far: socket.socket) -> None:
         """Pass bytes both ways until one side closes."""
         other = {near: far, far: near}
+        way = {near: "up", far: "down"}
         with selectors.DefaultSelector() as selector:
             try:
                 for side in other:
@@ -102,9 +103,11 @@ class Proxy:
                 while not self._closed.is_set():
                     ready = selector.select(LOOK_S)
                     # Bytes read before a stall must not slip through after it began.
-                    if not self._flowing.wait(LOOK_S):
-                        continue
-                    for key, _ in ready:
+                    dead = self._dead
+                    flowing = [k for k, _ in ready if way[k.fileobj] not in dead]
+                    if dead and not flowing:
+                        self._closed.wait(LOOK_S)
+                    for key in flowing:
                         source = key.fileobj
                         assert isinstance(source, socket.socket)
                         data = source.recv(CHUNK_BYTES)
@@ -147,20 +150,24 @@ class Proxy:
             listener.close()
         self.cut()
 
-    def stall(self) -> None:
-        """Keep connections open (and accept new ones) but pass nothing."""
-        self._flowing.clear()
+    def stall(self, *ways: str) -> None:
+        """Keep connections open (and accept new ones) but pass nothing.
+
+        Args:
+            ways: ``up`` (to the target) or ``down``; none means both.
+        """
+        self._dead = frozenset(ways or ("up", "down"))
 
     def heal(self) -> None:
         """Pass everything again; what waited during a stall arrives now."""
-        self._flowing.set()
+        self._dead = frozenset()
         if self._listener is None:
             self._listen()
 
     def close(self) -> None:
         """End the proxy."""
         self._closed.set()
-        self._flowing.set()
+        self._dead = frozenset()
         self.refuse()
         for thread in self._threads:
             thread.join(10.0)

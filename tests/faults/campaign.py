@@ -1,0 +1,332 @@
+"""A campaign: rounds of chaos on one stack, each followed by healing and checking."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gasmon.alarms.rules import default_rules
+from gasmon.errors import DependencyError
+from gasmon.units import US_PER_S
+from tests.faults import check, evidence
+from tests.faults.chaos import KINDS, Chaos, Fault, Happened, schedule
+from tests.faults.check import Finding
+from tests.faults.facts import Facts, OutboxReader, held_by, look
+from tests.faults.gateways import Gateways
+from tests.faults.script import city
+from tests.faults.stack import RECEIVERS, Stack
+from tests.faults.truth import Truth
+
+SETTINGS = {
+    "ingest.gap_patience_s": "2.0",
+    "engine.mine_stale_after_s": "12",
+    "engine.stale_after_s": "20",
+    "api.heartbeat_s": "1.0",
+    "duty.interval_s": "1.0",
+    "mqtt.keepalive_s": "5",
+}
+"""gasmon's settings in a campaign: as shipped, but for patience, which is short so
+that a round of a minute shows what an hour would."""
+
+HOLD_S = {"nats": 12.0, "mosquitto": 2.0}
+SETTLE_S = 90.0
+CALM_S = 5.0
+SLACK_US = 1_500_000
+MINE_US = 12 * US_PER_S
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a campaign is made of."""
+
+    seed: int
+    minutes: float
+    brokers: tuple[str, ...] = ("nats", "mosquitto")
+    kinds: tuple[str, ...] = tuple(KINDS)
+    n_mines: int = 14
+    cycle_s: float = 1.0
+    round_s: float = 60.0
+    mean_gap_s: float = 3.0
+    keep: Path | None = None
+
+
+@dataclass
+class Outcome:
+    """What a campaign survived and what it found."""
+
+    plan: Plan
+    faults: Counter[str] = field(default_factory=Counter)
+    totals: Counter[str] = field(default_factory=Counter)
+    now: dict[str, int] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    folders: list[str] = field(default_factory=list)
+    chaos_s: float = 0.0
+
+
+class Campaign:
+    """Runs stack after stack until the time is over or something is found."""
+
+    def __init__(self, plan: Plan, say: Callable[[str], None]) -> None:
+        self.plan = plan
+        self.outcome = Outcome(plan)
+        self._say = say
+        self._rng = random.Random(f"campaign/{plan.seed}")
+
+    def run(self) -> Outcome:
+        """Do it; a finding ends it, because everything after it would be doubtful."""
+        brokers = list(self.plan.brokers)
+        if self.plan.seed % 2:
+            brokers.reverse()
+        end_s = time.monotonic() + self.plan.minutes * 60
+        for number, broker in enumerate(brokers):
+            left_s = end_s - time.monotonic()
+            share_s = left_s / (len(brokers) - number)
+            self._stack(broker, self.plan.seed * 10 + number, share_s)
+            if self.outcome.findings:
+                break
+        return self.outcome
+
+    def _stack(self, broker: str, seed: int, share_s: float) -> None:
+        begin_s = time.monotonic()
+        stack = Stack(broker, SETTINGS, self.plan.keep)
+        self.outcome.folders.append(str(stack.folder))
+        world = None
+        try:
+            self._say(f"stack {broker}, seed {seed}, {stack.folder}")
+            stack.start()
+            world = World(stack, self.plan, seed, self._say)
+            number = 0
+            while not self.outcome.findings:
+                number += 1
+                spent_s = time.monotonic() - begin_s
+                if number > 1 and spent_s + self.plan.round_s * 0.7 > share_s:
+                    break
+                length_s = min(self.plan.round_s, max(10.0, share_s - spent_s - 25))
+                self.outcome.findings += world.round(self._rng, length_s, self.outcome)
+            for name, service in stack.services.items():
+                if service.own_ends:
+                    self.outcome.notes.append(f"{name} ended itself {service.own_ends}")
+                    self.outcome.totals[f"{name} ended by itself"] += len(
+                        service.own_ends
+                    )
+        finally:
+            self.outcome.totals.update(self.outcome.now)
+            self.outcome.now = {}
+            if world is not None:
+                world.stop()
+            stack.stop()
+
+
+class World:
+    """A running stack with its gateways, truth and readers."""
+
+    def __init__(
+        self, stack: Stack, plan: Plan, seed: int, say: Callable[[str], None]
+    ) -> None:
+        self.stack = stack
+        self.mines = city(seed, plan.n_mines)
+        self.kinds = [
+            kind for kind in plan.kinds if kind != "disk_full" or stack.spool_is_small
+        ]
+        self._plan = plan
+        self._say = say
+        ports = [stack.lines[name].port for name in ("gateways-a", "gateways-b")]
+        self.gateways = Gateways(self.mines, seed, ports, plan.cycle_s)
+        self.reader = OutboxReader(stack.dsn)
+        self.facts = Facts()
+        self._garbage: set[str] = set()
+        self._happened: list[Happened] = []
+        self.gateways.start()
+
+    def stop(self) -> None:
+        """End gateways and reader."""
+        self.gateways.stop()
+        self.reader.stop()
+
+    def round(
+        self,
+        rng: random.Random,
+        length_s: float,
+        outcome: Outcome,
+        faults: Sequence[Fault] | None = None,
+    ) -> list[Finding]:
+        """One round: break, heal, settle, check.
+
+        Args:
+            faults: what to break; None draws it.
+        """
+        if faults is None:
+            codes = [mine.code for mine in self.mines]
+            faults = schedule(rng, length_s, codes, self.kinds, self._plan.mean_gap_s)
+        chaos = Chaos(self.stack, self.gateways, rng, self._say)
+        self.gateways.resume()
+        begin_s = time.monotonic()
+        chaos.run(faults, length_s)
+        outcome.chaos_s += time.monotonic() - begin_s
+        self._garbage |= chaos.n_garbage.keys()
+        self._say(f"{len(faults)} faults in {length_s:.0f} s; healing")
+        threading.Event().wait(CALM_S)
+        self.gateways.pause()
+        found = self.settle()
+        self._happened += chaos.happened
+        if not found:
+            found = self.check(outcome)
+        if found:
+            self._keep_evidence()
+        for happened in chaos.happened:
+            outcome.faults[_name(happened.fault.kind, happened.fault.target)] += 1
+        outcome.totals["rounds"] += 1
+        return found
+
+    def settle(self) -> list[Finding]:
+        """Wait until everything has come to rest; what does not is a finding of I5."""
+        waiting: dict[str, object] = {}
+
+        def rests() -> bool:
+            waiting.clear()
+            waiting.update(self.unrest())
+            return not waiting
+
+        try:
+            self.stack.wait(rests, SETTLE_S, "rest")
+        except DependencyError:
+            return [Finding("I5", f"no rest within {SETTLE_S:g} s: {waiting}")]
+        return []
+
+    def unrest(self) -> dict[str, object]:
+        """What is still under way."""
+        if self.gateways.failure is not None:
+            raise self.gateways.failure
+        found: dict[str, object] = dict(self.stack.problems())
+        if self.gateways.n_open:
+            found["gateways"] = f"{self.gateways.n_open} frames not acknowledged"
+        if self.gateways.n_connected < len(self.mines):
+            found["connected"] = self.gateways.n_connected
+        ingest = self.stack.services["ingest"]
+        for name in (
+            "gasmon_inbox_depth", "gasmon_unacknowledged", "gasmon_spool_turns",
+            "gasmon_turns_waiting", "gasmon_frames_held", "gasmon_gaps_open",
+        ):  # fmt: skip
+            value = ingest.metric(name)
+            if value != 0:
+                found[name] = value
+        if found:
+            return found
+        with self.stack.connect() as conn:
+            self.facts = look(conn)
+        made = {f.key for f in self.gateways.frames() if f.acked}
+        missing = [
+            key for key in made - self.facts.frames.keys()
+            if not check._is_lost(key, self.facts)
+        ]  # fmt: skip
+        if missing:
+            found["frames"] = sorted(missing)[:5]
+        last = self.facts.outbox[-1].seq if self.facts.outbox else 0
+        for name, area in RECEIVERS.items():
+            held = held_by(self.stack.state_file(name))
+            wanted = [
+                t.seq for t in self.facts.outbox if area in ("all", t.area)
+            ] or [0]  # fmt: skip
+            if (held[-1].seq if held else 0) != wanted[-1]:
+                found[f"receive-{name}"] = f"not at {wanted[-1]}"
+        if (self.reader.seen[-1] if self.reader.seen else 0) != last:
+            found["reader"] = f"not at {last}"
+        return found
+
+    def check(self, outcome: Outcome) -> list[Finding]:
+        """Every invariant over everything since the stack began, counted."""
+        facts, made = self.facts, self.gateways.frames()
+        found, n_blurred = self.findings(facts)
+        outcome.now["frames"] = len(made)
+        outcome.now["alarms"] = len(facts.alarms)
+        outcome.now["events told"] = len(facts.outbox)
+        outcome.now["frames judged late"] = sum(map(len, self._late(facts).values()))
+        outcome.now["alarms blurred by them"] = n_blurred
+        shown = ", ".join(f"{n} {name}" for name, n in outcome.now.items())
+        self._say(f"checked: {shown}; {len(found)} findings")
+        return found
+
+    def findings(
+        self, facts: Facts, relays_s: float = 5.0
+    ) -> tuple[list[Finding], int]:
+        """Every invariant, and how many alarms were excused for late frames.
+
+        Args:
+            relays_s: how long the relays may take to hear the last news [s].
+        """
+        made, stations = self.gateways.frames(), self.gateways.stations
+        stepped = {code for code, s in stations.items() if s.stepped}
+        full = [
+            (h.begin_us, h.end_us + US_PER_S)
+            for h in self._happened
+            if h.fault.kind == "disk_full"
+        ]
+        found = check.frames_stored(made, facts)
+        found += check.times_kept(made, facts, stepped)
+        found += check.lost_rightly(made, facts, full)
+        found += check.refused_rightly(facts, self._garbage)
+        truth = self.truth(facts, stepped).alarms
+        wrong, n_blurred = check.alarms_true(truth, facts, self._late(facts))
+        found += wrong
+        lost = {code: s.lost_us for code, s in stations.items()}
+        found += check.silences_real(made, facts, lost, MINE_US, SLACK_US)
+        found += check.outbox_complete(facts, self.reader.seen)
+        for name, area in RECEIVERS.items():
+            held = held_by(self.stack.state_file(name))
+            wanted = None if area == "all" else area
+            found += check.receiver_equals(name, wanted, held, facts)
+            out = self.stack.services[f"receive-{name}"].out.read_text("utf-8")
+            found += check.events_printed(name, out.splitlines(), held)
+        return found + self._relays(facts, relays_s), n_blurred
+
+    def _late(self, facts: Facts) -> dict[str, list[int]]:
+        hold_us = round(HOLD_S[self.stack.broker.kind] * US_PER_S)
+        return check.judged_late(self.gateways.frames(), facts, hold_us)
+
+    def _keep_evidence(self) -> None:
+        with self.stack.connect() as conn:
+            self.facts = look(conn)
+        stepped = {c for c, s in self.gateways.stations.items() if s.stepped}
+        evidence.keep(
+            self.stack.folder,
+            self.gateways.frames(),
+            self.facts,
+            self.truth(self.facts, stepped).alarms,
+            self._happened,
+        )
+
+    def truth(self, facts: Facts, stepped: set[str]) -> Truth:
+        """What must exist, from every frame that was made so far."""
+        truth = Truth(self.mines, default_rules(), 1800 * US_PER_S)
+        for frame in self.gateways.frames():
+            at_us = frame.sent_ms * 1000
+            rows = facts.frames.get(frame.key)
+            if frame.mine in stepped and rows:
+                at_us = rows[0].judged_us
+            truth.frame(frame.mine, at_us, frame.samples)
+        return truth
+
+    def _relays(self, facts: Facts, patience_s: float) -> list[Finding]:
+        relays = self.stack.relays
+        assert relays is not None
+
+        def look_again() -> list[Finding]:
+            told = {m: {a.id for a in p.open} for m, p in relays.newest.items()}
+            codes = [mine.code for mine in self.mines]
+            return check.annunciator_true(told, codes, facts)
+
+        try:
+            self.stack.wait(lambda: not look_again(), patience_s, "relays")
+        except DependencyError:
+            return look_again()
+        return []
+
+
+def _name(kind: str, target: str) -> str:
+    return kind if target.isdigit() else f"{kind} {target}"
