@@ -15,7 +15,7 @@ from gasmon.errors import DependencyError
 from gasmon.units import US_PER_S
 from tests.faults import check, evidence
 from tests.faults.chaos import KINDS, Chaos, Fault, Happened, schedule
-from tests.faults.check import Finding
+from tests.faults.check import Finding, Span
 from tests.faults.facts import Facts, OutboxReader, held_by, look
 from tests.faults.gateways import Gateways
 from tests.faults.script import city
@@ -140,6 +140,7 @@ class World:
         self.gateways = Gateways(self.mines, seed, ports, plan.cycle_s)
         self.reader = OutboxReader(stack.dsn)
         self.facts = Facts()
+        self.n_sounded = 0
         self._garbage: set[str] = set()
         self._happened: list[Happened] = []
         self.gateways.start()
@@ -248,6 +249,7 @@ class World:
         outcome.now["events told"] = len(facts.outbox)
         outcome.now["frames judged late"] = sum(map(len, self._late(facts).values()))
         outcome.now["alarms blurred by them"] = n_blurred
+        outcome.now["alarms sounded without a database"] = self.n_sounded
         shown = ", ".join(f"{n} {name}" for name, n in outcome.now.items())
         self._say(f"checked: {shown}; {len(found)} findings")
         return found
@@ -274,6 +276,13 @@ class World:
         truth = self.truth(facts, stepped).alarms
         wrong, n_blurred = check.alarms_true(truth, facts, self._late(facts))
         found += wrong
+        away = [_span(h) for h in self._happened if h.takes_database]
+        trouble = [_span(h) for h in self._happened if h.breaks_way]
+        assert self.stack.relays is not None
+        late, self.n_sounded = check.sounded_without_database(
+            truth.values(), self.stack.relays.first_us, away, trouble
+        )
+        found += late
         lost = {code: s.lost_us for code, s in stations.items()}
         found += check.silences_real(made, facts, lost, MINE_US, SLACK_US)
         found += check.outbox_complete(facts, self.reader.seen)
@@ -330,3 +339,9 @@ class World:
 
 def _name(kind: str, target: str) -> str:
     return kind if target.isdigit() else f"{kind} {target}"
+
+
+def _span(happened: Happened) -> Span:
+    target = happened.fault.target
+    mine = target if target.isdigit() else None
+    return Span(happened.begin_us, happened.end_us, mine)

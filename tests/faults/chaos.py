@@ -53,6 +53,20 @@ class Happened:
     end_us: int = 0
     note: str = ""
 
+    @property
+    def takes_database(self) -> bool:
+        """Ingest has no database meanwhile."""
+        fault = self.fault
+        return fault.target in ("postgres", "database") or fault.kind == "disk_full"
+
+    @property
+    def breaks_way(self) -> bool:
+        """The way from a mine to its relay is broken, or its times are unknown."""
+        fault = self.fault
+        ways = ("ingest", "broker", "gateways-a", "gateways-b")
+        of_mine = ("gateway", "clock", "whole_ring")
+        return fault.target in ways or fault.kind.startswith(of_mine)
+
 
 KINDS: dict[str, tuple[tuple[str, ...], tuple[float, float], int]] = {
     "kill": ((*SERVICES, "broker", "postgres"), (0.2, 5.0), 6),

@@ -415,3 +415,62 @@ def annunciator_true(
         out += _findings("I5", f"alarms that the relay of {mine} shows and are over",
                          shown - keys)  # fmt: skip
     return out
+
+
+# I6: judging goes on without the database
+
+
+@dataclass(frozen=True)
+class Span:
+    """A time in which something was broken; ``mine`` None concerns all mines."""
+
+    begin_us: int
+    end_us: int
+    mine: str | None = None
+
+    def touches(self, mine: str, begin_us: int, end_us: int) -> bool:
+        """Whether it concerns a mine within a stretch of time."""
+        concerned = self.mine in (None, mine)
+        return concerned and self.begin_us < end_us and begin_us < self.end_us
+
+
+def sounded_without_database(
+    truth: Iterable[Alarm],
+    first_us: dict[str, int],
+    away: Sequence[Span],
+    trouble: Sequence[Span],
+) -> tuple[list[Finding], int]:
+    """I6: while only the database is away, relays sound as quickly as ever.
+
+    Args:
+        first_us: when each alarm was first told to a relay [µs UTC].
+        away: when the database was away.
+        trouble: when the way from a mine to its relay was broken, too.
+
+    Returns:
+        Findings, and how many alarms were looked at.
+    """
+    late, n = [], 0
+    for alarm in truth:
+        raised, mine = alarm.key.raised_us, alarm.key.subject.split(":")[1][:12]
+        due = raised + SOUND_US
+        if alarm.key.kind not in VALUE_KINDS:
+            continue
+        if not any(s.begin_us < raised and due < s.end_us for s in away):
+            continue
+        if any(s.touches(mine, raised - AFTER_US, due) for s in trouble):
+            continue
+        n += 1
+        key = f"0/{alarm.key.subject}/{alarm.key.kind}/{raised}"
+        told = first_us.get(key)
+        if told is None or told > due:
+            when = "never" if told is None else f"{(told - raised) / 1e6:.1f} s later"
+            late.append(f"{_shown(alarm)}, told {when}")
+    return _findings("I6", "alarms sounded late while the database was away", late), n
+
+
+SOUND_US = 3_000_000
+"""From a reading to its relay, on a busy machine [µs]."""
+
+AFTER_US = 20_000_000
+"""After a broken line is whole again, order is waited for so long [µs]."""
