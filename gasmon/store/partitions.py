@@ -105,9 +105,11 @@ class Partitions:
     def _make(self, conn: Connection, hours: set[int]) -> int:
         if not hours:
             return 0
-        assert conn.info.transaction_status == TransactionStatus.IDLE, (
-            "partitions are made outside of the transaction that needs them"
-        )
+        # Of a lost connection nothing is known; it says so itself when it is used.
+        assert conn.info.transaction_status in (
+            TransactionStatus.IDLE,
+            TransactionStatus.UNKNOWN,
+        ), "partitions are made outside of the transaction that needs them"
         with conn.transaction():
             conn.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK_KEY,))
             made = 0

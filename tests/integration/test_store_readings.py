@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
+import psycopg
 import pytest
 
 from gasmon.batch import Frame, FrameKey, ReadingBatch, Reject
@@ -211,6 +212,19 @@ def test_partitions_are_made_once(
     spans = partitions.list_spans(conn, "reading")
     assert [s.end_us - s.start_us for s in spans] == [US_PER_DAY] * len(spans)
     assert spans[0].start_us <= T0 < spans[0].end_us
+
+
+def test_partitions_over_a_lost_connection_are_a_database_error(
+    conn: db.Connection, kept: partitions.Partitions
+) -> None:
+    """The first turn after a start may meet a database that has just gone away: ingest
+    must spool it, and not end because a precondition looks broken."""
+    if kept.kind != "plain":
+        return
+    conn.close()
+    with pytest.raises(psycopg.OperationalError):
+        kept.ensure(conn, np.array([T0]), T0)
+    assert not kept.covered
 
 
 @pytest.mark.parametrize("shift_d", [-5000, 400])
