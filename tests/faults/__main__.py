@@ -23,6 +23,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--faults", help=f"of {','.join(KINDS)}, or with a target: kill:ingest"
     )
+    parser.add_argument("--delays", choices=("yes", "no", "both"), default="both")
     parser.add_argument("--mines", type=int, default=14)
     parser.add_argument("--round", type=float, default=60.0, help="[s]")
     parser.add_argument("--keep", type=Path, help="folder in which logs stay")
@@ -50,6 +51,7 @@ def main(argv: list[str]) -> int:
         n_mines=args.mines,
         round_s=args.round,
         keep=args.keep,
+        delays=args.delays,
     )
     begin_s = time.monotonic()
 

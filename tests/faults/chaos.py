@@ -20,7 +20,7 @@ from tests.faults.gateways import Gateways
 from tests.faults.stack import Stack
 
 SERVICES = ("ingest", "api", "duty", "receive-city", "receive-zhenxiong")
-LINES = ("database", "ingest", "gateways-a", "gateways-b")
+LINES = ("database", "ingest", "gateways-a", "gateways-b", "api")
 CLOCKS = {
     "clock_ahead": 300 * US_PER_S,
     "clock_behind": -3600 * US_PER_S,
@@ -70,6 +70,7 @@ class Happened:
 
 KINDS: dict[str, tuple[tuple[str, ...], tuple[float, float], int]] = {
     "kill": ((*SERVICES, "broker", "postgres"), (0.2, 5.0), 6),
+    "restart": (("ingest", "api", "duty"), (0.0, 2.0), 2),
     "stall": ((*SERVICES, "broker", "postgres"), (1.0, 9.0), 3),
     "line_cut": (LINES, (0.0, 0.0), 3),
     "line_refuse": (LINES, (1.0, 8.0), 2),
@@ -204,6 +205,10 @@ class Chaos:
         kind, target = fault.kind, fault.target
         if kind == "kill":
             return self._kill(target)
+        if kind == "restart":
+            service = self.stack.services[target]
+            service.end()
+            return service.start
         if kind == "stall":
             return self._stall(target)
         if kind.startswith("line"):

@@ -6,9 +6,11 @@ means that it holds. docs/faults.md says the same in words, with every tolerance
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from gasmon.units import US_PER_MS
 from tests.faults.facts import Facts, Held, StoredFrame
@@ -28,6 +30,20 @@ class Finding:
 
     def __str__(self) -> str:
         return f"{self.invariant}: {self.text}"
+
+
+@dataclass(frozen=True)
+class Span:
+    """A time in which something was broken; ``mine`` None concerns all mines."""
+
+    begin_us: int
+    end_us: int
+    mine: str | None = None
+
+    def touches(self, mine: str, begin_us: int, end_us: int) -> bool:
+        """Whether it concerns a mine within a stretch of time."""
+        concerned = self.mine in (None, mine)
+        return concerned and self.begin_us < end_us and begin_us < self.end_us
 
 
 def _findings(invariant: str, what: str, keys: Iterable[object]) -> list[Finding]:
@@ -150,14 +166,31 @@ LONGEST_WAY_US = 30_000_000
 # I2: every alarm of the truth once, with its times, and no other
 
 
+class Leniency(Protocol):
+    """What may differ where rules have delays; ``delays.Delays`` says why."""
+
+    def may_exist(self, extra: Alarm) -> bool:
+        """Though the truth has no such alarm."""
+
+    def may_differ(self, truth: Alarm, stored: Alarm) -> bool:
+        """In its end or level."""
+
+    def may_be_missing(self, missing: Alarm, stored: Sequence[Alarm]) -> bool:
+        """Because it is part of one of those that are stored."""
+
+
 def alarms_true(
-    truth: dict[AlarmKey, Alarm], facts: Facts, blurred: dict[str, list[int]]
+    truth: dict[AlarmKey, Alarm],
+    facts: Facts,
+    blurred: dict[str, list[int]],
+    delays: Leniency | None = None,
 ) -> tuple[list[Finding], int]:
     """I2 for everything that readings decide.
 
     Args:
         truth: what must exist.
         blurred: times of frames that were judged late, by mine [µs].
+        delays: what may differ besides; None where rules have no delays.
 
     Returns:
         Findings, and how many alarms were excused as blurred.
@@ -180,6 +213,13 @@ def alarms_true(
     extra = [stored[key] for key in stored.keys() - truth.keys()]
     n_excused = 0
     by_sort = _by_sort(truth.values()), _by_sort(stored.values())
+    if delays is not None:
+        n_excused = len(wrong) + len(missing) + len(extra)
+        wrong = [pair for pair in wrong if not delays.may_differ(*pair)]
+        extra = [alarm for alarm in extra if not delays.may_exist(alarm)]
+        missing = [a for a in missing
+                   if not delays.may_be_missing(a, by_sort[1][_sort(a)])]  # fmt: skip
+        n_excused -= len(wrong) + len(missing) + len(extra)
 
     def excused(alarm: Alarm, others: dict[tuple[str, str], list[Alarm]]) -> bool:
         if not _is_blurred(alarm, blurred):
@@ -417,21 +457,23 @@ def annunciator_true(
     return out
 
 
+def ends_explained(logs: dict[str, str]) -> list[Finding]:
+    """I5: no process ended by an error of its own.
+
+    An ingest that finds its area owned by the one that was just killed ends and is
+    started again; that is how it should be (decision 0011).
+
+    Args:
+        logs: what each process wrote to standard error.
+    """
+    out = []
+    for name, log in logs.items():
+        ends = re.findall(r"(?:stopped|ended|crashed): (?!StateConflict)(\w.*)", log)
+        out += _findings("I5", f"errors that ended {name}", ends)
+    return out
+
+
 # I6: judging goes on without the database
-
-
-@dataclass(frozen=True)
-class Span:
-    """A time in which something was broken; ``mine`` None concerns all mines."""
-
-    begin_us: int
-    end_us: int
-    mine: str | None = None
-
-    def touches(self, mine: str, begin_us: int, end_us: int) -> bool:
-        """Whether it concerns a mine within a stretch of time."""
-        concerned = self.mine in (None, mine)
-        return concerned and self.begin_us < end_us and begin_us < self.end_us
 
 
 def sounded_without_database(

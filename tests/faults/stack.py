@@ -2,7 +2,7 @@
 
     gateways ─▶ line a, b ─▶ broker ◀─ line ─ gasmon ingest ────▶ line ─▶ database
                                │              gasmon api, duty ─▶ line ─▶ database
-                            relays            receivers ─▶ gasmon api
+                            relays            receivers ─▶ line ─▶ gasmon api
 
 The database server has fsync on, the broker its usual durability; nothing is set to
 be kinder than a site's own.
@@ -23,6 +23,7 @@ import psutil
 import psycopg
 from paho.mqtt.enums import CallbackAPIVersion
 
+from gasmon.alarms.rules import default_rules, parse_rules
 from gasmon.embedded.broker import EmbeddedBroker
 from gasmon.embedded.postgres import EmbeddedPostgres
 from gasmon.embedded.process import free_port
@@ -119,7 +120,11 @@ class Stack:
     """Everything from the broker to the receivers' files."""
 
     def __init__(
-        self, broker: str, settings: dict[str, str], keep: Path | None = None
+        self,
+        broker: str,
+        settings: dict[str, str],
+        keep: Path | None = None,
+        rules: str | None = None,
     ) -> None:
         """Describe it; ``start`` runs it.
 
@@ -127,11 +132,17 @@ class Stack:
             broker: ``nats`` or ``mosquitto``.
             settings: gasmon's settings besides addresses, dotted name to value.
             keep: folder in which logs stay; None removes everything at the end.
+            rules: text of a rule file; None means the shipped one.
         """
         self.folder = Path(tempfile.mkdtemp(prefix="gasmon-faults-", dir=keep))
         self.folder.chmod(0o711)
         self._keep = keep is not None
-        self._settings = settings
+        self._settings = dict(settings)
+        self.rules = default_rules() if rules is None else parse_rules(rules, "rules")
+        if rules is not None:
+            path = self.folder / "rules.toml"
+            path.write_text(rules, "utf-8")
+            self._settings["engine.rules_file"] = str(path)
         self.postgres = EmbeddedPostgres(
             self.folder / "database", port=free_port(), start_timeout_s=60.0
         )
@@ -162,7 +173,9 @@ class Stack:
         self.postgres.start()
         self.broker.start()
         assert self.postgres.port is not None
+        self._ports = {name: free_port() for name in ("api", "ingest", "duty")}
         targets = {
+            "api": self._ports["api"],
             "database": self.postgres.port,
             "ingest": self.broker.port,
             "gateways-a": self.broker.port,
@@ -195,8 +208,7 @@ class Stack:
         self.spool_is_small = done.returncode == 0
 
     def _write_settings(self) -> None:
-        ports = {name: free_port() for name in ("api", "ingest", "duty")}
-        self._ports = ports
+        ports = self._ports
         address = f"postgresql://gasmon@127.0.0.1:{self.lines['database'].port}/gasmon"
         given = {
             "mode": "test",
@@ -239,7 +251,7 @@ class Stack:
                 f"receive-{name}",
                 (
                     *("receive", name),
-                    *("--url", f"ws://127.0.0.1:{self._ports['api']}"),
+                    *("--url", f"ws://127.0.0.1:{self.lines['api'].port}"),
                     *("--token-file", str(token)),
                     *("--state", str(self.state_file(name))),
                     *config,

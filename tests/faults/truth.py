@@ -24,8 +24,6 @@ from tests.scalar_engine import ScalarEngine
 SILENT_KINDS = ("link_break", "no_data")
 """Judged by arrival, so no series can tell them; ``silence.py`` looks at them."""
 
-FOR_EVER = Patience(10**18, 10**18, 1800 * US_PER_S)
-
 
 @dataclass(frozen=True, order=True)
 class AlarmKey:
@@ -73,6 +71,7 @@ class Truth:
         patience = Patience(10**18, 10**18, calibration_us)
         self._row = {str(key): row for row, key in enumerate(table.keys)}
         self._engine = ScalarEngine(rules, table, versions, patience, 0)
+        self._on_us = rules.on_delay_us
         self.alarms: dict[AlarmKey, Alarm] = {}
 
     def frame(
@@ -84,6 +83,18 @@ class Truth:
             number = nan if value is None else value
             self._engine.reading(row, number, at_us, at_us, state)
         self._take()
+
+    def cancelled(self) -> frozenset[AlarmKey]:
+        """Alarms that would exist, had their delay matured before it was cancelled."""
+        found = set()
+        for point in self._engine.points:
+            subject = f"point:{self._engine.table.keys[point.row]}"
+            for kind, life in point.lives.items():
+                found |= {
+                    AlarmKey(subject, kind, since + self._on_us)
+                    for since, _ in life.told
+                }
+        return frozenset(found - self.alarms.keys())
 
     def _take(self) -> None:
         for said in self._engine.said:
