@@ -16,17 +16,17 @@ from gasmon.units import US_PER_S
 from tests.faults import check, evidence
 from tests.faults.chaos import KINDS, Chaos, Fault, Happened, schedule
 from tests.faults.check import Finding, Span
-from tests.faults.delays import RULES, Delays
+from tests.faults.delays import MATURED_S, RULES, Delays
 from tests.faults.facts import Facts, OutboxReader, held_by, look
-from tests.faults.gateways import Gateways
+from tests.faults.gateways import Gateways, by_mine
 from tests.faults.script import city
 from tests.faults.stack import RECEIVERS, Stack
 from tests.faults.truth import Truth
 
 SETTINGS = {
     "ingest.gap_patience_s": "2.0",
-    "engine.mine_stale_after_s": "12",
-    "engine.stale_after_s": "20",
+    "engine.mine_stale_after_s": "20",
+    "engine.stale_after_s": "30",
     "api.heartbeat_s": "1.0",
     "duty.interval_s": "1.0",
     "mqtt.keepalive_s": "5",
@@ -38,7 +38,7 @@ HOLD_S = {"nats": 12.0, "mosquitto": 2.0}
 SETTLE_S = 90.0
 CALM_S = 5.0
 SLACK_US = 1_500_000
-MINE_US = 12 * US_PER_S
+MINE_US = 20 * US_PER_S
 
 
 @dataclass(frozen=True)
@@ -158,6 +158,7 @@ class World:
         self.reader = OutboxReader(stack.dsn)
         self.facts = Facts()
         self.n_sounded = 0
+        self._pauses: list[tuple[int, int]] = []
         self._garbage: set[str] = set()
         self._happened: list[Happened] = []
         self.gateways.start()
@@ -190,8 +191,14 @@ class World:
         self._garbage |= chaos.n_garbage.keys()
         self._say(f"{len(faults)} faults in {length_s:.0f} s; healing")
         threading.Event().wait(CALM_S)
-        self.gateways.pause()
-        found = self.settle()
+        found = self.settle(self.unrest)
+        if not found:
+            self.gateways.pause()
+            begin_us = time.time_ns() // 1000
+            if self.rules.on_delay_us:
+                threading.Event().wait(MATURED_S)
+            found = self.settle(lambda: self.unrest() or self.unequal())
+            self._pauses.append((begin_us, time.time_ns() // 1000))
         self._happened += chaos.happened
         if not found:
             found = self.check(outcome)
@@ -202,13 +209,17 @@ class World:
         outcome.totals["rounds"] += 1
         return found
 
-    def settle(self) -> list[Finding]:
-        """Wait until everything has come to rest; what does not is a finding of I5."""
+    def settle(self, left: Callable[[], dict[str, object]]) -> list[Finding]:
+        """Wait until everything has come to rest; what does not is a finding of I5.
+
+        Args:
+            left: what is still to come.
+        """
         waiting: dict[str, object] = {}
 
         def rests() -> bool:
             waiting.clear()
-            waiting.update(self.unrest())
+            waiting.update(left())
             return not waiting
 
         try:
@@ -218,18 +229,27 @@ class World:
         return []
 
     def unrest(self) -> dict[str, object]:
-        """What is still under way."""
+        """What is broken, held back or waiting; frames may go on meanwhile."""
         if self.gateways.failure is not None:
             raise self.gateways.failure
         found: dict[str, object] = dict(self.stack.problems())
-        if self.gateways.n_open:
-            found["gateways"] = f"{self.gateways.n_open} frames not acknowledged"
         if self.gateways.n_connected < len(self.mines):
             found["connected"] = self.gateways.n_connected
         ingest = self.stack.services["ingest"]
+        for name in ("gasmon_spool_turns", "gasmon_frames_held", "gasmon_gaps_open"):
+            value = ingest.metric(name)
+            if value != 0:
+                found[name] = value
+        return found
+
+    def unequal(self) -> dict[str, object]:
+        """What was made and is not everywhere yet; while the gateways pause."""
+        found: dict[str, object] = {}
+        if self.gateways.n_open:
+            found["gateways"] = f"{self.gateways.n_open} frames not acknowledged"
+        ingest = self.stack.services["ingest"]
         for name in (
-            "gasmon_inbox_depth", "gasmon_unacknowledged", "gasmon_spool_turns",
-            "gasmon_turns_waiting", "gasmon_frames_held", "gasmon_gaps_open",
+            "gasmon_inbox_depth", "gasmon_unacknowledged", "gasmon_turns_waiting",
         ):  # fmt: skip
             value = ingest.metric(name)
             if value != 0:
@@ -239,18 +259,15 @@ class World:
         with self.stack.connect() as conn:
             self.facts = look(conn)
         made = {f.key for f in self.gateways.frames() if f.acked}
-        missing = [
-            key for key in made - self.facts.frames.keys()
-            if not check._is_lost(key, self.facts)
-        ]  # fmt: skip
+        missing = made - self.facts.frames.keys()
+        missing = {key for key in missing if not check.is_lost(key, self.facts)}
         if missing:
             found["frames"] = sorted(missing)[:5]
         last = self.facts.outbox[-1].seq if self.facts.outbox else 0
         for name, area in RECEIVERS.items():
             held = held_by(self.stack.state_file(name))
-            wanted = [
-                t.seq for t in self.facts.outbox if area in ("all", t.area)
-            ] or [0]  # fmt: skip
+            told = self.facts.outbox
+            wanted = [t.seq for t in told if area in ("all", t.area)] or [0]
             if (held[-1].seq if held else 0) != wanted[-1]:
                 found[f"receive-{name}"] = f"not at {wanted[-1]}"
         if (self.reader.seen[-1] if self.reader.seen else 0) != last:
@@ -345,12 +362,18 @@ class World:
     def truth(self, facts: Facts, stepped: set[str]) -> Truth:
         """What must exist, from every frame that was made so far."""
         truth = Truth(self.mines, self.rules, 1800 * US_PER_S)
-        for frame in self.gateways.frames():
-            at_us = frame.sent_ms * 1000
-            rows = facts.frames.get(frame.key)
-            if frame.mine in stepped and rows:
-                at_us = rows[0].judged_us
-            truth.frame(frame.mine, at_us, frame.samples)
+        for mine, frames in by_mine(self.gateways.frames()).items():
+            pauses = list(self._pauses)
+            for frame in frames:
+                while pauses and pauses[0][1] < frame.true_us:
+                    truth.wait(mine, pauses.pop(0)[1])
+                at_us = frame.sent_ms * 1000
+                rows = facts.frames.get(frame.key)
+                if mine in stepped and rows:
+                    at_us = rows[0].judged_us
+                truth.frame(mine, at_us, frame.samples)
+            for _, end_us in pauses:
+                truth.wait(mine, end_us)
         return truth
 
     def _relays(self, facts: Facts, patience_s: float) -> list[Finding]:

@@ -62,7 +62,7 @@ def frames_stored(made: Sequence[Frame], facts: Facts) -> list[Finding]:
     """I1 for the table ``frame`` and the table ``reading``."""
     acked = {frame.key: frame for frame in made if frame.acked}
     all_keys = {frame.key for frame in made}
-    lost = {key for key in acked if _is_lost(key, facts)}
+    lost = {key for key in acked if is_lost(key, facts)}
     stored = facts.frames
     out = _findings("I1", "acknowledged frames are missing",
                     acked.keys() - stored.keys() - lost)  # fmt: skip
@@ -96,7 +96,8 @@ def frames_stored(made: Sequence[Frame], facts: Facts) -> list[Finding]:
     return out
 
 
-def _is_lost(key: tuple[str, str, int], facts: Facts) -> bool:
+def is_lost(key: tuple[str, str, int], facts: Facts) -> bool:
+    """Whether a reject names this frame's readings as lost."""
     return any(
         key[:2] == (mine, boot) and first <= key[2] <= last
         for mine, boot, first, last in facts.lost
@@ -153,7 +154,7 @@ def lost_rightly(
             (frame.key, seconds(frame.true_us))
             for frame in made
             if frame.key not in facts.frames
-            and _is_lost(frame.key, facts)
+            and is_lost(frame.key, facts)
             and not any(a - LONGEST_WAY_US < frame.true_us < b for a, b in full)
         ],
     )

@@ -17,10 +17,13 @@ from tests.faults.truth import Alarm, AlarmKey
 RULES = {
     'on = "0s"': 'on = "2500ms"',
     'off = "0s"': 'off = "1500ms"',
-    '["5min", "yellow"], ["10min", "orange"]': '["4s", "yellow"], ["8s", "orange"]',
+    '["5min", "yellow"], ["10min", "orange"]': '["3s", "yellow"], ["6s", "orange"]',
 }
 """What a campaign with delays changes in the shipped rules. The delays lie between two
 cycles, so that a few ms of a clock decide nothing."""
+
+MATURED_S = 8.0
+"""After this nothing that is pending can still change [s]."""
 
 
 @dataclass(frozen=True)

@@ -84,6 +84,13 @@ class Truth:
             self._engine.reading(row, number, at_us, at_us, state)
         self._take()
 
+    def wait(self, mine: str, until_us: int) -> None:
+        """Let time alone pass: what is pending matures, durations go on."""
+        for point in self._engine.points:
+            if self._engine.table.keys[point.row].mine == mine:
+                self._engine._mature(point, until_us, until_us)
+        self._take()
+
     def cancelled(self) -> frozenset[AlarmKey]:
         """Alarms that would exist, had their delay matured before it was cancelled."""
         found = set()
