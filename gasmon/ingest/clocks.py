@@ -15,6 +15,7 @@ taken for the time of arrival.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from gasmon.batch import FrameKey, GatewayClock
@@ -98,10 +99,34 @@ class MineClocks:
             if gateway.offset_us
         }
 
-    def know(self, run: int, mine: str, newest_us: int) -> None:
-        """Go on after a restart: the newest time that was judged for a mine [µs]."""
+    def know(
+        self,
+        run: int,
+        mine: str,
+        newest_us: int,
+        boot: str | None = None,
+        newest_seq: Mapping[str, int] | None = None,
+    ) -> None:
+        """Go on after a restart.
+
+        What was under way when we ended comes again, and behind newer frames: it is
+        old, and no sign of a clock that went back.
+
+        Args:
+            newest_us: the newest time that was judged for the mine [µs].
+            boot: its gateway's present start; None when it is not known.
+            newest_seq: highest number of each start that is known.
+        """
         gateway = self._gateways.setdefault((run, mine), _Gateway(None, newest_us))
         gateway.newest_us = max(gateway.newest_us, newest_us)
+        seqs = newest_seq or {}
+        if boot is None or boot not in seqs:
+            return
+        if gateway.boot != boot:
+            # Each start has a correction of its own.
+            gateway.boot, gateway.offset_us = boot, 0
+        gateway.seq = max(gateway.seq, seqs[boot])
+        gateway.earlier = [each for each in seqs if each != boot][-EARLIER_BOOTS:]
 
     def restore(self, clock: GatewayClock) -> None:
         """Go on after a restart: the correction that was in force for a gateway."""

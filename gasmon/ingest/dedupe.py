@@ -65,6 +65,11 @@ class SeenFrames:
         stretches = self._boots.get((run, mine), {}).get(boot)
         return None if stretches is None else stretches.lasts[-1]
 
+    def newest_of_boots(self, run: int, mine: str) -> dict[str, int]:
+        """The highest number seen of each boot of a mine."""
+        boots = self._boots.get((run, mine), {})
+        return {boot: stretches.lasts[-1] for boot, stretches in boots.items()}
+
     def missing(self, run: int, mine: str, boot: str) -> list[tuple[int, int]]:
         """Return the gaps between seen frames, first and last number of each.
 

@@ -9,7 +9,7 @@ because then only the database knows what was judged.
 
 import gc
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -127,13 +127,11 @@ class Beginning:
         run = evaluator.engine.run
         open_now = alarms.open_alarms(conn, run)
         self.standing.begin(open_now, done.said, self.clock.now_us())
-        boots = latest.load_boots(conn, run)
+        stored = latest.load_boots(conn, run)
         conn.commit()
+        _know_newest(evaluator, stored)
         # Those of the spool are newer.
-        evaluator.boots = boots | evaluator.boots
-        newest = newest_judged(evaluator.book, evaluator.engine)
-        for mine, newest_us in newest.items():
-            evaluator.clocks.know(run, mine, newest_us)
+        evaluator.boots = stored | evaluator.boots
 
     def _hand_over(self) -> None:
         """Store what a former process judged while another one owned our areas."""
@@ -165,6 +163,20 @@ class Beginning:
             now_us = self.clock.now_us()
             writer.persist(merge([change(turn.judged) for turn in waiting]), now_us)
             spool.done(waiting[-1].id, now_us)
+
+
+def _know_newest(evaluator: Evaluator, stored: Mapping[str, str]) -> None:
+    """The newest frame of each gateway, by which its clock is judged.
+
+    Args:
+        stored: the present start of each gateway that has a frame in the database.
+    """
+    run, seen = evaluator.engine.run, evaluator.seen
+    for mine, newest_us in newest_judged(evaluator.book, evaluator.engine).items():
+        newest_seq = seen.newest_of_boots(run, mine)
+        told = (evaluator.boots.get(mine), stored.get(mine))
+        boot = next((each for each in told if each in newest_seq), None)
+        evaluator.clocks.know(run, mine, newest_us, boot, newest_seq)
 
 
 @contextmanager

@@ -341,3 +341,28 @@ def test_when_our_clock_is_set_the_differences_are_others() -> None:
     said = clocks.witnesses(last_us + US_PER_H, 0)
     assert said is not None
     assert said.bias_us == 0
+
+
+@pytest.mark.parametrize("boot", ["b2", "b1"])
+def test_what_was_under_way_at_a_restart_is_no_clock_that_went_back(boot: str) -> None:
+    """The broker sends a frame again that we had not stored when we were killed, and
+    behind newer ones; taken for a clock set back, it put its mine ten seconds off for
+    as long as we ran."""
+    clocks = MineClocks()
+    clocks.know(0, MINE, NOW_US, "b2", {"b1": 90, "b2": 6})
+    late_us = NOW_US - 5 * US_PER_S
+    next_us = NOW_US + 12 * US_PER_S
+
+    assert judged(clocks, 1, late_us, NOW_US + 10 * US_PER_S, boot=boot) == late_us
+    assert judged(clocks, 7, next_us, next_us, boot="b2") == next_us
+    assert clocks.offset_us == {}
+
+
+def test_a_clock_that_goes_back_while_we_are_away_is_seen() -> None:
+    """A number above all that is known, with an older time: that is the clock."""
+    clocks = MineClocks()
+    clocks.know(0, MINE, NOW_US, "b2", {"b2": 6})
+    arrived_us = NOW_US + 10 * US_PER_S
+
+    assert judged(clocks, 7, NOW_US - US_PER_H, arrived_us, boot="b2") == arrived_us
+    assert judged(clocks, 1, NOW_US - US_PER_H, arrived_us + 1, boot="b3") > arrived_us
