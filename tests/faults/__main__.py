@@ -24,6 +24,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
         "--faults", help=f"of {','.join(KINDS)}, or with a target: kill:ingest"
     )
     parser.add_argument("--delays", choices=("yes", "no", "both"), default="both")
+    parser.add_argument("--standby", action="store_true", help="two ingests, one waits")
     parser.add_argument("--mines", type=int, default=14)
     parser.add_argument("--round", type=float, default=60.0, help="[s]")
     parser.add_argument("--keep", type=Path, help="folder in which logs stay")
@@ -52,6 +53,7 @@ def main(argv: list[str]) -> int:
         round_s=args.round,
         keep=args.keep,
         delays=args.delays,
+        standby=args.standby,
     )
     begin_s = time.monotonic()
 

@@ -55,6 +55,7 @@ class Plan:
     mean_gap_s: float = 3.0
     keep: Path | None = None
     delays: str = "both"
+    standby: bool = False
 
 
 @dataclass
@@ -110,7 +111,13 @@ class Campaign:
 
     def _stack(self, broker: str, seed: int, share_s: float) -> None:
         begin_s = time.monotonic()
-        stack = Stack(broker, SETTINGS, self.plan.keep, self._rules(seed))
+        stack = Stack(
+            broker,
+            SETTINGS,
+            self.plan.keep,
+            self._rules(seed),
+            standby=self.plan.standby,
+        )
         self.outcome.folders.append(str(stack.folder))
         world = None
         try:
@@ -235,7 +242,7 @@ class World:
         found: dict[str, object] = dict(self.stack.problems())
         if self.gateways.n_connected < len(self.mines):
             found["connected"] = self.gateways.n_connected
-        ingest = self.stack.services["ingest"]
+        ingest = self.stack.ingest()
         for name in ("gasmon_spool_turns", "gasmon_frames_held", "gasmon_gaps_open"):
             value = ingest.metric(name)
             if value != 0:
@@ -247,7 +254,7 @@ class World:
         found: dict[str, object] = {}
         if self.gateways.n_open:
             found["gateways"] = f"{self.gateways.n_open} frames not acknowledged"
-        ingest = self.stack.services["ingest"]
+        ingest = self.stack.ingest()
         for name in (
             "gasmon_inbox_depth", "gasmon_unacknowledged", "gasmon_turns_waiting",
         ):  # fmt: skip

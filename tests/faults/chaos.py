@@ -9,7 +9,9 @@ from __future__ import annotations
 import random
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 import psutil
@@ -140,7 +142,7 @@ def schedule(
         elif target == "clock":
             target = rng.choice(mines[-2:])
         lasts_s = min(rng.uniform(*span), max(0.5, length_s - at_s))
-        holds = [_held_by(kind, target), *NEEDS.get(kind, ())]
+        holds = held_by(kind, target)
         if all(held.get(each, 0.0) <= at_s for each in holds):
             for each in holds:
                 held[each] = at_s + lasts_s + 0.5
@@ -149,10 +151,14 @@ def schedule(
     return faults
 
 
-def _held_by(kind: str, target: str) -> str:
+def held_by(kind: str, target: str) -> list[str]:
+    """What a fault holds, so that no other one breaks it meanwhile; sorted."""
+    own = target
     if kind.startswith("line"):
-        return f"line:{target}"
-    return f"clock:{target}" if kind.startswith("clock") else target
+        own = f"line:{target}"
+    elif kind.startswith("clock"):
+        own = f"clock:{target}"
+    return sorted({own, *NEEDS.get(kind, ())})
 
 
 @dataclass
@@ -171,6 +177,9 @@ class Chaos:
     happened: list[Happened] = field(default_factory=list)
     n_garbage: dict[str, int] = field(default_factory=dict)
     failure: BaseException | None = None
+    locks: dict[str, threading.Lock] = field(
+        default_factory=lambda: defaultdict(threading.Lock)
+    )
 
     def run(self, faults: Sequence[Fault], length_s: float) -> None:
         """Inflict them at their times; returns when all are healed."""
@@ -189,6 +198,13 @@ class Chaos:
             raise self.failure
 
     def _inflict(self, fault: Fault) -> None:
+        """One fault; waits when a target takes longer to come back than planned."""
+        with ExitStack() as held:
+            for each in held_by(fault.kind, fault.target):
+                held.enter_context(self.locks[each])
+            self._inflict_now(fault)
+
+    def _inflict_now(self, fault: Fault) -> None:
         record = Happened(fault, time.time_ns() // 1000)
         self.happened.append(record)
         self.say(f"{fault.kind} {fault.target} {fault.lasts_s:.1f} s")
@@ -206,7 +222,8 @@ class Chaos:
         if kind == "kill":
             return self._kill(target)
         if kind == "restart":
-            service = self.stack.services[target]
+            service = self.stack.service(target)
+            assert service is not None
             service.end()
             return service.start
         if kind == "stall":
@@ -221,7 +238,7 @@ class Chaos:
         return None
 
     def _kill(self, target: str) -> Callable[[], None]:
-        service = self.stack.services.get(target)
+        service = self.stack.service(target)
         if service is not None:
             service.kill()
             return service.start
@@ -230,7 +247,7 @@ class Chaos:
         return lambda: _start_patiently(server.start)
 
     def _stall(self, target: str) -> Callable[[], None]:
-        service = self.stack.services.get(target)
+        service = self.stack.service(target)
         if service is not None:
             service.stall()
             return service.go_on

@@ -42,6 +42,8 @@ RECEIVERS = {
 }
 """Receivers and the areas that their tokens may see."""
 
+INGESTS = ("ingest", "ingest-b")
+
 SPOOL_MB = 128
 """The spool's own small disk: its reserve is 64 MB, taken when 96 are free."""
 
@@ -125,6 +127,8 @@ class Stack:
         settings: dict[str, str],
         keep: Path | None = None,
         rules: str | None = None,
+        *,
+        standby: bool = False,
     ) -> None:
         """Describe it; ``start`` runs it.
 
@@ -133,10 +137,12 @@ class Stack:
             settings: gasmon's settings besides addresses, dotted name to value.
             keep: folder in which logs stay; None removes everything at the end.
             rules: text of a rule file; None means the shipped one.
+            standby: a second ingest stands by.
         """
         self.folder = Path(tempfile.mkdtemp(prefix="gasmon-faults-", dir=keep))
         self.folder.chmod(0o711)
         self._keep = keep is not None
+        self.standby = standby
         self._settings = dict(settings)
         self.rules = default_rules() if rules is None else parse_rules(rules, "rules")
         if rules is not None:
@@ -173,7 +179,7 @@ class Stack:
         self.postgres.start()
         self.broker.start()
         assert self.postgres.port is not None
-        self._ports = {name: free_port() for name in ("api", "ingest", "duty")}
+        self._ports = {name: free_port() for name in ("api", *INGESTS, "duty")}
         targets = {
             "api": self._ports["api"],
             "database": self.postgres.port,
@@ -241,6 +247,17 @@ class Stack:
             self.services[name] = Service(
                 name, (name, *config), self.folder, self._ports[name]
             )
+        if self.standby:
+            for name in INGESTS:
+                own = (
+                    *("--set", "ingest.standby=true"),
+                    *("--set", f"ingest.health_port={self._ports[name]}"),
+                )
+                if name != "ingest":
+                    own += ("--set", f"ingest.spool_dir={self.folder / 'spool-b'}")
+                self.services[name] = Service(
+                    name, ("ingest", *config, *own), self.folder, self._ports[name]
+                )
         for name, area in RECEIVERS.items():
             token = self.folder / f"{name}.token"
             self._command(
@@ -266,7 +283,26 @@ class Stack:
     def problems(self) -> dict[str, str]:
         """What is not ready, by name."""
         found = {name: service.ready() for name, service in self.services.items()}
-        return {name: why for name, why in found.items() if why is not None}
+        some_ingest = any(found[name] is None for name in INGESTS if name in found)
+        return {
+            name: why
+            for name, why in found.items()
+            if why is not None and not (some_ingest and "standing by" in why)
+        }
+
+    def ingest(self) -> Service:
+        """The ingest that owns the areas; with none, the first."""
+        for name in INGESTS:
+            service = self.services.get(name)
+            if service is not None and service.ready() is None:
+                return service
+        return self.services["ingest"]
+
+    def service(self, target: str) -> Service | None:
+        """What a fault is to hit; of two ingests, the one that works."""
+        if target != "ingest":
+            return self.services.get(target)
+        return self.ingest() if self.standby else self.services[target]
 
     def servers(self, name: str) -> list[psutil.Process]:
         """The processes of ``postgres`` or ``broker``, parents first."""
