@@ -90,6 +90,14 @@ KINDS: dict[str, tuple[tuple[str, ...], tuple[float, float], int]] = {
 }
 """Kind → targets, span of durations [s], weight."""
 
+AWAY = (
+    "kill:postgres", "stall:postgres", "line_cut:database", "line_refuse:database",
+    "line_stall:database", "line_half:database", "kill:api", "restart:api",
+    "kill:duty", "stall:api", "line_cut:api", "line_half:api", "kill:receive-city",
+    "repeat", "garbage",
+)  # fmt: skip
+"""Faults that leave the way from a mine to its relay whole."""
+
 NEEDS = {
     "disk_full": ("line:database", "clock"),
     "clock_ahead": ("clock",),

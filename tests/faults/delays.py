@@ -22,8 +22,8 @@ RULES = {
 """What a campaign with delays changes in the shipped rules. The delays lie between two
 cycles, so that a few ms of a clock decide nothing."""
 
-MATURED_S = 8.0
-"""After this nothing that is pending can still change [s]."""
+MATURED_S = 10.5
+"""After this nothing pending can change: delay, last level, a clock mark [s]."""
 
 
 @dataclass(frozen=True)
