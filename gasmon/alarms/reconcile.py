@@ -40,17 +40,31 @@ def reconcile(
 ) -> tuple[list[Subject], list[Subject]]:
     """Make an engine live what is recorded as open.
 
+    An alarm of the same subject that began at another time is another alarm: its end
+    would be told of one that is over, and the one that is open would never end.
+
     Returns:
         What it had not, and goes on with now; and what it had, and forgot.
     """
     wanted = {subject_of(alarm): alarm for alarm in recorded}
-    present = living(engine)
-    missing = [alarm for subject, alarm in wanted.items() if subject not in present]
-    engine.resume(missing)
-    surplus = sorted(present - wanted.keys())
+    same = {
+        subject
+        for subject in living(engine) & wanted.keys()
+        if _raised_us(engine, subject) == wanted[subject].raised_us
+    }
+    surplus = sorted(living(engine) - same)
     for kind, index in surplus:
         _forget(engine, kind, index)
+    missing = [alarm for subject, alarm in wanted.items() if subject not in same]
+    engine.resume(missing)
     return [subject_of(alarm) for alarm in missing], surplus
+
+
+def _raised_us(engine: AlarmEngine, subject: Subject) -> int:
+    kind, index = subject
+    if kind == LINK_BREAK:
+        return int(engine.links.raised_us[index])
+    return int(engine.state.raised_us[index, POINT_KINDS.index(kind)])
 
 
 def _forget(engine: AlarmEngine, kind: str, index: int) -> None:

@@ -11,16 +11,17 @@ from tests.engine_world import Life, World, at, feed, live, mark, point
 WORLD = World.of(point("001A01"), point("002A01"), point("003A01"))
 
 
-def alarm(kind: str, row: int, mine: int = 0) -> LivingAlarm:
+def alarm(kind: str, row: int, mine: int = 0, since: float = 1) -> LivingAlarm:
     """One that is recorded as open."""
-    return LivingAlarm(kind, row, mine, at(1), 1, nan, at(1))
+    return LivingAlarm(kind, row, mine, at(since), 1, nan, at(since))
 
 
 def test_equal_is_left_alone() -> None:
     """The usual case: nothing to do."""
     engine = WORLD.engine()
     feed(engine, [live(0, 1.6, 1), Life(0, False, at(2))])
-    wanted = [alarm("over_limit", 0), alarm("cut_off", 0), alarm("link_break", -1)]
+    link = alarm("link_break", -1, since=2)
+    wanted = [alarm("over_limit", 0), alarm("cut_off", 0), link]
     assert living(engine) == {("over_limit", 0), ("cut_off", 0), ("link_break", 0)}
     assert reconcile(engine, wanted) == ([], [])
 
@@ -47,3 +48,23 @@ def test_what_is_not_recorded_is_forgotten() -> None:
     again = feed(engine, [live(0, 1.6, 6)])
     assert {event.kind for event in again} == {"over_limit", "cut_off"}
     assert {event.raised_at_us for event in again} == {at(6)}
+
+
+def test_one_of_another_beginning_is_another_alarm() -> None:
+    """Readings were lost in which the first ended and a second began: the end to come
+    is the second's. It was told of the first again, and the second stayed open."""
+    engine = WORLD.engine()
+    feed(engine, [live(0, 1.2, 1), Life(0, False, at(2))])
+    recorded = [alarm("over_limit", 0, since=5), alarm("link_break", -1, since=6)]
+
+    told = reconcile(engine, recorded)
+
+    assert told == (
+        [("over_limit", 0), ("link_break", 0)],
+        [("link_break", 0), ("over_limit", 0)],
+    )
+    ends = feed(engine, [live(0, 0.2, 10)])
+    assert {(e.kind, e.event, e.raised_at_us) for e in ends} == {
+        ("over_limit", "cleared", at(5)),
+        ("link_break", "cleared", at(6)),
+    }
