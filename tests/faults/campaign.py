@@ -52,7 +52,7 @@ class Plan:
     n_mines: int = 14
     cycle_s: float = 1.0
     round_s: float = 60.0
-    mean_gap_s: float = 3.0
+    mean_gap_s: float = 2.0
     keep: Path | None = None
     delays: str = "both"
     standby: bool = False
