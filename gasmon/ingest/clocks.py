@@ -196,7 +196,12 @@ class MineClocks:
                 # New by its own time, whatever its number: a correction that other
                 # frames brought about must not make it late, and silent.
                 return 0
-            return gateway.offset_us if key.boot == gateway.boot else 0
+            offset_us = gateway.offset_us if key.boot == gateway.boot else 0
+            if raw_us + offset_us > believed_us + AHEAD_US:
+                # Sent while its clock was wrong, and arrived when it is right again.
+                # In the future it would make all that follows late, and silent.
+                return believed_us - raw_us
+            return offset_us
         else:
             offset_us = self._offset(gateway, key, raw_us, believed_us, possible)
             gateway.offset_us = offset_us

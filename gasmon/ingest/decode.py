@@ -43,6 +43,7 @@ from gasmon.ingest.payloads import (
 )
 from gasmon.ingest.topics import Topic
 from gasmon.points import PointKey
+from gasmon.units import US_PER_MS
 
 __all__ = [
     "DecodeLimits",
@@ -149,7 +150,7 @@ def decode_packets(
     layouts: Layouts | None = None,
     limits: DecodeLimits | None = None,
     clocks: MineClocks | None = None,
-    is_new: Callable[[FrameKey, int], bool] | None = None,
+    is_new: Callable[[FrameKey, int, int], bool] | None = None,
 ) -> Decoded:
     """Decode what a broker delivered.
 
@@ -163,9 +164,9 @@ def decode_packets(
         limits: What is possible; None takes the defaults.
         clocks: Corrections of gateways' clocks, kept by the caller from call to call;
             None trusts every clock.
-        is_new: Tells by key and device time [ms UTC] whether a frame was not taken
-            before (`SeenFrames.is_new`). The caller adds the frames of the result. A
-            repeat within `packets` is found either way.
+        is_new: Tells by key, device time and arrival [ms UTC] whether a frame was not
+            taken before (`SeenFrames.is_new`). The caller adds the frames of the
+            result. A repeat within `packets` is found either way.
 
     Returns:
         What they held. Nothing that a mine sends raises.
@@ -186,7 +187,7 @@ class _Turn:
         layouts: Layouts,
         limits: DecodeLimits,
         clocks: MineClocks | None,
-        is_new: Callable[[FrameKey, int], bool] | None,
+        is_new: Callable[[FrameKey, int, int], bool] | None,
     ) -> None:
         self.directory = directory
         self.layouts = layouts
@@ -258,7 +259,8 @@ class _Turn:
             self.out.extra_keys[topic.channel] += len(obj) - len(DATA_KEYS)
         key = FrameKey(topic.run, topic.mine, boot, seq)
         if self.keys.get(key) == ts_ms or (
-            self.is_new is not None and not self.is_new(key, ts_ms)
+            self.is_new is not None
+            and not self.is_new(key, ts_ms, packet.arrived_us // US_PER_MS)
         ):
             self.out.repeated.append(key)
             return

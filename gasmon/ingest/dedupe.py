@@ -34,7 +34,12 @@ class SeenFrames:
         """Start with nothing seen."""
         self._boots: dict[tuple[int, str], dict[str, _Stretches]] = {}
 
-    def is_new(self, key: FrameKey, device_ms: int | None = None) -> bool:
+    def is_new(
+        self,
+        key: FrameKey,
+        device_ms: int | None = None,
+        arrived_ms: int | None = None,
+    ) -> bool:
         """Tell whether this frame was not taken yet, or was forgotten.
 
         Args:
@@ -42,20 +47,31 @@ class SeenFrames:
             device_ms: Its time as sent [ms UTC]. A known number with a time later
                 than all of its boot is no repeat: the gateway began to count again
                 without a new boot name, and its frames must not be lost for that.
+            arrived_ms: When it arrived [ms UTC]. A time ahead of that is compared
+                with those that were ahead themselves: a repeat of a clock's bad
+                minutes is later than every true time, and a repeat all the same.
         """
         boot = self._boots.get((key.run, key.mine), {}).get(key.boot)
         if boot is None or key.seq not in boot:
             return True
-        return device_ms is not None and device_ms > boot.newest_ms
+        if device_ms is None:
+            return False
+        is_ahead = arrived_ms is not None and device_ms > arrived_ms
+        return device_ms > (boot.ahead_ms if is_ahead else boot.newest_ms)
 
-    def add(self, key: FrameKey, device_ms: int | None = None) -> None:
+    def add(
+        self,
+        key: FrameKey,
+        device_ms: int | None = None,
+        arrived_ms: int | None = None,
+    ) -> None:
         """Remember a frame and its time; adding it again changes nothing."""
         boots = self._boots.setdefault((key.run, key.mine), {})
         # Taken out and put back: the dict's order is that of last use.
         stretches = boots.pop(key.boot, None) or _Stretches()
         stretches.add(key.seq)
         if device_ms is not None:
-            stretches.newest_ms = max(stretches.newest_ms, device_ms)
+            stretches.at(device_ms, arrived_ms)
         boots[key.boot] = stretches
         if len(boots) > BOOTS_PER_MINE:
             del boots[next(iter(boots))]
@@ -85,18 +101,32 @@ class SeenFrames:
 
 
 class _Stretches:
-    """Sorted, disjoint, non-touching stretches [first, last] of numbers."""
+    """Sorted, disjoint, non-touching stretches [first, last] of numbers.
 
-    __slots__ = ("firsts", "lasts", "newest_ms")
+    Attributes:
+        newest_ms: the latest time; of times ahead of their arrival, that counts.
+        ahead_ms: the latest of the times ahead of their arrival, as sent.
+    """
+
+    __slots__ = ("ahead_ms", "firsts", "lasts", "newest_ms")
 
     def __init__(self) -> None:
         self.newest_ms = -(2**63)
+        self.ahead_ms = -(2**63)
         self.firsts: list[int] = []
         self.lasts: list[int] = []
 
     def __contains__(self, seq: int) -> bool:
         i = bisect_right(self.firsts, seq) - 1
         return i >= 0 and seq <= self.lasts[i]
+
+    def at(self, device_ms: int, arrived_ms: int | None) -> None:
+        if arrived_ms is not None and device_ms > arrived_ms:
+            # A time ahead of its arrival would make all frames of these numbers with
+            # true times look like repeats, and a repeat is not read.
+            self.ahead_ms = max(self.ahead_ms, device_ms)
+            device_ms = arrived_ms
+        self.newest_ms = max(self.newest_ms, device_ms)
 
     def add(self, seq: int) -> None:
         i = bisect_right(self.firsts, seq) - 1

@@ -289,10 +289,8 @@ class Evaluator:
                 self._note(frame)
 
     def _note(self, frame: Frame) -> None:
-        # A time ahead of its arrival would make all frames of these numbers with
-        # true times look like repeats, and a repeat is not read.
         arrived_ms = frame.arrived_us // US_PER_MS
-        self.seen.add(frame.key, min(frame.device_ms or 0, arrived_ms))
+        self.seen.add(frame.key, frame.device_ms or 0, arrived_ms)
         if frame.channel == "data":
             self.boots[frame.key.mine] = frame.key.boot
 

@@ -36,9 +36,8 @@ def know_frames(conn: Connection, seen: SeenFrames, run: int, now_us: int) -> No
     """The frames of the last day, so that a repeat is known as one."""
     since_us = now_us - SEEN_BACK_US
     for code, boot, seq, device_ms in frames.seen_since(conn, run, since_us):
-        # As when it came: a time ahead must not make later frames look repeated.
-        told_ms = min(device_ms or 0, now_us // US_PER_MS)
-        seen.add(FrameKey(run, code, boot, seq), told_ms)
+        # Nearly as when it came; only that is asked which is still ahead now.
+        seen.add(FrameKey(run, code, boot, seq), device_ms or 0, now_us // US_PER_MS)
     conn.commit()
 
 

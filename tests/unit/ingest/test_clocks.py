@@ -366,3 +366,21 @@ def test_a_clock_that_goes_back_while_we_are_away_is_seen() -> None:
 
     assert judged(clocks, 7, NOW_US - US_PER_H, arrived_us, boot="b2") == arrived_us
     assert judged(clocks, 1, NOW_US - US_PER_H, arrived_us + 1, boot="b3") > arrived_us
+
+
+@pytest.mark.parametrize("channel", ["data", "backfill"])
+def test_an_old_frame_of_a_clock_ahead_is_not_judged_in_the_future(
+    channel: str,
+) -> None:
+    """It was under way while its clock was five minutes ahead, and arrives when that
+    is right again: judged at its own time it made five minutes of its mine silent."""
+    clocks = MineClocks()
+    for seq in (1, 2, 4, 5):
+        at_us = NOW_US + seq * US_PER_S
+        judged(clocks, seq, at_us, at_us)
+    arrived_us = NOW_US + 6 * US_PER_S
+    ahead_us = NOW_US + 303 * US_PER_S
+
+    assert judged(clocks, 3, ahead_us, arrived_us, channel=channel) == arrived_us
+    next_us = NOW_US + 7 * US_PER_S
+    assert judged(clocks, 6, next_us, next_us) == next_us

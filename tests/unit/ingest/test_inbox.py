@@ -215,6 +215,21 @@ def test_a_gateway_that_counts_anew_loses_nothing() -> None:
     assert seen.is_new(key(3), 2000)
 
 
+def test_a_repeat_of_a_clock_ahead_is_a_repeat() -> None:
+    """Its time is later than all true ones of its boot; taken for new, it was stored
+    twice and judged in the future. New numbers of such a clock are new all the same."""
+    seen = SeenFrames()
+    seen.add(key(1), 1000, 1010)
+    seen.add(key(2), 302_000, 2010)
+    seen.add(key(3), 303_000, 3010)
+    seen.add(key(4), 4000, 4010)
+
+    for again, device_ms in ((1, 1000), (2, 302_000), (3, 303_000), (4, 4000)):
+        assert not seen.is_new(key(again), device_ms, 9000)
+    assert seen.is_new(key(1), 5000, 5010), "it counts again, with a right clock"
+    assert seen.is_new(key(1), 304_000, 5010), "it counts again, with its clock ahead"
+
+
 def test_memory_is_bounded_and_forgetting_means_new() -> None:
     """Many boots, many islands, a drill that is over."""
     seen = SeenFrames()
