@@ -185,6 +185,7 @@ def alarms_true(
     facts: Facts,
     blurred: dict[str, list[int]],
     delays: Leniency | None = None,
+    given_up: dict[str, list[int]] | None = None,
 ) -> tuple[list[Finding], int]:
     """I2 for everything that readings decide.
 
@@ -192,6 +193,7 @@ def alarms_true(
         truth: what must exist.
         blurred: times of frames that were judged late, by mine [µs].
         delays: what may differ besides; None where rules have no delays.
+        given_up: times of frames that a full disk did not take, by mine [µs].
 
     Returns:
         Findings, and how many alarms were excused as blurred.
@@ -210,12 +212,14 @@ def alarms_true(
         for key in truth.keys() & stored.keys()
         if _differs(truth[key], stored[key])
     ]
+    n_excused = len(wrong)
+    wrong = [pair for pair in wrong if not _is_dimmed(*pair, given_up or {})]
+    n_excused -= len(wrong)
     missing = [truth[key] for key in truth.keys() - stored.keys()]
     extra = [stored[key] for key in stored.keys() - truth.keys()]
-    n_excused = 0
     by_sort = _by_sort(truth.values()), _by_sort(stored.values())
     if delays is not None:
-        n_excused = len(wrong) + len(missing) + len(extra)
+        n_excused += len(wrong) + len(missing) + len(extra)
         wrong = [pair for pair in wrong if not delays.may_differ(*pair)]
         extra = [alarm for alarm in extra if not delays.may_exist(alarm)]
         missing = [a for a in missing
@@ -246,6 +250,20 @@ def alarms_true(
         [f"[{_shown(t)} is stored as {_shown(s)}]" for t, s in left_wrong],
     )
     return out, n_excused
+
+
+def _is_dimmed(truth: Alarm, stored: Alarm, given_up: dict[str, list[int]]) -> bool:
+    """Whether only level or peak are lower, and a restart may have forgotten why."""
+    if truth.cleared_us != stored.cleared_us or stored.rank > truth.rank:
+        return False
+    mine = truth.key.subject.split(":")[1][:12]
+    begin = truth.key.raised_us - REMEMBERED_US
+    end = 2**63 if truth.cleared_us is None else truth.cleared_us
+    return any(begin <= at <= end for at in given_up.get(mine, ()))
+
+
+REMEMBERED_US = 300_000_000
+"""What came shortly before makes a broken sensor worse: ``after_rise`` [µs]."""
 
 
 def _differs(truth: Alarm, stored: Alarm) -> bool:
