@@ -1,0 +1,76 @@
+"""What the checker lets pass is bounded: each excuse needs its reason beside it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from gasmon.units import US_PER_S
+from tests.faults.check import Span, _is_dimmed
+from tests.faults.delays import Delays
+from tests.faults.truth import Alarm, AlarmKey
+
+MINE = "530627000001"
+T0 = 1_790_000_000 * US_PER_S
+
+
+def alarm(begin_s: float, end_s: float | None, rank: int = 2) -> Alarm:
+    """An over-limit alarm that lives between two seconds."""
+    key = AlarmKey(f"point:{MINE}-01-001A01", "over_limit", at(begin_s))
+    return Alarm(key, None if end_s is None else at(end_s), rank, 1.5)
+
+
+def at(second: float) -> int:
+    """A moment [µs UTC]."""
+    return T0 + round(second * US_PER_S)
+
+
+def delays(*cancelled: Alarm, trouble: tuple[float, float] = (0, 100)) -> Delays:
+    """Cancelled delays, and a time in which a way was broken."""
+    span = Span(at(trouble[0]), at(trouble[1]), MINE)
+    return Delays(frozenset(a.key for a in cancelled), [span])
+
+
+def test_an_alarm_too_many_needs_a_cancelled_delay_and_a_broken_way() -> None:
+    """Either alone excuses nothing, and the beginning must be that of the delay."""
+    extra = alarm(50, 55)
+
+    assert delays(extra).may_exist(extra)
+    assert not delays().may_exist(extra)
+    assert not delays(alarm(50.001, 55)).may_exist(extra)
+    assert not delays(extra, trouble=(56, 60)).may_exist(extra)
+    assert not delays(extra, trouble=(0, 29)).may_exist(extra)
+
+
+def test_an_end_may_come_later_and_never_earlier() -> None:
+    """And a level may be higher, never lower, where a way was broken."""
+    truth = alarm(50, 55)
+
+    assert delays().may_differ(truth, alarm(50, 58, rank=3))
+    assert delays().may_differ(truth, alarm(50, None))
+    assert not delays().may_differ(truth, alarm(50, 54))
+    assert not delays().may_differ(truth, alarm(50, 58, rank=1))
+    assert not delays(trouble=(90, 95)).may_differ(truth, alarm(50, 58))
+    assert not delays().may_differ(alarm(50, None), alarm(50, 58))
+
+
+def test_a_missing_alarm_must_be_part_of_another() -> None:
+    """One that was told before and lived when it should have begun."""
+    missing = alarm(50, 55)
+
+    assert delays().may_be_missing(missing, [alarm(45, 55)])
+    assert not delays().may_be_missing(missing, [alarm(45, 49)])
+    assert not delays().may_be_missing(missing, [alarm(51, 55)])
+    assert not delays().may_be_missing(missing, [])
+    assert not delays(trouble=(90, 95)).may_be_missing(missing, [alarm(45, 55)])
+
+
+def test_only_level_and_peak_may_be_forgotten_across_a_full_disk() -> None:
+    """Lower, never higher; its times stay; and frames were given up at that time."""
+    truth, given_up = alarm(50, 55), {MINE: [at(52)]}
+    lower = replace(truth, rank=1, peak=1.2)
+
+    assert _is_dimmed(truth, lower, given_up)
+    assert not _is_dimmed(truth, lower, {})
+    assert not _is_dimmed(truth, lower, {MINE: [at(56)]})
+    assert not _is_dimmed(truth, replace(truth, rank=3), given_up)
+    assert not _is_dimmed(truth, alarm(50, 56), given_up)
