@@ -89,11 +89,13 @@ class _Line:
     Attributes:
         newest: everything up to here is passed on or given up.
         waiting: heap of (seq, order of arrival, packet); None was passed on already.
+        after: frames of the mine's next boot, which come behind those that wait.
         until_s: when the waiting end.
     """
 
     newest: int
     waiting: list[tuple[int, int, Packet | None]] = field(default_factory=list)
+    after: list[Packet] = field(default_factory=list)
     until_s: float = 0.0
 
 
@@ -177,6 +179,13 @@ class Resequencer:
         stem, _, channel = packet.topic.rpartition("/")
         head = peek(packet.payload) if channel in ("data", "backfill") else None
         line = None if head is None else self._line(stem, head[0])
+        if head is not None and line is None and channel == "data":
+            before = self._waiting_of(stem)
+            if before is not None:
+                # A gateway that started anew does not overtake its former start.
+                before.after.append(packet)
+                self.n_held += 1
+                return not self._bound(before, out)
         if line is None or head is None:
             out.append(packet)
             return False
@@ -217,6 +226,11 @@ class Resequencer:
             line = self._lines[stem, boot] = _Line(newest)
         return line
 
+    def _waiting_of(self, stem: str) -> _Line | None:
+        """The line of a mine in which frames wait; None when none does."""
+        lines = (line for (of, _), line in self._lines.items() if of == stem)
+        return next((line for line in lines if line.waiting), None)
+
     def _push(self, line: _Line, seq: int, packet: Packet | None) -> None:
         if not line.waiting:
             line.until_s = self._until_s
@@ -232,10 +246,20 @@ class Resequencer:
                 out.append(packet)
                 self.n_held -= 1
                 self.n_reordered += 1
+        if not line.waiting:
+            self.n_reordered += self._follow(line, out)
+
+    def _follow(self, line: _Line, out: list[Packet]) -> int:
+        """Pass on what came behind a line in which nothing waits any more."""
+        n = len(line.after)
+        out += line.after
+        line.after.clear()
+        self.n_held -= n
+        return n
 
     def _bound(self, line: _Line, out: list[Packet]) -> bool:
         """Give a line up that waits for too much; returns whether it was."""
-        if len(line.waiting) <= PER_LINE:
+        if len(line.waiting) + len(line.after) <= PER_LINE:
             return False
         self._give_up(line, out)
         return True
@@ -249,6 +273,7 @@ class Resequencer:
                 out.append(packet)
                 self.n_held -= 1
                 self.n_given_up += 1
+        self._follow(line, out)
 
     def _give_up_all(self, out: list[Packet]) -> None:
         for line in self._lines.values():

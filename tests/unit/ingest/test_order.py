@@ -65,6 +65,39 @@ def test_a_gap_that_stays_costs_the_hold_and_no_more(seen: SeenFrames) -> None:
     assert reseq.n_given_up == 2
 
 
+def test_a_gateway_that_started_anew_does_not_overtake_its_former_start(
+    seen: SeenFrames,
+) -> None:
+    """Frames 7 and 8 waited for 6, the next boot was let past them: late for good,
+    their alarm by state bits was never raised and another began too late."""
+    reseq = Resequencer(seen, hold_s=12)
+    early = reseq.order(
+        [a_frame(8), a_frame(7), a_frame(1, boot="b2"), a_frame(1, mine=OTHER)], 100.0
+    )
+    assert [p.topic.split("/")[3] for p in early.packets] == [OTHER]
+    assert (len(early.held), reseq.n_held) == (3, 3)
+    assert seqs(reseq.order([a_frame(2, boot="b2")], 101.0).packets) == []
+    closed = reseq.order([a_frame(6)], 102.0).packets
+    assert seqs(closed) == [6, 7, 8, 1, 2]
+    assert [peek(p.payload) for p in closed[3:]] == [("b2", 1), ("b2", 2)]
+    assert (reseq.n_held, reseq.next_wakeup_s()) == (0, None)
+    assert seqs(reseq.order([a_frame(3, boot="b2")], 102.1).packets) == [3]
+
+
+def test_a_gap_that_stays_lets_the_next_boot_go_on_behind_it(seen: SeenFrames) -> None:
+    """The hold ends for both at once, in the same order; also at its bound."""
+    reseq = Resequencer(seen, hold_s=12)
+    reseq.order([a_frame(8), a_frame(1, boot="b2")], 100.0)
+    assert seqs(reseq.order([], 112.0).packets) == [8, 1]
+    assert reseq.n_held == 0
+
+    reseq = Resequencer(seen, hold_s=12)
+    reseq.order([a_frame(8)], 100.0)
+    many = [a_frame(seq, boot="b2") for seq in range(1, order.PER_LINE + 1)]
+    assert seqs(reseq.order(many, 101.0).packets) == [8, *range(1, order.PER_LINE + 1)]
+    assert reseq.n_held == 0
+
+
 def test_a_mine_without_a_gap_is_not_held_with_others(seen: SeenFrames) -> None:
     """Only the line with the gap waits."""
     seen.add(FrameKey(0, OTHER, "b1", 1))
