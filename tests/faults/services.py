@@ -19,6 +19,12 @@ RESTART_S = 1.0
 """The supervisor's pause before it starts what ended by itself [s]."""
 
 
+def environment() -> dict[str, str]:
+    """Ours without gasmon's settings: a campaign has its own, and no others."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("GASMON_")}
+    return {**kept, "PYTHONUNBUFFERED": "1"}
+
+
 class Service:
     """A command that should always run.
 
@@ -63,14 +69,13 @@ class Service:
 
     def _launch(self) -> None:
         self.n_starts += 1
-        environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
         with self.log.open("ab") as log, self.out.open("ab") as out:
             self._process = subprocess.Popen(
                 self._arguments,
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=log,
-                env=environment,
+                env=environment(),
                 start_new_session=True,
             )
 

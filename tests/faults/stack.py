@@ -30,7 +30,7 @@ from gasmon.embedded.process import free_port
 from gasmon.errors import DependencyError
 from gasmon.ingest import payloads
 from tests.faults.facts import has_position
-from tests.faults.services import GASMON, Service, Supervisor
+from tests.faults.services import GASMON, Service, Supervisor, environment
 from tests.fix_broker import MosquittoBroker
 from tests.fix_found import mosquitto_program
 from tests.fix_proxy import Proxy
@@ -235,7 +235,7 @@ class Stack:
     def _command(self, *arguments: str) -> str:
         done = subprocess.run(
             [*GASMON, *arguments, "--config", str(self.folder / "gasmon.toml")],
-            check=False, capture_output=True, text=True, timeout=60,
+            check=False, capture_output=True, text=True, timeout=60, env=environment(),
         )  # fmt: skip
         if done.returncode:
             raise DependencyError(f"gasmon {arguments}: {done.stderr.strip()}")
