@@ -291,11 +291,10 @@ class Chaos:
         line = self.stack.lines["database"]
         ballast = self.stack.spool_dir / "ballast"
         line.refuse()
-        with ballast.open("wb") as file:
+        with ballast.open("wb", buffering=0) as file:
             try:
                 while True:
                     file.write(b"\0" * 65536)
-                    file.flush()
             except OSError:
                 pass
 
