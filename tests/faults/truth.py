@@ -88,7 +88,7 @@ class Truth:
         """Let time alone pass: what is pending matures, durations go on."""
         for point in self._engine.points:
             if self._engine.table.keys[point.row].mine == mine:
-                self._engine._mature(point, until_us, until_us)
+                self._engine.mature(point, until_us, until_us)
         self._take()
 
     def cancelled(self) -> frozenset[AlarmKey]:
