@@ -33,6 +33,10 @@ class Judging:
         # The first turn has one, so that a crash soon after the start finds it.
         self._snapshot_due_s = clock.monotonic_s()
 
+    def remember_soon(self) -> None:
+        """Take a snapshot with the next turn."""
+        self._snapshot_due_s = self._clock.monotonic_s()
+
     def turns(self, ordered: Ordered, marks: Sequence[int]) -> Iterator[Judged]:
         """Judge what came: one turn, unless some of it is under suspicion.
 

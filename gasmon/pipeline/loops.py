@@ -323,6 +323,9 @@ class IngestLoop(Shown):
                 marks = [self._clock.now_us()]
             if not (ordered.packets or ordered.held or marks):
                 continue
+            if self.storing.snapshot_wanted:
+                self.storing.snapshot_wanted = False
+                self._judging.remember_soon()
             for judged in self._judging.turns(ordered, marks):
                 confirmed, self.storing.confirmed = self.storing.confirmed, None
                 now_us = self._clock.now_us()

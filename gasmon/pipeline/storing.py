@@ -59,6 +59,8 @@ class Storing:
         database_ok: the last try succeeded.
         stored_at_s: monotonic time of the last success [s].
         spool: turns that wait for the database; None when none is set up.
+        snapshot_wanted: the engine's memory should be kept at once; taken by the
+            evaluating thread, which sets it back.
         outage: what waits for the database, for the evaluating thread to tell.
         confirmed: what was confirmed, alarm key to rank; taken by the evaluating
             thread, which sets it back to None.
@@ -92,6 +94,8 @@ class Storing:
         self._owner = owner
         self._run = run
         self._writer: Writer | None = None
+        self.snapshot_wanted = False
+        self._lossy = False
         self._looked_s = 0.0
         self._failed = 0
         self._retry_at_s = 0.0
@@ -159,10 +163,15 @@ class Storing:
         if spool is None:
             return False
         try:
-            spool.append(judged, self._book.table, self._clock.now_us())
+            appended = spool.append(judged, self._book.table, self._clock.now_us())
         except SpoolFull as error:
             log.critical("%s", error)
             return False
+        if not appended.stored_readings:
+            self._lossy = True
+        elif self._lossy:
+            # A log without those readings would make another engine of a restart.
+            self._lossy, self.snapshot_wanted = False, True
         return True
 
     def _keep_snapshot(self, snapshot: Snapshot) -> None:
