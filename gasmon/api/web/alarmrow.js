@@ -3,7 +3,7 @@ import { html, useEffect, useRef } from "./html.js";
 import { pick, t } from "./i18n.js";
 import { moment, number, unitSign, withUnit } from "./format.js";
 import { owes } from "./alarmbook.js";
-import { symbolOf } from "./levels.js";
+import { platformPart, symbolOf } from "./levels.js";
 import { areaName } from "./overview.js";
 import { serverNow, tier } from "./state.js";
 import { Age, alarmHref, kindName, Level } from "./widgets.js";
@@ -33,6 +33,8 @@ export function AlarmRow({ alarm, model, can, compact, selected, checked, result
 
 function placeText(alarm) {
   if (alarm.place) return alarm.place;
+  const part = platformPart(alarm);
+  if (part) return t(`platform.${part}`);
   return alarm.point || (alarm.subject || "").replace(/^[a-z]+:/, "") || alarm.mine || "";
 }
 

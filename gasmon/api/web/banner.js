@@ -112,7 +112,7 @@ function OldestNewest() {
   const quiet = html`<span class="muted">${t("banner.none")}</span>`;
   return html`<span class="lines">
     <span class="oldest"><span class="muted">${t("banner.oldest")}</span>
-      ${oldest ? html`<a href=${alarmHref(oldest)}><${Age} since=${oldest.raised_at} /> · ${placeOf(oldest)} · ${kindName(oldest.kind)}</a>` : quiet}</span>
+      ${oldest ? html`<a href=${alarmHref(oldest)}><${Age} since=${oldest.raised_at} /> · ${[placeOf(oldest), kindName(oldest.kind)].filter(Boolean).join(" · ")}</a>` : quiet}</span>
     <span class="newest"><span class="muted">${t("banner.newest")}</span>
       ${newest ? html`<a href=${alarmHref(newest)}><span class="num">${moment(newest.raised_at, serverNow())}</span> ${newest.text ? pick(newest.text.zh, newest.text.en) : placeOf(newest)}</a>` : quiet}</span>
   </span>`;

@@ -34,6 +34,12 @@ export function isDevice(kind) {
   return DEVICE_KINDS.has(kind);
 }
 
+/** Which part of gasmon itself an alarm is about: `database`, `clock`, or "". */
+export function platformPart(alarm) {
+  const found = /^link:platform-(database|clock)(@|$)/.exec(alarm.subject || "");
+  return found ? found[1] : "";
+}
+
 /** Symbol and colour class of an alarm: `4`…`0`, or `d` for a device fault. */
 export function symbolOf(alarm) {
   return isDevice(alarm.kind) ? "d" : String(alarm.peak_rank || alarm.rank || 0);

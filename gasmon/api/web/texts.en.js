@@ -162,6 +162,8 @@ export default {
   "filter.q_hint": "mine, place, point (/)",
   "flag.cleared": "cleared",
   "flag.unknown": "value unknown",
+  "platform.database": "Platform database",
+  "platform.clock": "Platform clock",
   "flag.late": "found late",
   "flag.planned": "Planned",
   "tier.mine": "Mine",

@@ -162,6 +162,8 @@ export default {
   "filter.q_hint": "煤矿、位置、测点（/）",
   "flag.cleared": "已解除",
   "flag.unknown": "数值不明",
+  "platform.database": "平台数据库",
+  "platform.clock": "平台时钟",
   "flag.late": "迟发现",
   "flag.planned": "计划性",
   "tier.mine": "煤矿",
