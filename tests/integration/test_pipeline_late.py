@@ -37,11 +37,15 @@ class Backlog:
 
     def send(self, first: int, last: int) -> None:
         """Frames of the gap, in order."""
+        sent = []
         for number in range(first, last):
             high = FROM <= number < FROM + N_HIGH
             item = ("001A01", OVER if high else LOW, 0)
             payload = encode_data("old", number + 1, self.at_ms(number), [item])
-            self.plant.gateway.send(backfill_topic(AREA, MINE), payload)
+            client = self.plant.gateway.client
+            sent.append(client.publish(backfill_topic(AREA, MINE), payload, 1))
+        for info in sent:
+            info.wait_for_publish(20)
 
 
 def _rows(plant: Plant) -> list[tuple[Any, ...]]:
@@ -56,7 +60,7 @@ def _rows(plant: Plant) -> list[tuple[Any, ...]]:
 @pytest.mark.slow
 def test_six_minutes_in_two_hours_are_one_quiet_row(paired: Plant) -> None:
     """Later half first, earlier half after it: one alarm, right times, no sound."""
-    paired.start(engine__late_calm_s=3.0)
+    paired.start(engine__late_calm_s=6.0)
     paired.gateway.define()
     backlog = Backlog(paired)
     backlog.before()
@@ -87,7 +91,7 @@ def test_six_minutes_in_two_hours_are_one_quiet_row(paired: Plant) -> None:
 @pytest.mark.slow
 def test_what_is_still_on_sounds(paired: Plant) -> None:
     """The newest reading says nothing: the alarm has its own begin and is heard."""
-    paired.start(engine__late_calm_s=3.0)
+    paired.start(engine__late_calm_s=6.0)
     paired.gateway.define()
     backlog = Backlog(paired)
     backlog.before()
