@@ -1,16 +1,57 @@
-"""A turn in pieces, for when the database refuses it as a whole (pure).
+"""A turn in pieces, for when the database refuses it as a whole.
 
 Readings and frames are sorted out by the store itself, row by row. What remains is a
 definition, an alarm's event or a refusal whose text or number the database does not
 take. Then each is written by itself, so that the one at fault costs nothing else.
 """
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from gasmon.alarms.events import AlarmEvent
 from gasmon.batch import Reject
 from gasmon.pipeline.evaluate import Judged
+from gasmon.pipeline.merge import merge
+from gasmon.store.readings import REFUSALS
+
+log = logging.getLogger(__name__)
+
+
+def write_all(
+    write: Callable[[Judged], bool], turns: Sequence[Judged], run: int, now_us: int
+) -> bool:
+    """Write turns together, or apart when the database refuses one.
+
+    Args:
+        write: writes one turn; False while the database is away. Raises one of
+            ``REFUSALS`` when it is the turn's own fault.
+
+    Returns:
+        False while the database is away; what was written is written again then.
+    """
+    try:
+        return write(merge(turns))
+    except REFUSALS as error:
+        if len(turns) > 1:
+            return all(write_all(write, [turn], run, now_us) for turn in turns)
+        log.critical("the database refuses a turn: %s", error)
+    for name, piece in pieces(turns[0]):
+        try:
+            if not write(piece):
+                return False
+        except REFUSALS as error:
+            log.critical("the database refuses %s: %s", name, error)
+            bare = Judged(
+                events=[plain(event) for event in piece.events],
+                rejects=[refusal(name, str(error), run, now_us)],
+            )
+            try:
+                if not write(bare):
+                    return False
+            except REFUSALS as again:
+                log.critical("nor without its explanation: %s", again)
+    return True
 
 
 def pieces(judged: Judged) -> Iterator[tuple[str, Judged]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from gasmon.clock import Clock
 from gasmon.ingest.gaps import GapKeeper
 from gasmon.ingest.inbox import Inbox
 from gasmon.ingest.mqtt import Pump
@@ -11,13 +12,19 @@ from gasmon.pipeline.evaluate import Evaluator
 from gasmon.pipeline.storing import Storing
 from gasmon.telemetry import Metrics
 
+BEHIND_S = 30.0
+"""Packets that wait for so long make us not ready [s]."""
+
 
 class Shown:
     """The parts that are looked at; another set after each start.
 
     Attributes:
         n_waiting: turns that wait for the disk.
+        failure: why a thread ended that should run for ever; None while all is well.
     """
+
+    failure: BaseException | None
 
     inbox: Inbox
     pump: Pump
@@ -89,6 +96,36 @@ def show(metrics: Metrics, parts: Callable[[], Shown]) -> None:
         lambda p: bool(p.storing.line.fencing) and p.storing.line.lost is None,
     )
     _show_spool(follow)
+
+
+def readiness(
+    parts: Callable[[], Shown], clock: Clock
+) -> dict[str, Callable[[], str | None]]:
+    """Name → what is wrong with the parts that there are; None when nothing is."""
+
+    def broker() -> str | None:
+        pump = parts().pump
+        if pump.connected:
+            return None
+        problem = pump.state.problem
+        return str(problem) if problem else "not connected"
+
+    def ingest() -> str | None:
+        now = parts()
+        if now.failure is not None:
+            return f"a thread ended: {now.failure!r}"
+        if not now.storing.line.fencing:
+            return "standing by: another process owns our areas"
+        waiting = now.inbox.depth
+        if waiting and clock.monotonic_s() - now.storing.stored_at_s > BEHIND_S:
+            return f"{waiting} packets wait and nothing was stored for over 30 s"
+        return None
+
+    return {
+        "broker": broker,
+        "ingest": ingest,
+        "persist": lambda: parts().storing.problem(),
+    }
 
 
 def _show_spool(

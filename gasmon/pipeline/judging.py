@@ -1,5 +1,6 @@
 """From what came to judged turns; one bad packet does not stop it for good."""
 
+import logging
 from collections.abc import Iterator, Sequence
 
 from gasmon.batch import Packet, Reject
@@ -7,6 +8,8 @@ from gasmon.clock import Clock
 from gasmon.ingest.order import Ordered
 from gasmon.pipeline.evaluate import Evaluator, Judged
 from gasmon.pipeline.suspects import Poisoned, Suspects
+
+log = logging.getLogger(__name__)
 
 BLAMELESS_MOST = 3
 """Beginnings anew after failures that no packet can be blamed for; then we end."""
@@ -48,6 +51,9 @@ class Judging:
         """
         taken, rejects = self.suspects.sift(ordered.packets)
         groups = list(self.suspects.groups(taken))
+        if marks and self.suspects.n_tried:
+            # Time stands trial alone too: no packet is blamed for what it does.
+            groups.append([])
         for place, group in enumerate(groups):
             is_first, is_last = place == 0, place == len(groups) - 1
             judged = self._judge(
@@ -65,10 +71,6 @@ class Judging:
             judged = self._evaluator.evaluate(
                 packets, now_us=now_us, marks=marks, heard=held
             )
-            now_s = self._clock.monotonic_s()
-            if now_s >= self._snapshot_due_s:
-                self._snapshot_due_s = now_s + self._interval_s
-                judged.snapshot = self._evaluator.snapshot(now_us)
         except Exception as error:
             # Held packets only say that they came: nothing of theirs was looked into.
             if not self.suspects.blame(packets, error):
@@ -78,7 +80,19 @@ class Judging:
             raise Poisoned(
                 f"judging {len(packets)} packets and {len(marks)} marks failed"
             ) from error
+        self._remember(judged, now_us)
         return judged
+
+    def _remember(self, judged: Judged, now_us: int) -> None:
+        """Take a snapshot when it is time; without one a restart takes longer."""
+        now_s = self._clock.monotonic_s()
+        if now_s < self._snapshot_due_s:
+            return
+        self._snapshot_due_s = now_s + self._interval_s
+        try:
+            judged.snapshot = self._evaluator.snapshot(now_us)
+        except Exception:
+            log.exception("no snapshot of the engine")
 
 
 def _refuse(

@@ -16,6 +16,7 @@ import numpy as np
 
 from gasmon.pipeline.evaluate import Snapshot
 from gasmon.pipeline.record import RecordCorrupt, seal, unseal
+from gasmon.pipeline.segment import sync_folder
 
 SNAPSHOT = b"S"
 """Kind of the record, beside those of the spool."""
@@ -84,6 +85,7 @@ def _write(path: Path, content: bytes) -> bool:
             file.flush()
             os.fsync(file.fileno())
         fresh.replace(path)
+        sync_folder(path.parent)
     except OSError as error:
         log.error("%s is not written: %s", path, error)
         fresh.unlink(missing_ok=True)

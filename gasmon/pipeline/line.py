@@ -14,7 +14,7 @@ import os
 import select
 import socket
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import psycopg
@@ -32,6 +32,9 @@ BEAT_S = 1.0
 
 PING_S = 2.0
 """How long an answer may take [s]; then the connection counts as dead."""
+
+LINE_TIMEOUT_S = 10.0
+"""A connection over which nothing gets through for so long is dead [s]."""
 
 GRACE_S = 3.5
 """How long areas must be free before a standby takes them [s]: above the beat and the
@@ -53,6 +56,7 @@ class Line:
     Attributes:
         fencing: our number of each scope.
         lost: another process owns an area of ours now; None while none does.
+        on_taken: told our numbers, by the thread, when they rose.
         beat_s: monotonic time of the last answer on the owning connection [s].
     """
 
@@ -73,6 +77,7 @@ class Line:
         self._lock = threading.Lock()
         self._owning: Connection | None = None
         self._writing: Connection | None = None
+        self.on_taken: Callable[[Mapping[str, int]], None] = lambda _: None
         self._made: list[Connection] = []
         self._serving = False
         self._begun_s: float | None = None
@@ -152,7 +157,11 @@ class Line:
         Raises:
             DependencyError: the database cannot be reached.
         """
-        conn = connect(self._database, name=owners.session_name(self._owner))
+        conn = connect(
+            self._database,
+            name=owners.session_name(self._owner),
+            line_timeout_s=LINE_TIMEOUT_S,
+        )
         self._made = [made for made in self._made if not made.closed] + [conn]
         return conn
 
@@ -265,7 +274,9 @@ class Line:
             self._owning = None
         conn = self.open()
         try:
-            self._retake(conn)
+            owners.be_quick(conn)
+            if not self._closed.is_set():
+                self._retake(conn)
         except BaseException:
             conn.close()
             raise
@@ -280,7 +291,11 @@ class Line:
         """Own our areas again, unless another process did meanwhile."""
         ours = self.fencing
         living = [made for made in self._made if not made.closed]
-        if owners.fencing_of(conn, self._scopes) != ours:
+        present = owners.fencing_of(conn, self._scopes)
+        if present != ours and owners.is_owner(conn, self._scopes, self._owner):
+            # Taken by ourselves: only the answer to that was lost.
+            ours = self.fencing = present
+        if present != ours:
             who = owners.present_owner(conn, self._scopes)
             raise StateConflict(f"another process took our areas over: {who}")
         try:
@@ -296,13 +311,14 @@ class Line:
                 raise
             # Our own former session, which the server still believes in.
             raise DependencyError(f"not ours again yet: {error}") from None
-        owners.keep_short(conn)
         self.fencing = taken
+        owners.keep_short(conn)
         if any(taken[scope] != ours[scope] + 1 for scope in taken):
             raise StateConflict(
                 f"another process owned {', '.join(taken)} meanwhile "
                 f"(fencing numbers {taken}, ours were {ours})"
             )
+        self.on_taken(taken)
         log.warning("own %s again, fencing numbers %s", ", ".join(taken), taken)
 
     def _open_writer(self) -> None:

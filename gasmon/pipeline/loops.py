@@ -16,6 +16,8 @@ import threading
 from collections.abc import Callable
 from queue import Empty, Full, Queue
 
+import psycopg
+
 from gasmon.alarms.engine import AlarmEngine
 from gasmon.alarms.rules import RuleSet
 from gasmon.batch import Packet
@@ -32,7 +34,7 @@ from gasmon.pipeline.annunciate import PLATFORM, Annunciator
 from gasmon.pipeline.book import PointBook
 from gasmon.pipeline.counts import IngestCounts
 from gasmon.pipeline.evaluate import Evaluator, Judged
-from gasmon.pipeline.gauges import Shown, show
+from gasmon.pipeline.gauges import Shown, readiness, show
 from gasmon.pipeline.judging import Judging
 from gasmon.pipeline.merge import merge
 from gasmon.pipeline.ourclock import OurClock, patience_of
@@ -50,6 +52,9 @@ from gasmon.telemetry import Metrics
 
 QUEUE_TURNS = 1024
 
+CONFLICTS_MOST = 10
+"""Tries, a second each, to own our areas again when we begin anew."""
+
 STALL_S = 3.0
 """A thread that did not run for so much longer than it meant to was stopped [s]: it
 asks whether others have thought us dead before it says anything."""
@@ -61,7 +66,6 @@ class IngestLoop(Shown):
     """Everything between the broker and the committed row.
 
     Attributes:
-        failure: why a thread ended that should run for ever; None while all is well.
         restarted: how the last start went, for people.
     """
 
@@ -88,6 +92,7 @@ class IngestLoop(Shown):
         self._counts = IngestCounts(metrics)
         self._suspects = Suspects()
         self._n_builds = 0
+        self._began = False
         self._ended = threading.Event()
         self._beginning: threading.Thread | None = None
         self._build()
@@ -162,7 +167,12 @@ class IngestLoop(Shown):
                 the broker.
             StateConflict: another process ingests one of our areas.
         """
-        return self._start(broker_wait_s, standby=self._settings.ingest.standby)
+        try:
+            return self._start(broker_wait_s, standby=self._settings.ingest.standby)
+        except DependencyError:
+            # What was closed stays closed: the next try needs parts of its own.
+            self._build()
+            raise
 
     def _start(self, broker_wait_s: float | None, *, standby: bool) -> bool:
         if self._ended.is_set():
@@ -176,8 +186,8 @@ class IngestLoop(Shown):
             if not self.storing.line.own(standby=standby):
                 self.storing.close()
                 return False
-            if standby:
-                # While we stood by nobody looked at it.
+            if not self._began:
+                # Nothing was judged by it yet, and nobody looked at it meanwhile.
                 self._clock.restart()
             conn = self.storing.line.open()
             began = Beginning(
@@ -191,9 +201,12 @@ class IngestLoop(Shown):
             ).begin()
             self.restarted = str(began)
             self.pump.start(broker_wait_s)
-        except BaseException:
+            self._began = True
+        except BaseException as error:
             conn.close()
             self.storing.close()
+            if isinstance(error, psycopg.OperationalError):
+                raise DependencyError(f"the database went away: {error}") from None
             raise
         for name, target in (
             ("evaluate", self._evaluate_for_ever),
@@ -232,27 +245,7 @@ class IngestLoop(Shown):
 
     def checks(self) -> dict[str, Callable[[], str | None]]:
         """Readiness: name → what is wrong, None when nothing is."""
-        return {
-            "broker": self._check_broker,
-            "ingest": self._check_lag,
-            "persist": lambda: self.storing.problem(),
-        }
-
-    def _check_broker(self) -> str | None:
-        if self.pump.connected:
-            return None
-        problem = self.pump.state.problem
-        return str(problem) if problem else "not connected"
-
-    def _check_lag(self) -> str | None:
-        if self.failure is not None:
-            return f"a thread ended: {self.failure!r}"
-        if not self.storing.line.fencing:
-            return "standing by: another process owns our areas"
-        waiting = self.inbox.depth
-        if waiting and self._clock.monotonic_s() - self.storing.stored_at_s > 30:
-            return f"{waiting} packets wait and nothing was stored for over 30 s"
-        return None
+        return readiness(lambda: self, self._clock)
 
     def _guarded(self, target: Callable[[], None]) -> None:
         try:
@@ -275,12 +268,17 @@ class IngestLoop(Shown):
         """Build everything again, from what is stored; the broker sends the rest."""
         try:
             self._end_parts(20.0)
+            n_conflicts = 0
             while not self._ended.is_set():
                 self._build()
                 try:
                     self._start(None, standby=False)
                     return
-                except DependencyError as error:
+                except (DependencyError, StateConflict) as error:
+                    # The server may believe in our former session for a moment.
+                    n_conflicts += isinstance(error, StateConflict)
+                    if n_conflicts > CONFLICTS_MOST:
+                        raise
                     log.error("beginning anew waits: %s", error)
                     self._ended.wait(1.0)
         except BaseException as error:
@@ -310,8 +308,8 @@ class IngestLoop(Shown):
                     return  # the persisting thread says why
             awake_s = now_s
             packets = self._rivals.sift(packets)
-            contested = self._rivals.heard and self.pump.counts["contested"]
-            if contested and self.storing.line.is_away(now_s):
+            away = self.storing.line.is_away(now_s)
+            if self._rivals.is_there(away, self.pump.counts["contested"]):
                 raise StateConflict(
                     "another process took our session at the broker while the database"
                     " is away from us: it may own our areas"

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
+import psycopg
 
 from gasmon.alarms.engine import AlarmEngine, LivingAlarm
 from gasmon.alarms.events import AlarmEvent
@@ -23,6 +24,7 @@ from gasmon.alarms.reconcile import reconcile
 from gasmon.alarms.snapshot import excuse_absence, load
 from gasmon.alarms.steps import Step, decode_steps
 from gasmon.batch import Int32
+from gasmon.errors import GasmonError
 from gasmon.pipeline.annunciate import Annunciator
 from gasmon.pipeline.book import PointBook
 from gasmon.pipeline.evaluate import Evaluator, Snapshot
@@ -109,11 +111,18 @@ def recover(
         try:
             load(engine, snapshot.body)
             _replay(_logged(conn, run, scope, book, snapshot.step), engine, done)
+            evaluator.engine = engine
+            done.said = _spooled(spool, evaluator, annunciator, done, now_us)
         except (LogBroken, BadPacking) as error:
             log.error("the snapshot of step %d is not used: %s", snapshot.step, error)
             continue
-        evaluator.engine = engine
-        done.said = _spooled(spool, evaluator, annunciator, done, now_us)
+        except (GasmonError, psycopg.Error):
+            raise
+        except Exception:
+            # Of another version's making, or a mistake of ours: less memory is better
+            # than no judging.
+            log.exception("the snapshot of step %d is not used", snapshot.step)
+            continue
         _agree(conn, evaluator, done)
         excuse_absence(engine, now_us)
         evaluator.step = done.step
@@ -189,7 +198,13 @@ def _spooled(
     for judged in spool.replay(evaluator.book):
         evaluator.adopt(now_us)
         evaluator.know(judged)
-        _replay(judged.steps, evaluator.engine, done)
+        try:
+            _replay(judged.steps, evaluator.engine, done)
+        except LogBroken as error:
+            # A damaged turn was left out: go on behind it, and let the record count.
+            log.error("in the spool: %s", error)
+            done.step = judged.steps[0].number - 1
+            _replay(judged.steps, evaluator.engine, done)
         annunciator.apply(judged.events)
         annunciator.know(judged.online)
         said += judged.events

@@ -19,13 +19,33 @@ FILTER = (TOPIC, 0)
 
 
 class Rivals:
-    """What was heard on the platform's topic."""
+    """What was heard on the platform's topic.
+
+    Attributes:
+        heard: a process that was not there before says that it is online.
+    """
 
     def __init__(self, boot: str) -> None:
         """Nobody yet; ``boot`` names our own start."""
         self._boot = boot
         self._is_known = False
+        self._others: set[str] = set()
+        self._n_contested: int | None = None
         self.heard = False
+
+    def is_there(self, away: bool, n_contested: int) -> bool:
+        """Whether somebody took our place since the database went away.
+
+        Args:
+            away: the database does not answer us.
+            n_contested: how often our session was thrown out, in all.
+        """
+        if not away:
+            self._n_contested, self.heard = None, False
+            return False
+        if self._n_contested is None:
+            self._n_contested, self.heard = n_contested, False
+        return self.heard and n_contested > self._n_contested
 
     def sift(self, packets: Sequence[Packet]) -> list[Packet]:
         """Take out what is on the platform's topic; the others are for judging."""
@@ -44,5 +64,7 @@ class Rivals:
         if state.boot == self._boot:
             # What is kept from before our own word is of a former process.
             self._is_known = True
-        elif self._is_known and state.s == "online":
-            self.heard = True
+        elif state.s == "online" and state.boot not in self._others:
+            # One that was there before the database went away lives beside us.
+            self._others.add(state.boot)
+            self.heard = self._is_known

@@ -223,14 +223,14 @@ class Segment:
             db.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
             if not db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
                 db.executescript(_SCHEMA)
-                _sync_folder(self.path.parent)
+                sync_folder(self.path.parent)
         except BaseException:
             db.close()
             raise
         return db
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make a new file's name as durable as its content."""
     handle = os.open(folder, os.O_RDONLY)
     try:

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from gasmon.alarms.engine import AlarmEngine
 from gasmon.clock import Clock
 from gasmon.pipeline.annunciate import Annunciator
+from gasmon.pipeline.apart import write_all
 from gasmon.pipeline.book import PointBook
 from gasmon.pipeline.evaluate import Evaluator, Judged
-from gasmon.pipeline.handover import StillOpen, late_part
-from gasmon.pipeline.merge import merge
+from gasmon.pipeline.handover import Handed, late_part
 from gasmon.pipeline.recover import Recovered, recover
 from gasmon.pipeline.restore import (
     know_frames,
@@ -64,15 +64,26 @@ class Beginning:
             psycopg.Error: the database went away.
         """
         with _without_collector():
-            kept = self.storing.kept
-            if kept is not None and not kept.is_continued(self.storing.line.fencing):
-                self._hand_over()
-                kept.forget()
+            self._settle_spool()
             done = self._go_on() or self._without_snapshot()
             self._know_the_rest(done)
         log.warning("start: %s", done)
         self.storing.open(self.conn)
         return done
+
+    def _settle_spool(self) -> None:
+        """Let the spool be the newest part of our history, or hand it over.
+
+        Whose it is is written at once: should this start fail, the next one must not
+        take its own spool for somebody else's.
+        """
+        kept, fencing = self.storing.kept, self.storing.line.fencing
+        if kept is None:
+            return
+        if not kept.is_continued(fencing):
+            self._hand_over()
+            kept.forget()
+        kept.write_owner(fencing)
 
     def _go_on(self) -> Recovered | None:
         """From a snapshot, the log and the spool; None without a usable snapshot."""
@@ -135,33 +146,37 @@ class Beginning:
 
     def _hand_over(self) -> None:
         """Store what a former process judged while another one owned our areas."""
-        still_open = StillOpen()
+        self._write_spool(late_part, Handed())
 
-        def change(judged: Judged) -> Judged:
-            late = late_part(judged)
-            still_open.note(late.events)
-            return late
-
-        self._write_spool(change)
-        if ends := list(still_open.ends()):
-            writer = self.storing.make_writer(self.conn, _known(self.conn))
-            writer.persist(Judged(events=ends), self.clock.now_us())
-
-    def _write_spool(self, change: Callable[[Judged], Judged]) -> None:
+    def _write_spool(
+        self, change: Callable[[Judged], Judged], handed: Handed | None = None
+    ) -> None:
         """Write what a former process left in the spool, before anything else.
 
         Args:
             change: what is written of each turn.
+            handed: alarms that are written in the end, before the spool is done.
         """
         spool = self.storing.spool
         if spool is None or spool.n_turns == 0:
             return
-        book = _known(self.conn)
+        book, run = _known(self.conn), self.evaluator.engine.run
         writer = self.storing.make_writer(self.conn, book)
+
+        def write(judged: Judged) -> bool:
+            writer.persist(judged, self.clock.now_us())
+            return True
+
+        if handed is not None:
+            # Twice through, so that a start that fails begins it all again.
+            for judged in spool.replay(book):
+                handed.note(judged.events)
+            if events := handed.whole():
+                write_all(write, [Judged(events=events)], run, self.clock.now_us())
         while waiting := spool.oldest(book, DRAIN_TURNS):
             log.warning("%d spooled turns of a former process wait", spool.n_turns)
             now_us = self.clock.now_us()
-            writer.persist(merge([change(turn.judged) for turn in waiting]), now_us)
+            write_all(write, [change(turn.judged) for turn in waiting], run, now_us)
             spool.done(waiting[-1].id, now_us)
 
 

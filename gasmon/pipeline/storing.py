@@ -14,13 +14,12 @@ import psycopg
 
 from gasmon.clock import Clock
 from gasmon.errors import DependencyError, StateConflict
-from gasmon.pipeline.apart import pieces, plain, refusal
+from gasmon.pipeline.apart import write_all
 from gasmon.pipeline.book import PointBook
 from gasmon.pipeline.counts import IngestCounts
 from gasmon.pipeline.evaluate import Judged, Snapshot
 from gasmon.pipeline.kept import KeptSnapshot
 from gasmon.pipeline.line import Line
-from gasmon.pipeline.merge import merge
 from gasmon.pipeline.outage import Outage, measure
 from gasmon.pipeline.persist import Writer
 from gasmon.pipeline.spool import Spool, SpoolFull
@@ -96,6 +95,7 @@ class Storing:
         self._writer: Writer | None = None
         self.snapshot_wanted = False
         self._lossy = False
+        self._together = DRAIN_TURNS
         self._looked_s = 0.0
         self._failed = 0
         self._retry_at_s = 0.0
@@ -118,14 +118,13 @@ class Storing:
             limit_bytes = ingest.spool_limit_mb * 2**20
             self.spool = Spool(ingest.spool_dir, limit_bytes=limit_bytes)
             self.kept = KeptSnapshot(ingest.spool_dir)
+            self.line.on_taken = self.kept.write_owner
 
     def open(self, conn: Connection) -> None:
         """Write through ``conn`` from now on; the spool is ours from now on."""
         self.line.give(conn)
         self._writer = self.make_writer(conn, self._book)
         self.database_ok = True
-        if self.kept is not None:
-            self.kept.write_owner(self.line.fencing)
 
     def close(self) -> None:
         """Close connections and spool; our ownership ends."""
@@ -216,51 +215,24 @@ class Storing:
     def _drain(self, spool: Spool) -> bool:
         """Write the oldest spooled turns; False when the database is still away."""
         try:
-            waiting = spool.oldest(self._book, DRAIN_TURNS)
+            waiting = spool.oldest(self._book, self._together)
         except DependencyError as error:
             log.error("%s", error)
             return False
         if waiting:
             if not self._write([turn.judged for turn in waiting]):
+                # Perhaps it was too much for the time that a write may take.
+                self._together = max(1, len(waiting) // 2)
                 return False
+            self._together = DRAIN_TURNS
             spool.done(waiting[-1].id, self._clock.now_us())
         if spool.n_turns == 0:
             log.warning("the spool is empty again, the database has everything")
         return True
 
     def _write(self, turns: Sequence[Judged]) -> bool:
-        """Write these together, or apart when the database refuses one.
-
-        Returns:
-            False while the database is away.
-        """
-        try:
-            return self._try(merge(turns))
-        except readings.REFUSALS as error:
-            if len(turns) > 1:
-                return all(self._write([turn]) for turn in turns)
-            log.critical("the database refuses a turn: %s", error)
-            return self._write_apart(turns[0])
-
-    def _write_apart(self, judged: Judged) -> bool:
-        """Write what the database takes of a turn, and say what it does not."""
-        now_us = self._clock.now_us()
-        for name, piece in pieces(judged):
-            try:
-                if not self._try(piece):
-                    return False
-            except readings.REFUSALS as error:
-                log.critical("the database refuses %s: %s", name, error)
-                bare = Judged(
-                    events=[plain(event) for event in piece.events],
-                    rejects=[refusal(name, str(error), self._run, now_us)],
-                )
-                try:
-                    if not self._try(bare):
-                        return False
-                except readings.REFUSALS as again:
-                    log.critical("nor without its explanation: %s", again)
-        return True
+        """Write these together, or apart when the database refuses one."""
+        return write_all(self._try, turns, self._run, self._clock.now_us())
 
     def _warn(self, now_s: float, spool: Spool) -> None:
         """Say loudly how long readings can still be kept."""
@@ -331,8 +303,9 @@ class Storing:
         while self.line.lost is None and self._clock.monotonic_s() < deadline_s:
             try:
                 ours = self.line.fencing
-                if fencing_of(writer.conn, list(ours)) == ours:
-                    return True
+                with self.line.watched():
+                    if fencing_of(writer.conn, list(ours)) == ours:
+                        return True
             except psycopg.Error:
                 self._settle(writer)
                 return True  # the next try will tell
@@ -361,8 +334,6 @@ class Storing:
                 log.error("%s", error)
                 self.line.drop(conn)
                 return None
-        if self.kept is not None:
-            self.kept.write_owner(self.line.fencing)
         return self._writer
 
     def _look_for_confirmations(self, now_s: float, writer: Writer) -> None:

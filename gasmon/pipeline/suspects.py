@@ -33,6 +33,11 @@ class Suspects:
         self._tried: set[bytes] = set()
         self._refused: dict[bytes, str] = {}
 
+    @property
+    def n_tried(self) -> int:
+        """Packets under suspicion."""
+        return len(self._tried)
+
     def sift(self, packets: Sequence[Packet]) -> tuple[list[Packet], list[Reject]]:
         """Those that may be judged, and a refusal for each of the others."""
         if not self._refused:

@@ -67,11 +67,14 @@ def connect(
     autocommit: bool = False,
     statement_timeout_s: float = 0,
     name: str | None = None,
+    line_timeout_s: float | None = None,
 ) -> Connection:
     """Open one connection.
 
     Args:
         name: how an operator finds it in ``pg_stat_activity``; None: as configured.
+        line_timeout_s: how long nothing may get through before it counts as dead [s];
+            None leaves that to the system.
 
     Raises:
         DependencyError: the server cannot be reached or refuses us; names where it
@@ -81,6 +84,14 @@ def connect(
     info = conninfo(database, statement_timeout_s=statement_timeout_s)
     if name is not None:
         info = make_conninfo(info, application_name=name)
+    if line_timeout_s is not None:
+        info = make_conninfo(
+            info,
+            tcp_user_timeout=round(line_timeout_s * 1000),
+            keepalives_idle=max(1, round(line_timeout_s / 2)),
+            keepalives_interval=1,
+            keepalives_count=max(1, round(line_timeout_s / 2)),
+        )
     try:
         return psycopg.connect(info, autocommit=autocommit)
     except psycopg.OperationalError as error:

@@ -40,6 +40,23 @@ def keep_short(conn: Connection) -> None:
     conn.commit()
 
 
+def be_quick(conn: Connection) -> None:
+    """Let nothing on this connection wait for long: another try is a second away."""
+    conn.execute(f"SET statement_timeout = {round(IDLE_S * 1000)}".encode())
+    conn.execute(f"SET lock_timeout = {round(IDLE_S * 500)}".encode())
+    conn.commit()
+
+
+def is_owner(conn: Connection, scopes: Sequence[str], owner: str) -> bool:
+    """Whether it was this owner who took all of these scopes last."""
+    row = conn.execute(
+        "SELECT count(*) FROM ingest_owner WHERE scope = ANY(%s) AND owner = %s",
+        (sorted(scopes), owner),
+    ).fetchone()
+    conn.commit()
+    return row is not None and row[0] == len(set(scopes))
+
+
 def is_free(conn: Connection, scopes: Sequence[str]) -> bool:
     """Whether nobody owns any of these scopes now; takes nothing."""
     wanted = sorted(set(scopes))

@@ -145,10 +145,10 @@ class Plant:
         }
         return load(None, values, environ={})
 
-    def start(self, clock: Clock | None = None, **overrides: Any) -> IngestLoop:
-        """Begin to ingest, subscribed at the broker; by the machine's clock or ours."""
+    def make(self, clock: Clock | None = None, **overrides: Any) -> IngestLoop:
+        """An ingest that has not begun; by the machine's clock or ours."""
         self.metrics = Metrics()
-        loop = IngestLoop(
+        return IngestLoop(
             self.settings(**overrides),
             self.rules,
             encode_body,
@@ -157,6 +157,10 @@ class Plant:
             owner=f"test:{len(self.running)}",
             boot=f"boot{len(self.running)}",
         )
+
+    def start(self, clock: Clock | None = None, **overrides: Any) -> IngestLoop:
+        """Begin to ingest, subscribed at the broker."""
+        loop = self.make(clock, **overrides)
         loop.start(broker_wait_s=20)
         self.running.append(loop)
         return loop

@@ -6,15 +6,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from gasmon.alarms import debounce, rules
 from gasmon.alarms.kinds import OVER_LIMIT
 from gasmon.alarms.reconcile import living
 from gasmon.alarms.rules import RuleSet, parse_rules
+from gasmon.errors import DependencyError
 from gasmon.pipeline.kept import KeptSnapshot
 from gasmon.pipeline.loops import IngestLoop
 from gasmon.pipeline.spool import Spool
+from gasmon.pipeline.starting import Beginning
+from gasmon.store import db, owners
 from tests.fix_proxy import Proxy
 from tests.fix_wait import wait_until
 from tests.integration.test_pipeline import (  # noqa: F401
@@ -291,6 +295,71 @@ def test_a_database_that_hangs_stops_nobody(
     wait_until(lambda: loop.checks()["persist"]() is None, 20, "everything written")
     assert plant.count("alarm_journal", "event = 'raised'") == 4
     assert loop.failure is None
+
+
+@SITE
+def test_a_start_that_fails_takes_nothing_from_the_next(
+    spooling: tuple[Plant, Proxy, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The spool stays ours, the same process tries again, and its line lives."""
+    plant, proxy, more = spooling
+    proxy.refuse()
+    for value in (HIGH, LOW, HIGH):
+        plant.gateway.gas(value)
+    first = plant.running[-1]
+    wait_until(lambda: first.pump.counts["acknowledged"] >= 4, 20, "spooled")
+    kill(plant)
+    proxy.heal()
+    loop = plant.make(**more)
+    with monkeypatch.context() as patched:
+
+        def away(_: Beginning) -> None:
+            raise psycopg.OperationalError("the server closed the connection")
+
+        patched.setattr(Beginning, "_go_on", away)
+        for _ in range(2):
+            with pytest.raises(DependencyError, match="the database went away"):
+                loop.start()
+
+    loop.start(broker_wait_s=20)
+    plant.running.append(loop)
+
+    assert "turns spooled" in loop.restarted
+    plant.stored(4)
+    assert plant.count("alarm", "late") == 0
+    assert plant.count("alarm", "cleared_at IS NULL") == 2
+    beat_s = loop.storing.line.beat_s
+    wait_until(lambda: loop.storing.line.beat_s > beat_s, 10, "its line is kept")
+
+
+@SITE
+def test_an_owner_that_lost_an_answer_knows_its_own_number(
+    paired: Plant,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It took its areas again and was cut off right after: nobody else has them."""
+    loop = paired.start()
+    line, keep_short = loop.storing.line, owners.keep_short
+    n_cut: list[int] = []
+
+    def cut_off(conn: db.Connection) -> None:
+        if not n_cut:
+            n_cut.append(1)
+            raise psycopg.OperationalError("cut off after the commit")
+        keep_short(conn)
+
+    monkeypatch.setattr(owners, "keep_short", cut_off)
+    before = line.fencing["*"]
+    paired.change(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE application_name LIKE 'gasmon-ingest test%'"
+        " AND datname = current_database()"
+    )
+    wait_until(lambda: n_cut and line.fencing["*"] > before, 20, "taken again")
+    paired.gateway.define()
+    paired.gateway.gas(HIGH)
+    paired.stored(1)
+    assert (loop.failure, line.lost) == (None, None)
 
 
 @SITE

@@ -9,7 +9,7 @@ import pytest
 
 from gasmon.pipeline.apart import pieces, plain, refusal
 from gasmon.pipeline.evaluate import Snapshot
-from gasmon.pipeline.handover import StillOpen, late_part
+from gasmon.pipeline.handover import Handed, late_part
 from gasmon.pipeline.kept import KeptSnapshot
 from gasmon.pipeline.merge import merge
 from gasmon.pipeline.suspects import Suspects
@@ -77,17 +77,35 @@ def test_a_handed_over_history_changes_nothing_present() -> None:
     judged = live.take(defined(), frame(1, [("001A01", 1.6, 0)]))
     late = late_part(judged)
     assert late.batches == judged.batches
-    assert [event.late for event in late.events] == [True, True]
     for present in ("definitions", "latest", "newest", "online", "steps", "marks"):
         assert not getattr(late, present), present
-    still = StillOpen()
-    still.note(late.events)
+    assert late.events == [], "they come in the end, all at once"
+    handed = Handed()
+    handed.note(judged.events)
     fall = live.take(frame(2, [("001A01", 0.2, 0)])).events
-    still.note(event for event in fall if event.kind == "cut_off")
-    (end,) = still.ends()
-    assert (end.event, end.kind, end.late) == ("cleared", "over_limit", True)
-    assert end.happened_at_us == late.events[0].happened_at_us
-    assert end.explain == {"ended": "handed over to another process"}
+    handed.note(event for event in fall if event.kind == "cut_off")
+    whole = handed.whole()
+    assert [(event.kind, event.event) for event in whole] == [
+        ("over_limit", "raised"),
+        ("over_limit", "cleared"),
+        ("cut_off", "raised"),
+        ("cut_off", "cleared"),
+    ]
+    assert all(event.late for event in whole)
+    assert whole[1].happened_at_us == judged.events[0].happened_at_us
+    assert whole[1].explain == {"ended": "handed over to another process"}
+
+
+def test_an_alarm_from_before_that_history_is_left_to_its_successor() -> None:
+    """Whoever went on with it knows better whether it lives: no end is told."""
+    live = Live()
+    live.take(defined(), frame(1, [("001A01", 1.6, 0)]))
+    later = live.take(frame(2, [("001A01", 1.6, 0)], second=600)).events
+    fall = live.take(frame(3, [("001A01", 0.2, 0)], second=601)).events
+    assert [event.event for event in later] == ["level", "level"]
+    handed = Handed()
+    handed.note([*later, *fall])
+    assert handed.whole() == []
 
 
 def test_a_snapshot_beside_the_spool_comes_back(tmp_path: Path) -> None:

@@ -26,3 +26,17 @@ def test_only_who_speaks_after_us_is_a_rival() -> None:
     assert rivals.sift([one]) == [one]
     rivals.sift([told("online", "successor")])
     assert rivals.heard
+
+
+def test_both_signs_count_since_the_database_went_away() -> None:
+    """What was heard or lost before says nothing, nor who was there before."""
+    rivals = Rivals("ours")
+    rivals.sift([told("online", "ours"), told("online", "beside us")])
+    assert not rivals.is_there(away=False, n_contested=4)
+    assert not rivals.is_there(away=True, n_contested=4)
+    rivals.sift([told("online", "beside us")])
+    assert not rivals.is_there(away=True, n_contested=9), "it was there before"
+    rivals.sift([told("online", "successor")])
+    assert rivals.is_there(away=True, n_contested=9)
+    assert not rivals.is_there(away=False, n_contested=9)
+    assert not rivals.is_there(away=True, n_contested=9)
