@@ -13,7 +13,14 @@ import numpy as np
 from gasmon.alarms import debounce
 from gasmon.alarms.conditions import Readings, is_set
 from gasmon.alarms.kinds import OVER_LIMIT
-from gasmon.alarms.late_past import LOW, lives_of, note, note_newest, sides_of
+from gasmon.alarms.late_past import (
+    LOW,
+    lives_of,
+    note,
+    note_newest,
+    sides_of,
+    with_former,
+)
 from gasmon.alarms.late_tell import begin_late, begin_of, settle, still_held
 from gasmon.alarms.living import LivingAlarms
 from gasmon.alarms.speak import Speech
@@ -40,7 +47,8 @@ def note_first_after_gap(
     after = np.flatnonzero((batch.at_us - before_us > GAP_US) & r.good)
     if len(after):
         one = batch.select(after)
-        note(alarms, one, sides_of(one.value, one.state, r.limits[after]))
+        ends = with_former(alarms.rules, alarms.rules.version_at(one.row, one.at_us))
+        note(alarms, one, sides_of(one.value, one.state, r.limits[after], ends))
 
 
 def judge_late(
@@ -67,13 +75,14 @@ def judge_late(
     rows = batch.row
     line = rules.version_at(rows, batch.at_us)
     limits = np.take(rules.lines.limits, line, axis=0)
-    sides = sides_of(batch.value, batch.state, limits)
+    ends = with_former(rules, line)
+    sides = sides_of(batch.value, batch.state, limits, ends)
     note(alarms, batch, sides)
     held = alarms.late.held_slots(rows)
     beyond = sides.beyond.any(axis=1)
     if not held and not beyond.any():
         return
-    newest = sides_of(s.good_value[rows], np.zeros(batch.n, np.int32), limits)
+    newest = sides_of(s.good_value[rows], np.zeros(batch.n, np.int32), limits, ends)
     over = newest.past & (s.good_at_us[rows] > batch.at_us)[:, None]
     for position in np.flatnonzero(beyond | np.isin(rows, list(held))):
         row = int(rows[position])

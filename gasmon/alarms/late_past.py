@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gasmon.alarms.compiled import RuleTable
 from gasmon.alarms.conditions import Bool, is_set
 from gasmon.alarms.kinds import (
     CUT_OFF,
@@ -36,19 +37,43 @@ class Sides:
         return np.asarray(self.past.all(axis=1))
 
 
-def sides_of(value: Float64, state: Int32, limits: Float64) -> Sides:
-    """Good values against limits; a NaN is on neither side of a limit that is set."""
+def with_former(rules: RuleTable, line: Int32) -> Float64:
+    """Limits of these lines; one that is gone is the last that there was, [k, 8].
+
+    Taking a limit away proves nothing: what began by it ends by it.
+    """
+    limits = np.take(rules.lines.limits, line, axis=0)
+    before = rules.lines.previous[line]
+    while (open_ := np.flatnonzero(before >= 0)).size:
+        older = rules.lines.limits[before[open_]]
+        part = limits[open_]
+        # A limit and its end go together.
+        gone = np.repeat(np.isnan(part[:, ::2]), 2, axis=1)
+        limits[open_] = np.where(gone, older, part)
+        before[open_] = rules.lines.previous[before[open_]]
+    return limits
+
+
+def sides_of(
+    value: Float64, state: Int32, limits: Float64, ends: Float64 | None = None
+) -> Sides:
+    """Good values against limits; a NaN is on neither side of a limit that is set.
+
+    Args:
+        ends: limits that end what began, where they differ (``with_former``).
+    """
+    ends = limits if ends is None else ends
     exact = ~is_set(state, states.OVER_RANGE)
     beyond = np.empty((len(value), N_VALUE_SLOTS), np.bool_)
     past = np.empty((len(value), N_VALUE_SLOTS), np.bool_)
     for slot, limit, end in _LIMITS:
         if slot in LOW:
             beyond[:, slot] = (value <= limits[:, limit]) & exact
-            past[:, slot] = (value > limits[:, end]) & exact
+            past[:, slot] = (value > ends[:, end]) & exact
         else:
             beyond[:, slot] = value >= limits[:, limit]
-            past[:, slot] = (value < limits[:, end]) & exact
-    past |= np.isnan(limits[:, ::2])
+            past[:, slot] = (value < ends[:, end]) & exact
+    past |= np.isnan(ends[:, ::2])
     return Sides(beyond, past)
 
 
@@ -77,7 +102,8 @@ def note_newest(alarms: LivingAlarms, row: int) -> None:
     )
     line = alarms.rules.version_at(newest.row, at_us)
     limits = np.take(alarms.rules.lines.limits, line, axis=0)
-    note(alarms, newest, sides_of(newest.value, newest.state, limits))
+    ends = with_former(alarms.rules, line)
+    note(alarms, newest, sides_of(newest.value, newest.state, limits, ends))
 
 
 def lives_of(
@@ -125,7 +151,7 @@ def _known(
         noted = noted.select(np.flatnonzero(inside))
     line = rules.version_at(noted.row, noted.at_us)
     limits = np.take(rules.lines.limits, line, axis=0)
-    sides = sides_of(noted.value, noted.state, limits)
+    sides = sides_of(noted.value, noted.state, limits, with_former(rules, line))
     above = noted.value[:, None] >= rules.lines.band[line]
     below = (False,) * above.shape[1]
     by_time = {

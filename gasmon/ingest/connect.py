@@ -277,6 +277,16 @@ def session_loss(where: str, settings: MqttSettings) -> str:
     )
 
 
+def let_go(client: paho.Client) -> None:
+    """Undo the ring of references between a client and its owner.
+
+    So it goes at once, and closes its sockets itself.
+    """
+    for name in ("on_connect", "on_connect_fail", "on_disconnect", "on_subscribe",
+                 "on_message"):  # fmt: skip
+        setattr(client, name, None)
+
+
 def cut(client: paho.Client) -> None:
     """Cut the connection without goodbye; the client's loop opens a new one."""
     connection = client.socket()

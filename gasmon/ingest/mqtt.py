@@ -148,10 +148,10 @@ class Pump:
             try:
                 farewell.wait_for_publish(timeout=2.0)
             except (RuntimeError, ValueError):
-                # The connection went just now; then the last will says it.
-                pass
+                pass  # the connection went just now; then the last will says it
         self._client.disconnect()
         self._client.loop_stop()
+        connect.let_go(self._client)
 
     def ack(self, packets: Iterable[Packet]) -> int:
         """Acknowledge stored packets to the broker, from any thread.

@@ -171,6 +171,7 @@ class IngestLoop(Shown):
             return self._start(broker_wait_s, standby=self._settings.ingest.standby)
         except DependencyError:
             # What was closed stays closed: the next try needs parts of its own.
+            self.pump.stop()
             self._build()
             raise
 

@@ -226,8 +226,11 @@ def alarms_true(
                    if not delays.may_be_missing(a, by_sort[1][_sort(a)])]  # fmt: skip
         n_excused -= len(wrong) + len(missing) + len(extra)
 
+    # What a late frame should have begun is raised a delay after the next one.
+    blur_us = BLUR_US + (0 if delays is None else DELAY_US)
+
     def excused(alarm: Alarm, others: dict[tuple[str, str], list[Alarm]]) -> bool:
-        if not _is_blurred(alarm, blurred):
+        if not _is_blurred(alarm, blurred, blur_us):
             return False
         if alarm.key.kind not in VALUE_KINDS:
             return True
@@ -241,7 +244,9 @@ def alarms_true(
         n_excused += len(alarms) - len(left)
         out += _findings("I2", what, map(_shown, left))
     left_wrong = [
-        pair for pair in wrong if not any(_is_blurred(a, blurred) for a in pair)
+        pair
+        for pair in wrong
+        if not any(_is_blurred(a, blurred, blur_us) for a in pair)
     ]
     n_excused += len(wrong) - len(left_wrong)
     out += _findings(
@@ -277,6 +282,9 @@ BLUR_US = 2_500_000
 """The frame after a late one carries what the late one should have begun [µs]: two
 cycles of the slowest gateway."""
 
+DELAY_US = 3_000_000
+"""Above the on-delay of campaigns that have one (``delays.RULES``) [µs]."""
+
 VALUE_KINDS = ("over_limit", "cut_off", "low_limit", "low_cut_off")
 
 
@@ -291,10 +299,10 @@ def _by_sort(alarms: Iterable[Alarm]) -> dict[tuple[str, str], list[Alarm]]:
     return out
 
 
-def _is_blurred(alarm: Alarm, blurred: dict[str, list[int]]) -> bool:
+def _is_blurred(alarm: Alarm, blurred: dict[str, list[int]], blur_us: int) -> bool:
     mine = alarm.key.subject.split(":")[1][:12]
-    begin = alarm.key.raised_us - BLUR_US
-    end = 2**63 if alarm.cleared_us is None else alarm.cleared_us + BLUR_US
+    begin = alarm.key.raised_us - blur_us
+    end = 2**63 if alarm.cleared_us is None else alarm.cleared_us + blur_us
     return any(begin <= at <= end for at in blurred.get(mine, ()))
 
 

@@ -65,7 +65,11 @@ def test_the_untouched_stack_breaks_nothing_and_is_not_empty(world: World) -> No
 
 
 NEWEST = "(SELECT max(seq) FROM outbox)"
-SOME = "(SELECT min(alarm_id) FROM alarm WHERE cleared_at IS NOT NULL)"
+# Of values: a link may have been broken on a busy machine, and is not in the truth.
+SOME = (
+    "(SELECT min(alarm_id) FROM alarm WHERE cleared_at IS NOT NULL"
+    " AND kind IN ('over_limit', 'cut_off'))"
+)
 ALTERATIONS = {
     "a frame is gone": (
         "DELETE FROM frame WHERE (mine_id, seq) ="
