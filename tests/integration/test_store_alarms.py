@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -289,12 +288,11 @@ def storm(n: int, at_s: float = 0) -> list[AlarmEvent]:
 
 
 def test_a_storm_of_ten_thousand_events(conn: db.Connection) -> None:
-    """10,000 events in one transaction take less than 5 s."""
-    started_s = time.monotonic()
+    """10,000 events in one transaction: each told once, each alarm one row."""
     assert len(put(conn, *storm(10_000))) == 10_000
-    taken_s = time.monotonic() - started_s
     assert column(conn, "SELECT count(*) FROM alarm") == [5_000]
-    assert taken_s < 5.0, f"{taken_s:.1f} s"
+    assert column(conn, "SELECT count(*) FROM alarm_journal") == [10_000]
+    assert column(conn, "SELECT count(*) FROM outbox") == [10_000]
 
 
 def test_numbers_become_visible_in_order(
