@@ -58,7 +58,8 @@ class Size:
     n_rounds: int = 3
 
 
-QUICK = Size(n_mines=20, n_cycles=5, load_s=1.5, n_rounds=1)
+# More frames than fit in one commit, or there is no time between two of them.
+QUICK = Size(n_mines=20, n_cycles=50, load_s=1.5, n_rounds=1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,8 +24,6 @@ FIELDS = {
         "engine",
         pytest.param("ingest", marks=pytest.mark.slow),
         pytest.param("latency", marks=pytest.mark.slow),
-        # It starts ingest a dozen times, and cuts the database off twice.
-        pytest.param("safeguards", marks=[pytest.mark.long, pytest.mark.timeout(900)]),
     ],
 )
 def test_a_quick_run_prints_one_object(
