@@ -212,16 +212,22 @@ def spooling(
     return paired, proxy, more
 
 
+def spool_three(plant: Plant, proxy: Proxy) -> IngestLoop:
+    """A rise, a fall and a rise while the database is away; returns who spooled."""
+    proxy.refuse()
+    for value in (HIGH, LOW, HIGH):
+        plant.gateway.gas(value)
+    loop = plant.running[-1]
+    wait_until(lambda: loop.pump.counts["acknowledged"] >= 4, 20, "spooled")
+    return loop
+
+
 def test_a_process_goes_live_before_the_spool_is_written(
     spooling: tuple[Plant, Proxy, dict[str, Any]],
 ) -> None:
     """It knows what was spooled, and judges on, while the turns are being written."""
     plant, proxy, more = spooling
-    proxy.refuse()
-    for value in (HIGH, LOW, HIGH):
-        plant.gateway.gas(value)
-    first = plant.running[-1]
-    wait_until(lambda: first.pump.counts["acknowledged"] >= 4, 20, "spooled")
+    first = spool_three(plant, proxy)
     raised_us = first.evaluator.engine.state.raised_us[0].tolist()
     kill(plant)
     proxy.heal()
@@ -303,11 +309,7 @@ def test_a_start_that_fails_takes_nothing_from_the_next(
 ) -> None:
     """The spool stays ours, the same process tries again, and its line lives."""
     plant, proxy, more = spooling
-    proxy.refuse()
-    for value in (HIGH, LOW, HIGH):
-        plant.gateway.gas(value)
-    first = plant.running[-1]
-    wait_until(lambda: first.pump.counts["acknowledged"] >= 4, 20, "spooled")
+    spool_three(plant, proxy)
     kill(plant)
     proxy.heal()
     loop = plant.make(**more)
@@ -368,11 +370,7 @@ def test_a_spool_of_another_history_is_handed_over(
 ) -> None:
     """Another process owned the area meanwhile: what was spooled arrives as late."""
     plant, proxy, more = spooling
-    proxy.refuse()
-    for value in (HIGH, LOW, HIGH):
-        plant.gateway.gas(value)
-    first = plant.running[-1]
-    wait_until(lambda: first.pump.counts["acknowledged"] >= 4, 20, "spooled")
+    spool_three(plant, proxy)
     kill(plant)
     proxy.heal()
     plant.start()  # another host, without this spool
