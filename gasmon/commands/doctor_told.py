@@ -5,8 +5,11 @@ tells nothing. Ingest announces itself on ``gasmon/v1/state`` at each connection
 two that throw each other out are heard, without taking anybody's place to find out.
 """
 
+import time
+
 from gasmon.commands.doctor_findings import OK, WARNING, WRONG, Finding
 from gasmon.commands.doctor_probe import Probe
+from gasmon.ingest.connect import RECONNECT_MAX_S
 from gasmon.ingest.payloads import parse_state
 from gasmon.ingest.topics import platform_state_topic
 from gasmon.settings import MqttSettings
@@ -14,6 +17,11 @@ from gasmon.settings import MqttSettings
 VERSION = "$SYS/broker/version"
 UPTIME = "$SYS/broker/uptime"
 DROPPED = "$SYS/broker/publish/messages/dropped"
+
+TURN_S = 3 * RECONNECT_MAX_S
+LOOK_AGAIN_S = 0.1
+"""Two starts heard may be a restart: the first one gets so long to come back, which
+it does after at most one wait to reconnect where it only was thrown out."""
 
 
 class Listener:
@@ -28,21 +36,40 @@ class Listener:
             self._probe.subscribe(topic)
 
     def findings(self) -> list[Finding]:
-        """What was heard; the connection is closed."""
-        got = list(self._probe.got)
+        """What was heard; the connection is closed.
+
+        Takes up to ``TURN_S`` longer when more than one start of gasmon was heard.
+        """
+        until = time.monotonic() + TURN_S
+        while (
+            len({*(boots := self._boots())}) > 1
+            and returns(boots) == 0
+            and not self._probe.lost
+            and time.monotonic() < until
+        ):
+            time.sleep(LOOK_AGAIN_S)
+        told = {topic: _text(payload) for topic, payload, _, _ in [*self._probe.got]}
         self._probe.close()
-        told = {topic: _text(payload) for topic, payload, _, _ in got}
-        boots = [
-            boot
-            for topic, payload, _, _ in got
-            if topic == platform_state_topic() and (boot := _online(payload))
-        ]
         return [
             version_finding(told.get(VERSION), told.get(UPTIME)),
             dropped_finding(told.get(DROPPED)),
             client_id_finding(self._client_id, boots),
             _clock(),
         ]
+
+    def _boots(self) -> list[str]:
+        """The starts that said that they are there, in order."""
+        return [
+            boot
+            for topic, payload, _, _ in [*self._probe.got]
+            if topic == platform_state_topic() and (boot := _online(payload))
+        ]
+
+
+def returns(boots: list[str]) -> int:
+    """How often a start came back after another one had taken its place."""
+    turns = [b for i, b in enumerate(boots) if i == 0 or b != boots[i - 1]]
+    return len(turns) - len({*turns})
 
 
 def _text(payload: bytes) -> str:
@@ -101,23 +128,23 @@ def client_id_finding(client_id: str, boots: list[str]) -> Finding:
     Args:
         boots: starts of gasmon in the order in which they said "online".
     """
-    turns = [b for i, b in enumerate(boots) if i == 0 or b != boots[i - 1]]
-    back = len(turns) - len({*turns})
+    starts = len({*boots})
+    back = returns(boots)
     if back == 0:
         return Finding(
             "broker.client_id",
             OK,
             f"{client_id} 没有被两个进程同时使用的迹象",
             f"nothing shows that two processes use client id {client_id}",
-            len({*turns}),
+            starts,
         )
     return Finding(
         "broker.client_id",
         WRONG,
-        f"{len({*turns})} 个 gasmon 进程轮流上线:可能共用 {client_id}",
-        f"{len({*turns})} processes of gasmon come back in turns ({back} times while "
+        f"{starts} 个 gasmon 进程轮流上线:可能共用 {client_id}",
+        f"{starts} processes of gasmon come back in turns ({back} times while "
         f"we looked): they use one client id, as {client_id}, and throw each other out",
-        len({*turns}),
+        starts,
         "为每个采集进程设置不同的 mqtt.client_id,或停掉其中一个",
         "give each ingest process its own mqtt.client_id, or stop one of them",
     )
