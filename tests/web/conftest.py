@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import expect as expect_of_page
 
 from gasmon.embedded.postgres import EmbeddedPostgres
 from tests.fix_found import chromium_program, require
@@ -23,6 +24,11 @@ CHROMIUM_ARGS = [
     "--disable-sync",
 ]
 _numbers = itertools.count(1)
+
+PATIENCE_MS = 20_000
+"""How long what must appear may take [ms]: a busy machine is no finding."""
+
+expect_of_page.set_options(timeout=PATIENCE_MS)
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +88,7 @@ def open_page(browser: Browser, site: Site) -> Iterator[OpenPage]:
         contexts.append(context)
         context.add_init_script(f"localStorage.setItem('gasmon.lang', '{lang}')")
         page = context.new_page()
-        page.set_default_timeout(15_000)
+        page.set_default_timeout(PATIENCE_MS)
 
         def complain(text: str) -> None:
             if not expect or expect not in text:
