@@ -12,7 +12,7 @@ from math import inf, isnan, nan
 from typing import Any
 
 from gasmon.alarms.engine import Patience
-from gasmon.alarms.rules import LevelRow, RuleSet, resolve
+from gasmon.alarms.rules import Rule, RuleSet, resolve
 from gasmon.points import LIMIT_FIELDS, PointDef, PointTable
 from tests.scalar_late import Past, first_after_gap, late, settle
 
@@ -57,7 +57,7 @@ class Life:
     raised: int = 0
     rank: int = 0
     version: Version | None = None
-    levels: LevelRow | None = None
+    levels: Rule | None = None
     peak: float = nan
     peak_at: int | None = None
     unknown: bool = False
@@ -402,20 +402,29 @@ class ScalarEngine:
 
     # Levels
 
-    def level_row(
-        self, kind: str, version: Version, after_rise: bool = False
-    ) -> LevelRow:
-        for row in self.rules.levels:
-            if row.kind != kind:
-                continue
-            if row.after_rise and not after_rise:
-                continue
-            if row.quantity and version.point.quantity not in row.quantity:
-                continue
-            if row.place_class and version.point.place_class not in row.place_class:
-                continue
-            return row
-        raise AssertionError(f"no level for {kind}")
+    def level_row(self, kind: str, version: Version, after_rise: bool = False) -> Rule:
+        # The most specific one: place, then quantity, then a file's before a shipped.
+        fitting = [
+            row
+            for row in self.rules.levels
+            if row.kind == kind
+            and row.bands
+            and (after_rise or not row.after_rise)
+            and (not row.match.quantity or version.point.quantity in row.match.quantity)
+            and (
+                not row.match.place_class
+                or version.point.place_class in row.match.place_class
+            )
+        ]
+        return max(
+            fitting,
+            key=lambda row: (
+                row.after_rise,
+                bool(row.match.place_class),
+                bool(row.match.quantity),
+                not row.shipped,
+            ),
+        )
 
     def _steps(self, point: Point, life: Life) -> list[tuple[int, int]]:
         """(when, rank) of everything that the alarm can still earn."""
@@ -532,8 +541,9 @@ class ScalarEngine:
 
     # Links
 
-    def _link_row(self) -> LevelRow:
-        return next(row for row in self.rules.levels if row.kind == "link_break")
+    def _link_row(self) -> Rule:
+        rows = [row for row in self.rules.levels if row.kind == "link_break"]
+        return min(rows, key=lambda row: row.shipped)
 
     def _link_breaks(self, link: Link, at: int, arrived: int) -> None:
         at = max(at, link.ended + 1)

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from gasmon.alarms.kinds import N_SLOTS, N_VALUE_SLOTS, POINT_KINDS, SENSOR_BREAK
 from gasmon.alarms.levels import LevelTable
+from gasmon.alarms.rule_match import subject_of
 from gasmon.alarms.rules import MAX_BANDS, Band, RuleSet, resolve
 from gasmon.batch import Float64, Int32, Int64
-from gasmon.points import LIMIT_FIELDS, PointDef
+from gasmon.points import LIMIT_FIELDS, MineDef, PointDef
 
 # Flags of a line: which conditions need more than its limits.
 METHANE = 1
@@ -95,21 +96,25 @@ class RuleTable:
         self.head: Int32 = np.full(64, -1, np.int32)
         self.rule: list[str] = []
         self._newest_us = 0
-        self._level_cache: dict[tuple[str, str | None], NDArray[np.int16]] = {}
         self._profiles: list[_Profile] = []
         self._number_of: dict[tuple[object, ...], int] = {}
+        self._named = _Named.by(rules)
 
     @property
     def n(self) -> int:
         """Number of lines."""
         return len(self.rule)
 
-    def add(self, row: int, point: PointDef) -> None:
-        """Append a version of the point in ``row``."""
-        self.add_all([row], [point])
-
-    def add_all(self, rows: Sequence[int], points: Sequence[PointDef]) -> None:
+    def add_all(
+        self,
+        rows: Sequence[int],
+        points: Sequence[PointDef],
+        mines: Sequence[MineDef],
+    ) -> None:
         """Append versions of the points in these rows, oldest first of each.
+
+        Args:
+            mines: the mine of each.
 
         A version that is effective from before the newest one is put at the newest
         one's time: history that was already judged is not judged again.
@@ -121,7 +126,7 @@ class RuleTable:
         if not rows:
             return
         self._make_room(end, max(rows) + 1)
-        number = np.fromiter(map(self._profile, points), np.int32, len(rows))
+        number = np.fromiter(map(self._profile, points, mines), np.int32, len(rows))
         lines, made = self.lines, self._profiles
         for name in _FROM_PROFILE:
             column = np.asarray([getattr(p, name) for p in made])
@@ -158,7 +163,7 @@ class RuleTable:
             self.head[own] = line
             self._newest_us = max(self._newest_us, since_us)
 
-    def _profile(self, point: PointDef) -> int:
+    def _profile(self, point: PointDef, mine: MineDef) -> int:
         """The number of what this version is judged by."""
         # NaN is not equal to itself; as None it is.
         numbers = (getattr(point, name) for name in _NUMBERS)
@@ -166,18 +171,20 @@ class RuleTable:
             point.quantity,
             point.place_class,
             point.value_kind,
+            mine.kind,
             *(x if x == x else None for x in numbers),
+            *self._named.of(point, mine),
         )
         found = self._number_of.get(key)
         if found is None:
             found = self._number_of[key] = len(self._profiles)
-            self._profiles.append(self._resolved(point))
+            self._profiles.append(self._resolved(point, mine))
         return found
 
-    def _resolved(self, point: PointDef) -> "_Profile":
-        resolved = resolve(point, self.rules)
+    def _resolved(self, point: PointDef, mine: MineDef) -> "_Profile":
+        resolved = resolve(point, self.rules, mine)
         alarm = resolved.limits[0]
-        level = self._levels(point.quantity, point.place_class)
+        level = self._levels(point, mine)
         band = np.full(MAX_BANDS - 1, nan)
         for number, higher in enumerate(self.rules.levels[level[0]].bands[1:]):
             band[number] = _lower_end(higher, alarm)
@@ -193,18 +200,16 @@ class RuleTable:
             | UNKNOWN_QUANTITY * (point.quantity == "UNKNOWN"),
         )
 
-    def _levels(self, quantity: str, place_class: str | None) -> NDArray[np.int16]:
-        key = (quantity, place_class)
-        if key not in self._level_cache:
-            found = [
-                self.rules.level_of(kind, *key, after_rise=False)
-                for kind in POINT_KINDS
-            ]
-            found.append(
-                self.rules.level_of(POINT_KINDS[SENSOR_BREAK], *key, after_rise=True)
-            )
-            self._level_cache[key] = np.asarray(found, np.int16)
-        return self._level_cache[key]
+    def _levels(self, point: PointDef, mine: MineDef) -> NDArray[np.int16]:
+        """Level row of each slot, then that of a break after a rise."""
+        found = []
+        for kind in POINT_KINDS:
+            params = self.rules.params(kind, point, mine)
+            found.append(params.level if params else 0)  # 0: the kind is off here
+        after = self.rules.book.level(
+            POINT_KINDS[SENSOR_BREAK], subject_of(point, mine), after_rise=True
+        )
+        return np.asarray([*found, after], np.int16)
 
     def version_at(self, rows: Int32, at_us: Int64) -> Int32:
         """The line in force for each reading.
@@ -226,6 +231,36 @@ class RuleTable:
             if not early.any():
                 return line
             line = np.where(early, before, line)
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """What some rule selects by name, so that other points can share profiles."""
+
+    areas: frozenset[str]
+    mines: frozenset[str]
+    points: frozenset[str]
+    by_unit: bool
+
+    @classmethod
+    def by(cls, rules: RuleSet) -> "_Named":
+        matches = [rule.match for rule in rules.rules]
+        none: frozenset[str] = frozenset()
+        return cls(
+            areas=none.union(*(match.area for match in matches)),
+            mines=none.union(*(match.mine for match in matches)),
+            points=none.union(*(match.point for match in matches)),
+            by_unit=any(match.unit_kind for match in matches),
+        )
+
+    def of(self, point: PointDef, mine: MineDef) -> tuple[object, ...]:
+        """What of a point's identity rules may look at."""
+        return (
+            mine.area if mine.area in self.areas else None,
+            mine.code if mine.code in self.mines else None,
+            point.key if self.points and str(point.key) in self.points else None,
+            subject_of(point, mine).unit_kind if self.by_unit else None,
+        )
 
 
 def _lower_end(band: Band, alarm: float) -> float:

@@ -96,7 +96,7 @@ class AlarmEngine:
         self.alarms = LivingAlarms(self.state, self.rules)
         self.mark_us = LONG_AGO_US
         self.n_late = 0
-        level = rules.level_of(LINK_BREAK, "", None, after_rise=False)
+        level = rules.level_of(LINK_BREAK)
         self.links = MineLinks(self.rules.levels, level, self.patience.mine_us)
 
     def adopt(
@@ -111,7 +111,9 @@ class AlarmEngine:
         """
         self.table = table
         told = list(versions)
-        self.rules.add_all([table.index[point.key] for point in told], told)
+        rows = [table.index[point.key] for point in told]
+        mines = [table.mines[table.mine_of[row]] for row in rows]
+        self.rules.add_all(rows, told, mines)
         self.state.grow(table.n, now_us)
         self.links.grow(len(table.mines), now_us)
 

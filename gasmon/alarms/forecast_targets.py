@@ -142,7 +142,8 @@ class Targets:
                 for model in range(len(MODELS)):
                     yield Watch(row, limit, "score", model, nth=nth)
         elif is_forecast(point):
-            resolved = resolve(point, self._rules)
+            mine = table.mines[table.mine_of[row]]
+            resolved = resolve(point, self._rules, mine)
             if not isnan(resolved.limits[0]):
                 yield Watch(row, resolved.limits[0], resolved.rule)
 

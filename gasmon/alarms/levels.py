@@ -1,8 +1,9 @@
 """Levels by value and duration, over arrays.
 
-A level row has up to four bands; a band is entered when the value reaches its lower
-end, and each of its steps is earned by staying in it (or above) for a time. The level
-is the highest step earned in any band, and it only rises while the alarm lives.
+The levels of a rule have up to four bands; a band is entered when the value reaches
+its lower end, and each of its steps is earned by staying in it (or above) for a time.
+The level is the highest step earned in any band, and it only rises while the alarm
+lives.
 """
 
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gasmon.alarms.rules import MAX_BANDS, MAX_STEPS, LevelRow
+from gasmon.alarms.rules import MAX_BANDS, MAX_STEPS, Rule
 from gasmon.batch import Int64
 
 NEVER_US = np.iinfo(np.int64).max
@@ -25,7 +26,7 @@ Int16 = NDArray[np.int16]
 
 @dataclass(frozen=True, slots=True)
 class LevelTable:
-    """All level rows of a rule set as arrays.
+    """The levels of all rules of a set as arrays; a rule may have none.
 
     Attributes:
         duration_us: time in the band that earns a step, int64[rows, bands, steps].
@@ -36,7 +37,7 @@ class LevelTable:
     rank: Int8
 
     @classmethod
-    def build(cls, rows: tuple[LevelRow, ...]) -> "LevelTable":
+    def build(cls, rows: tuple[Rule, ...]) -> "LevelTable":
         shape = (len(rows), MAX_BANDS, MAX_STEPS)
         duration = np.full(shape, _FAR_US, np.int64)
         rank = np.zeros(shape, np.int8)

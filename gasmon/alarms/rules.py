@@ -1,345 +1,258 @@
-"""Rules as data: reads a rule file and decides which numbers apply to a point.
+"""Rules as data: reads a rule file and decides what applies to a subject.
 
-A rule file is TOML (``default_rules.toml`` is the model and documents each key).
-Everything wrong with it is a ``ConfigError`` that names the entry.
+A rule file is TOML (``default_rules.toml`` is the model; docs/alarm-rules.md documents
+each key). What a site's file does not say is as shipped. Everything wrong with it is a
+``ConfigError`` that names file, line and entry.
 """
 
+import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cache
 from importlib.resources import files
-from itertools import pairwise
-from math import isnan, nan
 from typing import Any
 
-from gasmon import domain
 from gasmon.alarms import toml_fields
-from gasmon.alarms.events import RANK_NAMES
-from gasmon.alarms.kinds import ALL_KINDS, STANDING_KINDS
-from gasmon.alarms.toml_fields import duration_us, number, section
-from gasmon.errors import ConfigError
-from gasmon.points import LIMIT_FIELDS, PointDef
-
-MAX_BANDS = 4
-MAX_STEPS = 4
-
-QUANTITIES = frozenset(
-    {domain.UNKNOWN_QUANTITY}
-    | {known.quantity for known in domain.sensor_types().values()}
-    | {row.quantity for row in domain.limits()}
+from gasmon.alarms.rule_bands import MAX_BANDS, MAX_STEPS, Band
+from gasmon.alarms.rule_book import RuleBook, check
+from gasmon.alarms.rule_entries import Rule, read_rules
+from gasmon.alarms.rule_kinds import KIND_SPECS
+from gasmon.alarms.rule_limits import (
+    Resolved,
+    check_limits,
+    refuse_contradictions,
+    resolve,
 )
-"""Every name that the quantity of a point can have."""
+from gasmon.alarms.rule_lines import RuleLines
+from gasmon.alarms.rule_match import QUANTITIES, Subject, subject_of
+from gasmon.alarms.rule_spec import KindParams
+from gasmon.alarms.toml_fields import duration_us, number
+from gasmon.errors import ConfigError
+from gasmon.points import MineDef, PointDef
+from gasmon.units import parse_iso_us
 
-_TOP_KEYS = {"delays", "own_limits", "after_rise", "level", "limit"}
-_LEVEL_KEYS = {"kind", "quantity", "place_class", "after_rise", "bands"}
-_BAND_KEYS = {"factor", "at_least", "steps"}
-_LIMIT_KEYS = {"quantity", "place_class", *LIMIT_FIELDS}
+__all__ = [
+    "MAX_BANDS",
+    "MAX_STEPS",
+    "QUANTITIES",
+    "Band",
+    "Resolved",
+    "Rule",
+    "RuleSet",
+    "default_rules",
+    "parse_rules",
+    "refuse_contradictions",
+    "resolve",
+]
 
+TOP_KEYS = {
+    "effective_from",
+    "replace",
+    "delays",
+    "own_limits",
+    "after_rise",
+    "rule",
+}
+SHIPPED = "default_rules.toml"
 
-@dataclass(frozen=True, slots=True)
-class Band:
-    """One range of values with the level that each duration in it earns.
-
-    Attributes:
-        factor: lower end relative to the point's own limit; NaN when absolute.
-        at_least: lower end in the point's unit; NaN when relative.
-        steps: (duration [µs], rank), durations rising.
-    """
-
-    factor: float
-    at_least: float
-    steps: tuple[tuple[int, int], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class LevelRow:
-    """Which points it is for, and their bands; empty selectors fit everything."""
-
-    kind: str
-    quantity: frozenset[str]
-    place_class: frozenset[str]
-    after_rise: bool
-    bands: tuple[Band, ...]
-
-    def fits(self, kind: str, quantity: str, place_class: str | None) -> bool:
-        return (
-            self.kind == kind
-            and (not self.quantity or quantity in self.quantity)
-            and (not self.place_class or place_class in self.place_class)
-        )
+_BAD_TOML = re.compile(r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)")
 
 
 @dataclass(frozen=True, slots=True)
 class RuleSet:
-    """One rule file, checked.
+    """One rule file over the shipped one, checked.
 
     Attributes:
-        levels: in the order of the file; the first that fits counts.
-        legal: limits of the law by (place class, quantity), site overrides applied.
+        rules: shipped ones that the file left in force, then the file's.
         stricter: quantities for which the law binds a mine's own limits.
         rise_fraction: share of the alarm limit that counts as "near".
         rise_within_us: how long before a fault a near value counts [µs].
+        effective_from_us: from when it counts [µs UTC]; 0 = ever.
+        name: of the file.
+        book: the rules by kind.
     """
 
-    levels: tuple[LevelRow, ...]
-    legal: Mapping[tuple[str, str], tuple[float, ...]]
+    rules: tuple[Rule, ...]
     stricter: frozenset[str]
     on_delay_us: int
     off_delay_us: int
     rise_fraction: float
     rise_within_us: int
+    effective_from_us: int = field(default=0, compare=False)
+    name: str = field(default=SHIPPED, compare=False)
+    book: RuleBook = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "book", RuleBook(self.rules))
+
+    @property
+    def levels(self) -> tuple[Rule, ...]:
+        """What grades alarms, by level number: the rules themselves."""
+        return self.rules
 
     def level_of(
-        self, kind: str, quantity: str, place_class: str | None, after_rise: bool
+        self,
+        kind: str,
+        quantity: str = "",
+        place_class: str | None = None,
+        *,
+        after_rise: bool = False,
     ) -> int:
-        """Index of the level row for a kind at a point.
+        """Index of the rule that grades a kind by quantity and place alone.
 
-        Raises:
-            ConfigError: no row fits; a kind without a level is a fault.
+        Args:
+            kind: one that is never off (``KindSpec.always``).
         """
-        for index, row in enumerate(self.levels):
-            if row.after_rise and not after_rise:
-                continue
-            if row.fits(kind, quantity, place_class):
-                return index
-        raise ConfigError(f"no [[level]] for kind {kind!r}, quantity {quantity!r}")
+        subject = Subject(quantity=quantity, place_class=place_class or "")
+        return self.book.level(kind, subject, after_rise=after_rise)
 
+    def params(
+        self,
+        kind: str,
+        point: PointDef | None,
+        mine: MineDef,
+        unit_slug: str | None = None,
+    ) -> KindParams | None:
+        """What the rules say of a kind at a point, or at a unit or a mine.
 
-@dataclass(frozen=True, slots=True)
-class Resolved:
-    """What applies to one version of one point, and where it comes from.
+        Args:
+            point: the point, for kinds of points; None for the others.
+            unit_slug: the unit, for kinds of units.
 
-    Attributes:
-        limits: the eight limits in the order of ``points.LIMIT_FIELDS``; NaN = none.
-        rule: ``law:FACE_T2``, ``mine``, ``strictest:CH4`` or ``none``.
-    """
-
-    limits: tuple[float, ...]
-    rule: str
-
-
-SHIPPED = "default_rules.toml"
+        Returns:
+            Parameters and level row; None where the kind is off.
+        """
+        return self.book.params(kind, subject_of(point, mine, unit_slug))
 
 
 def _shipped_text() -> str:
     return files(__package__).joinpath(SHIPPED).read_text("utf-8")
 
 
+@cache
 def default_rules() -> RuleSet:
     """The rules that gasmon ships."""
-    return parse_rules(_shipped_text(), SHIPPED)
+    return _read(_shipped_text(), SHIPPED, None)
 
 
 def parse_rules(text: str, name: str) -> RuleSet:
-    """Read a rule file.
+    """Read a rule file that stands over the shipped rules.
 
     Args:
         text: TOML.
         name: what to call the file in errors.
 
     Raises:
-        ConfigError: bad TOML, unknown key, bad value or a kind without a level.
+        ConfigError: bad TOML, unknown key, bad value, or rules that contradict one
+            another or the law.
     """
-    try:
-        tree = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{name}: {error}") from None
-    toml_fields.only(tree, _TOP_KEYS, name)
-    delays, in_delays = section(tree, "delays", {"on", "off"}, name)
-    own, in_own = section(tree, "own_limits", {"stricter"}, name)
-    rise, in_rise = section(tree, "after_rise", {"fraction", "within"}, name)
-    legal = _legal(toml_fields.rows(tree, "limit", _LIMIT_KEYS, name))
-    places = frozenset(place for place, _ in legal)
-    level_rows = toml_fields.rows(tree, "level", _LEVEL_KEYS, name)
-    level_rows += _shipped_standing(level_rows)
-    rules = RuleSet(
-        levels=tuple(_level(row, places, where) for where, row in level_rows),
-        legal=legal,
-        stricter=toml_fields.names(own, "stricter", QUANTITIES, in_own),
-        on_delay_us=duration_us(delays.get("on", "0s"), f"{in_delays} on"),
-        off_delay_us=duration_us(delays.get("off", "0s"), f"{in_delays} off"),
-        rise_fraction=number(rise, "fraction", 0.8, in_rise),
-        rise_within_us=duration_us(rise.get("within", "5min"), f"{in_rise} within"),
-    )
-    for kind in ALL_KINDS:
-        rules.level_of(kind, "", None, after_rise=False)
-    return rules
+    return _read(text, name, default_rules())
 
 
-def _shipped_standing(
-    given: list[tuple[str, Mapping[str, Any]]],
-) -> list[tuple[str, Mapping[str, Any]]]:
-    """Shipped rows of the standing kinds that a file does not speak of.
-
-    They are about clocks and about us; a site's file from before they existed must not
-    keep ingest from starting.
-    """
-    missing = set(STANDING_KINDS) - {row.get("kind") for _, row in given}
-    if not missing:
-        return []
-    tree = tomllib.loads(_shipped_text())
-    rows = toml_fields.rows(tree, "level", _LEVEL_KEYS, SHIPPED)
-    return [(where, row) for where, row in rows if row["kind"] in missing]
-
-
-def _level(row: Mapping[str, Any], places: frozenset[str], where: str) -> LevelRow:
-    kind = row.get("kind")
-    if kind not in ALL_KINDS:
-        raise ConfigError(f"{where}: unknown kind {kind!r}")
-    # Only an over-limit has a value that climbs through bands.
-    most = MAX_BANDS if kind == "over_limit" else 1
-    found = toml_fields.items(row, "bands", most, where)
-    bands = tuple(_band(band, where) for band in found)
-    if bands[0].factor != 1.0:
-        raise ConfigError(f"{where}: the first band begins at the limit: factor = 1.0")
-    after_rise = row.get("after_rise", False)
-    if after_rise not in (False, kind == "sensor_break"):
-        raise ConfigError(f"{where}: after_rise = {after_rise!r} is for sensor_break")
-    return LevelRow(
-        kind=kind,
-        quantity=toml_fields.names(row, "quantity", QUANTITIES, where),
-        place_class=toml_fields.names(row, "place_class", places, where),
-        after_rise=after_rise,
-        bands=bands,
-    )
-
-
-def _band(band: Any, where: str) -> Band:
-    toml_fields.only(band, _BAND_KEYS, where)
-    if ("factor" in band) == ("at_least" in band):
-        raise ConfigError(f"{where}: a band needs either factor or at_least")
-    steps = []
-    for step in toml_fields.items(band, "steps", MAX_STEPS, where):
-        if not isinstance(step, list) or len(step) != 2:
-            raise ConfigError(f"{where}: {step!r} is not [duration, level]")
-        duration, colour = step
-        if colour not in RANK_NAMES:
-            raise ConfigError(f"{where}: unknown level {colour!r}")
-        steps.append((duration_us(duration, where), RANK_NAMES.index(colour)))
-    for (before_us, rank), (after_us, above) in pairwise(steps):
-        if after_us <= before_us or above <= rank:
-            raise ConfigError(f"{where}: durations and levels of a band must rise")
-    return Band(
-        factor=number(band, "factor", nan, where),
-        at_least=number(band, "at_least", nan, where),
-        steps=tuple(steps),
-    )
-
-
-def _legal(
-    overrides: list[tuple[str, Mapping[str, Any]]],
-) -> dict[tuple[str, str], tuple[float, ...]]:
-    legal: dict[tuple[str, str], tuple[float, ...]] = {
-        (row.place_class, row.quantity): (
-            row.alarm_high,
-            row.clear_high,
-            row.cut_high,
-            row.restore_high,
-            row.alarm_low,
-            row.alarm_low,
-            nan,
-            nan,
-        )
-        for row in domain.limits()
-    }
-    for where, row in overrides:
-        quantity, place = row.get("quantity"), row.get("place_class", "ANY")
-        if not isinstance(quantity, str) or quantity not in QUANTITIES:
-            raise ConfigError(f"{where}: unknown or missing quantity {quantity!r}")
-        if not isinstance(place, str):
-            raise ConfigError(f"{where}: place_class = {place!r} is not a name")
-        values = tuple(number(row, field, nan, where) for field in LIMIT_FIELDS)
-        refuse_contradictions(values, where)
-        legal[place, quantity] = _completed(values)
-    return legal
-
-
-def refuse_contradictions(limits: tuple[float, ...], where: str) -> None:
-    """Check that limits do not contradict one another; NaN ones are not looked at.
-
-    Raises:
-        ConfigError: names the pair and both numbers.
-    """
-    named = dict(zip(LIMIT_FIELDS, limits, strict=True))
-    for lower, upper in (
-        ("clear_high", "alarm_high"),
-        ("restore_high", "cut_high"),
-        ("alarm_high", "cut_high"),
-        ("alarm_low", "clear_low"),
-        ("cut_low", "restore_low"),
-        ("cut_low", "alarm_low"),
-        ("alarm_low", "alarm_high"),
-    ):
-        if named[lower] > named[upper]:
+def _read(text: str, name: str, shipped: RuleSet | None) -> RuleSet:
+    tree, lines = _toml(text, name), RuleLines(text)
+    for key in tree:
+        if key not in TOP_KEYS:
             raise ConfigError(
-                f"{where}: {lower} {named[lower]:g} is above {upper} {named[upper]:g}"
+                f"{name}:{lines.of(key, key=key)}: unknown key {key!r}; known: "
+                f"{', '.join(sorted(TOP_KEYS))}"
             )
-
-
-def _lower(a: float, b: float) -> float:
-    """The lower of two limits; one that is not given does not count."""
-    return b if isnan(a) else a if isnan(b) else min(a, b)
-
-
-def _higher(a: float, b: float) -> float:
-    """The higher of two limits; one that is not given does not count."""
-    return b if isnan(a) else a if isnan(b) else max(a, b)
-
-
-def _completed(limits: tuple[float, ...]) -> tuple[float, ...]:
-    """Where an end is not given, an alarm ends where it began."""
-    alarm, clear, cut, restore, low, clear_low, cut_low, restore_low = limits
-    return (
-        alarm,
-        _lower(clear, alarm) if not isnan(alarm) else nan,
-        cut,
-        _lower(restore, cut) if not isnan(cut) else nan,
-        low,
-        _higher(clear_low, low) if not isnan(low) else nan,
-        cut_low,
-        _higher(restore_low, cut_low) if not isnan(cut_low) else nan,
+    own = read_rules(tree, lines, name, shipped=shipped is None)
+    at = f"{name}:{lines.of('', key='replace')}"
+    replaced = toml_fields.names(tree, "replace", frozenset(KIND_SPECS), at)
+    before = shipped.rules if shipped else ()
+    rules = (*(rule for rule in before if rule.kind not in replaced), *own)
+    sections = _Sections(tree, lines, name)
+    delays = sections.of("delays", {"on", "off"})
+    own_limits = sections.of("own_limits", {"stricter"})
+    rise = sections.of("after_rise", {"fraction", "within"})
+    stricter = own_limits.names("stricter", QUANTITIES)
+    if shipped:
+        stricter |= shipped.stricter  # the law is a floor that no file takes away
+    try:
+        check(rules)
+        check_limits(rules, stricter)
+    except ConfigError as error:
+        raise ConfigError(_named(str(error), name)) from None
+    return RuleSet(
+        rules=rules,
+        stricter=stricter,
+        on_delay_us=delays.duration_us("on", shipped.on_delay_us if shipped else 0),
+        off_delay_us=delays.duration_us("off", shipped.off_delay_us if shipped else 0),
+        rise_fraction=rise.number("fraction", shipped.rise_fraction if shipped else 0),
+        rise_within_us=rise.duration_us(
+            "within", shipped.rise_within_us if shipped else 0
+        ),
+        effective_from_us=_effective_from(tree, lines, name),
+        name=name,
     )
 
 
-def resolve(point: PointDef, rules: RuleSet) -> Resolved:
-    """Which limits one version of a point is judged with.
-
-    The law's row is found by place class and quantity, else by quantity. A point
-    that has neither a place class nor limits of its own gets the strictest legal
-    limit of its quantity, until somebody says where it hangs.
-    """
-    own = tuple(float(getattr(point, field)) for field in LIMIT_FIELDS)
-    has_own = not all(isnan(limit) for limit in own)
-    law = rules.legal.get((point.place_class or "", point.quantity))
-    rule = f"law:{point.place_class}"
-    if law is None:
-        law = rules.legal.get(("ANY", point.quantity))
-        rule = f"law:{point.quantity}"
-    if law is None and not has_own:
-        law = _strictest(point.quantity, rules)
-        rule = f"strictest:{point.quantity}"
-    if law is None:
-        return Resolved(_completed(own), "mine" if has_own else "none")
-    if not has_own:
-        return Resolved(_completed(law), rule)
-    if point.quantity not in rules.stricter:
-        mixed = tuple(o if not isnan(o) else w for o, w in zip(own, law, strict=True))
-        return Resolved(_completed(mixed), "mine")
-    mixed = tuple(
-        _lower(o, w) if which < 4 else _higher(o, w)
-        for which, (o, w) in enumerate(zip(own, law, strict=True))
-    )
-    follows_law = all(m == w or isnan(w) for m, w in zip(mixed, law, strict=True))
-    return Resolved(_completed(mixed), rule if follows_law else "mine")
+def _named(text: str, name: str) -> str:
+    """An error about no single line is about the file."""
+    return text if re.match(r"\S+:\d+: ", text) else f"{name}: {text}"
 
 
-def _strictest(quantity: str, rules: RuleSet) -> tuple[float, ...] | None:
-    rows = [legal for (_, name), legal in rules.legal.items() if name == quantity]
-    if not rows:
-        return None
-    return tuple(
-        (min if which < 4 else max)(
-            (row[which] for row in rows if not isnan(row[which])), default=nan
-        )
-        for which in range(len(LIMIT_FIELDS))
-    )
+def _toml(text: str, name: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        said = _BAD_TOML.fullmatch(str(error))
+        assert said  # the reader of TOML has no other form
+        line = said[2] or len(text.splitlines())
+        raise ConfigError(f"{name}:{line}: {said[1]}") from None
+
+
+def _effective_from(tree: Mapping[str, Any], lines: RuleLines, name: str) -> int:
+    if "effective_from" not in tree:
+        return 0
+    found = tree["effective_from"]
+    where = f"{name}:{lines.of('', key='effective_from')}"
+    try:
+        return parse_iso_us(found if isinstance(found, str) else found.isoformat())
+    except (AttributeError, ValueError):
+        raise ConfigError(
+            f"{where}: effective_from = {found!r} is not a time such as "
+            "'2026-11-01T08:00:00+08:00'"
+        ) from None
+
+
+@dataclass(frozen=True, slots=True)
+class _Section:
+    """A table ``[name]`` of the file; empty when absent."""
+
+    table: Mapping[str, Any]
+    key: str
+    file: str
+    lines: RuleLines
+
+    def at(self, name: str = "") -> str:
+        return f"{self.file}:{self.lines.of(self.key, key=name)}: [{self.key}]"
+
+    def names(self, name: str, known: frozenset[str]) -> frozenset[str]:
+        return toml_fields.names(self.table, name, known, self.at(name))
+
+    def number(self, name: str, absent: float) -> float:
+        return number(self.table, name, absent, self.at(name))
+
+    def duration_us(self, name: str, absent_us: int) -> int:
+        if name not in self.table:
+            return absent_us
+        return duration_us(self.table[name], f"{self.at(name)} {name}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Sections:
+    """The tables of a file."""
+
+    tree: Mapping[str, Any]
+    lines: RuleLines
+    file: str
+
+    def of(self, key: str, known: set[str]) -> _Section:
+        table = self.tree.get(key, {})
+        section = _Section(table, key, self.file, self.lines)
+        unknown = [k for k in table if k not in known] if type(table) is dict else []
+        toml_fields.only(table, known, section.at(*unknown[:1]))
+        return section

@@ -47,7 +47,9 @@ def fingerprint(rules: RuleSet) -> str:
 def _plain(thing: object) -> str:
     """The contents of nested values as text that does not depend on their order."""
     if is_dataclass(thing) and not isinstance(thing, type):
-        return _plain([(f.name, getattr(thing, f.name)) for f in fields(thing)])
+        # What is not compared decides nothing: a line, a text, a source.
+        kept = (f.name for f in fields(thing) if f.compare)
+        return _plain([(name, getattr(thing, name)) for name in kept])
     if isinstance(thing, Mapping):
         return "{" + ",".join(sorted(_plain(item) for item in thing.items())) + "}"
     if isinstance(thing, Set):

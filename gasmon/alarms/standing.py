@@ -106,7 +106,7 @@ class StandingAlarms:
         self._steps: dict[str, tuple[tuple[int, int], ...]] = {}
         self._level_row: dict[str, int] = {}
         for kind in DELAYS:
-            row = rules.level_of(kind, "", None, after_rise=False)
+            row = rules.level_of(kind)
             self._level_row[kind] = row + 1
             self._steps[kind] = rules.levels[row].bands[0].steps
         self._all: dict[Slot, _Standing] = {}

@@ -104,7 +104,7 @@ def load_rules(path: Path | None) -> RuleSet:
 def run(args: argparse.Namespace, settings: Settings) -> int:
     """Run the command."""
     rules = load_rules(args.rules or settings.engine.rules_file)
-    columns = parse_columns(args.point, rules)
+    columns = parse_columns(args.point)
     start_us = _time_flag("--start", args.start) if args.start else None
     series = Series(args.file, columns, args.time_column, start_us)
     until_us = _until(args.until, start_us) if args.until else None

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import IO
 
 from gasmon import domain
-from gasmon.alarms.rules import RuleSet
 from gasmon.errors import ConfigError
 from gasmon.ingest.payloads import Item
 from gasmon.points import MineDef, PointDef, PointKey, UnitDef
@@ -39,7 +38,7 @@ class Column:
     unit: str | None
 
 
-def parse_columns(texts: Sequence[str], rules: RuleSet) -> tuple[Column, ...]:
+def parse_columns(texts: Sequence[str]) -> tuple[Column, ...]:
     """Read ``COLUMN=QUANTITY:PLACE_CLASS[:UNIT]`` flags.
 
     Raises:
@@ -47,7 +46,7 @@ def parse_columns(texts: Sequence[str], rules: RuleSet) -> tuple[Column, ...]:
     """
     quantities = {kind.quantity for kind in domain.sensor_types().values()}
     quantities |= {limit.quantity for limit in domain.limits()}
-    classes = {place for place, _ in rules.legal}
+    classes = {limit.place_class for limit in domain.limits()}
     columns: dict[str, Column] = {}
     for text in texts:
         name, equals, what = text.partition("=")

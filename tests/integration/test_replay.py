@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from gasmon import cli
-from gasmon.alarms import rules
 from gasmon.embedded.process import free_port
 from gasmon.units import iso_us, parse_iso_us
 from tests.integration.test_pipeline import Plant, paired
@@ -196,18 +195,21 @@ def test_several_columns_of_one_unit_share_an_incident(replay: Replay) -> None:
 
 
 def test_rules_of_the_site_are_used(replay: Replay, tmp_path: Path) -> None:
-    """Another rule file gives other limits; a wrong one is named with its place."""
-    shipped = Path(rules.__file__).with_name("default_rules.toml").read_text("utf-8")
-    limit = '\n[[limit]]\nplace_class = "FACE_T2"\nquantity = "CH4"\nalarm_high = 2.5\n'
+    """A rule file may be stricter than the law; a looser one is named with its line."""
     site = tmp_path / "site.toml"
     path = replay.series(ramp(40, 10, 4))
     flags = ("--point", "A=CH4:FACE_T2", "--rules", str(site))
-    site.write_text(shipped + limit, "utf-8")
-    assert "over_limit" not in {e["kind"] for e in replay.events(path, *flags)}
-    site.write_text(shipped + "\n[[limitt]]\n", "utf-8")
+    rule = (
+        '[[rule]]\nname = "tight"\nkind = "over_limit"\n'
+        'match = { quantity = ["CH4"], place_class = ["FACE_T2"] }\n'
+        "with = { alarm_high = %s }\n"
+    )
+    site.write_text(rule % "0.8", "utf-8")
+    (first, *_) = (e for e in replay.events(path, *flags) if e["kind"] == "over_limit")
+    assert (first["limit"], first["rule"]) == (0.8, "rule:tight")
+    site.write_text(rule % "2.5", "utf-8")
     error = replay.refused(path, *flags)
-    assert "site.toml" in error
-    assert "limitt" in error
+    assert "site.toml:5: rule tight: alarm_high 2.5 is looser than the law's" in error
     site.unlink()
     assert "No such file" in replay.refused(path, *flags)
 

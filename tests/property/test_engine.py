@@ -28,44 +28,45 @@ from tests.engine_world import (
     feed_scalar,
     point,
 )
+from tests.rule_texts import alone
 
 MINES = ("530627000001", "530627000002", "530627000003")
 
 REST = """
-[[level]]
+[[rule]]
 kind = "cut_off"
-bands = [{ factor = 1.0, steps = [["0s", "orange"], ["5min", "red"]] }]
-[[level]]
+levels = [{ factor = 1.0, steps = [["0s", "orange"], ["5min", "red"]] }]
+[[rule]]
 kind = "low_limit"
-bands = [{ factor = 1.0, steps = [["0s", "yellow"], ["10min", "orange"]] }]
-[[level]]
+levels = [{ factor = 1.0, steps = [["0s", "yellow"], ["10min", "orange"]] }]
+[[rule]]
 kind = "low_cut_off"
-bands = [{ factor = 1.0, steps = [["30s", "orange"]] }]
-[[level]]
+levels = [{ factor = 1.0, steps = [["30s", "orange"]] }]
+[[rule]]
 kind = "over_range"
-bands = [{ factor = 1.0, steps = [["0s", "red"]] }]
-[[level]]
+levels = [{ factor = 1.0, steps = [["0s", "red"]] }]
+[[rule]]
 kind = "sensor_break"
 after_rise = true
-bands = [{ factor = 1.0, steps = [["0s", "orange"], ["1min", "red"]] }]
-[[level]]
+levels = [{ factor = 1.0, steps = [["0s", "orange"], ["1min", "red"]] }]
+[[rule]]
 kind = "sensor_break"
-bands = [{ factor = 1.0, steps = [["0s", "blue"], ["2min", "yellow"]] }]
-[[level]]
+levels = [{ factor = 1.0, steps = [["0s", "blue"], ["2min", "yellow"]] }]
+[[rule]]
 kind = "substation_not_reachable"
-bands = [{ factor = 1.0, steps = [["0s", "blue"]] }]
-[[level]]
+levels = [{ factor = 1.0, steps = [["0s", "blue"]] }]
+[[rule]]
 kind = "calibration"
-bands = [{ factor = 1.0, steps = [["0s", "ungraded"], ["30min", "blue"]] }]
-[[level]]
+levels = [{ factor = 1.0, steps = [["0s", "ungraded"], ["30min", "blue"]] }]
+[[rule]]
 kind = "unknown_state"
-bands = [{ factor = 1.0, steps = [["0s", "yellow"]] }]
-[[level]]
+levels = [{ factor = 1.0, steps = [["0s", "yellow"]] }]
+[[rule]]
 kind = "no_data"
-bands = [{ factor = 1.0, steps = [["0s", "blue"], ["1min", "yellow"]] }]
-[[level]]
+levels = [{ factor = 1.0, steps = [["0s", "blue"], ["1min", "yellow"]] }]
+[[rule]]
 kind = "link_break"
-bands = [{ factor = 1.0, steps = [["1min", "blue"], ["5min", "orange"]] }]
+levels = [{ factor = 1.0, steps = [["1min", "blue"], ["5min", "orange"]] }]
 """
 
 VALUES = (
@@ -81,11 +82,14 @@ def rule_files(draw: st.DrawFn) -> RuleSet:
     on, off = draw(st.sampled_from([0, 0, 7, 30])), draw(st.sampled_from([0, 0, 10]))
     factors = sorted(draw(st.sets(st.sampled_from([1.2, 1.5, 2.0, 3.0]), max_size=2)))
     colours = ("ungraded", "blue", "yellow", "orange", "red")
-    bands = []
+    bands: list[str] = []
+    worst = 0  # what is reached in a band is not less than in the one below it
     for factor in (1.0, *factors):
         n = draw(st.integers(1, 3))
         after = sorted(draw(st.sets(st.integers(0, 200), min_size=n, max_size=n)))
         ranks = sorted(draw(st.sets(st.integers(0, 4), min_size=n, max_size=n)))
+        ranks[-1] = max(worst, ranks[-1])
+        worst = ranks[-1]
         steps = ", ".join(
             f'["{seconds}s", "{colours[rank]}"]'
             for seconds, rank in zip(after, ranks, strict=True)
@@ -97,11 +101,11 @@ on = "{on}s"
 off = "{off}s"
 [own_limits]
 stricter = ["CH4", "O2"]
-[[level]]
+[[rule]]
 kind = "over_limit"
-bands = [{", ".join(bands)}]
+levels = [{", ".join(bands)}]
 {REST}"""
-    return parse_rules(text, "drawn.toml")
+    return parse_rules(alone(text), "drawn.toml")
 
 
 def _points() -> list[PointDef]:
@@ -437,11 +441,11 @@ def test_a_reading_is_judged_with_the_version_of_its_own_time(
 def test_bands_begin_exactly_at_multiples(thousandths: int, alarm: float) -> None:
     """A value written as n x A in decimals is in the band that begins there."""
     band = round(1.0 + thousandths / 1000, 3)
-    rules = parse_rules(
-        '[[level]]\nkind = "over_limit"\nbands = [{ factor = 1.0, steps = [["0s", '
-        f'"blue"]] }}, {{ factor = {band}, steps = [["0s", "red"]] }}]\n{REST}',
-        "bands.toml",
+    text = (
+        '[[rule]]\nkind = "over_limit"\nlevels = [{ factor = 1.0, steps = [["0s", '
+        f'"blue"]] }}, {{ factor = {band}, steps = [["0s", "red"]] }}]\n{REST}'
     )
+    rules = parse_rules(alone(text), "bands.toml")
     written = float(f"{band * alarm:.6f}")
     own = point(quantity="PRESSURE_DIFF", place_class=None, alarm_high=alarm)
     said = feed(

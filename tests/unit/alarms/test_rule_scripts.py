@@ -10,7 +10,7 @@ the kind that is looked at and every event of that kind that is expected, as
     0.5+0.1x4  0.5 and four steps of 0.1 more
 
 ``beside`` puts a second point into the mine that goes on sending. ``level_row`` is
-the number of the ``[[level]]`` in default_rules.toml that grades the case.
+the number of the ``[[rule]]`` in default_rules.toml that grades the case.
 """
 
 from __future__ import annotations

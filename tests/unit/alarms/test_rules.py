@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import isnan, nan
 
 import pytest
 
 from gasmon import domain
-from gasmon.alarms.kinds import ALL_KINDS, STANDING_KINDS
+from gasmon.alarms.kinds import ALL_KINDS
 from gasmon.alarms.rules import (
     QUANTITIES,
     default_rules,
@@ -16,16 +17,15 @@ from gasmon.alarms.rules import (
     resolve,
 )
 from gasmon.errors import ConfigError
-from gasmon.points import LIMIT_FIELDS, PointDef
+from gasmon.points import LIMIT_FIELDS, MineDef, PointDef
 from tests.engine_world import World, feed, live, point
-from tests.rule_texts import DEFAULT
 
 RULES = default_rules()
 
 
 def limits(of: PointDef, extra: str = "") -> tuple[dict[str, float], str]:
     """The given limits by name, and where they come from."""
-    rules = parse_rules(DEFAULT + extra, "site.toml")
+    rules = parse_rules(extra, "site.toml")
     resolved = resolve(of, rules)
     named = zip(LIMIT_FIELDS, resolved.limits, strict=True)
     return {name: limit for name, limit in named if not isnan(limit)}, resolved.rule
@@ -115,20 +115,81 @@ def test_an_end_without_its_limit_is_dropped() -> None:
     assert limits(own) == ({}, "mine")
 
 
-def test_a_site_replaces_a_row_of_the_law() -> None:
-    """A [[limit]] of the same place and quantity counts instead."""
-    row = '\n[[limit]]\nplace_class = "FACE_T1"\nquantity = "CH4"\nalarm_high = 0.9\n'
+def ruled(selects: str, gives: str, kind: str = "over_limit", name: str = "own") -> str:
+    """A rule that gives limits or anything else."""
+    return (
+        f'\n[[rule]]\nname = "{name}"\nkind = "{kind}"\nmatch = {{ {selects} }}\n'
+        f"with = {{ {gives} }}\n"
+    )
+
+
+def test_a_site_is_stricter_than_the_law() -> None:
+    """A rule for the place counts; what it does not give is the law's."""
+    row = ruled('quantity = ["CH4"], place_class = ["FACE_T1"]', "alarm_high = 0.9")
     found, rule = limits(point(), row)
-    assert found == {"alarm_high": 0.9, "clear_high": 0.9}
-    assert rule == "law:FACE_T1"
+    assert (found["alarm_high"], found["clear_high"], rule) == (0.9, 0.9, "rule:own")
+    assert (found["cut_high"], found["restore_high"]) == (1.5, 1.0)
 
 
-def test_a_site_adds_a_place_or_a_quantity() -> None:
-    """Without a place class the row is for the quantity anywhere."""
-    row = '\n[[limit]]\nquantity = "DUST"\nalarm_high = 4\nclear_high = 3\n'
+def test_a_site_gives_a_quantity_limits_that_the_law_has_none_for() -> None:
+    """Without a place class the rule is for the quantity anywhere."""
+    row = ruled('quantity = ["DUST"]', "alarm_high = 4, clear_high = 3")
     found, rule = limits(point(quantity="DUST", place_class="X"), row)
     assert found == {"alarm_high": 4.0, "clear_high": 3.0}
-    assert rule == "law:DUST"
+    assert rule == "rule:own"
+
+
+def test_the_law_stays_the_floor_where_a_rule_names_no_place() -> None:
+    """0.9 for a county's methane is stricter at a face and nothing at an intake."""
+    row = ruled('quantity = ["CH4"], area = ["zhenxiong"]', "alarm_high = 0.9")
+    assert limits(point(), row)[0]["alarm_high"] == 0.9
+    found, rule = limits(point(place_class="FACE_T3"), row)
+    assert (found["alarm_high"], rule) == (0.5, "law:FACE_T3")
+    found, rule = limits(point(place_class=None), row)
+    assert (found["alarm_high"], rule) == (0.5, "strictest:CH4")
+
+
+def test_the_mine_and_the_rule_the_stricter_counts() -> None:
+    """For methane; for velocity the mine knows its airway, the rule comes second."""
+    row = ruled('quantity = ["CH4"], place_class = ["FACE_T1"]', "alarm_high = 0.9")
+    assert limits(point(alarm_high=0.8), row)[1] == "mine"
+    assert limits(point(alarm_high=0.95), row)[0]["alarm_high"] == 0.9
+    row = ruled('quantity = ["AIR_VELOCITY"]', "alarm_high = 6.0")
+    windy = point(quantity="AIR_VELOCITY", place_class=None)
+    assert limits(windy, row)[0]["alarm_high"] == 6.0
+    assert limits(replace(windy, alarm_high=10.0), row)[0]["alarm_high"] == 10.0
+
+
+def test_the_kind_of_the_mine_counts() -> None:
+    """A row for outburst mines binds those, and all of which the kind is unknown."""
+    intake = point(place_class="HEADING_T4", alarm_high=1.0, cut_high=1.5)
+    alarm = {
+        kind: resolve(intake, RULES, MineDef(intake.key.mine, "530627", kind=kind))
+        for kind in ("low_gas", "high_gas", "outburst", "unknown")
+    }
+    assert alarm["outburst"].limits[0] == alarm["unknown"].limits[0] == 0.5
+    assert alarm["low_gas"].limits[0] == alarm["high_gas"].limits[0] == 1.0
+    assert alarm["low_gas"].rule == "law:HEADING"
+    bare = replace(intake, alarm_high=nan, cut_high=nan)
+    low = resolve(bare, RULES, MineDef(intake.key.mine, "530627", kind="low_gas"))
+    assert (low.limits[0], low.rule) == (0.5, "law:HEADING_T4")
+
+
+def test_a_mine_with_little_gas_is_not_without_law() -> None:
+    """Own limits above those of every heading are not used."""
+    intake = point(place_class="HEADING_T4", alarm_high=3.0)
+    low = resolve(intake, RULES, MineDef(intake.key.mine, "530627", kind="low_gas"))
+    assert (low.limits[0], low.limits[2], low.rule) == (1.0, 1.5, "law:HEADING")
+
+
+def test_each_limit_says_where_it_stands() -> None:
+    """The law's file and line, the rule's file and line, or the mine."""
+    row = ruled('quantity = ["CH4"], place_class = ["FACE_T1"]', "alarm_high = 0.9")
+    rules = parse_rules(row, "site.toml")
+    origin = resolve(point(cut_high=1.2), rules).origin
+    law = "gasmon/domain/limits.csv:3"
+    assert origin[:4] == ("site.toml:6", law, "mine", law)
+    assert origin[4:] == ("",) * 4
 
 
 @pytest.mark.parametrize(
@@ -163,8 +224,8 @@ def test_every_kind_has_a_level_for_every_quantity() -> None:
             assert RULES.level_of(kind, quantity, None, after_rise=False) >= 0
 
 
-def test_the_first_row_that_fits_counts() -> None:
-    """An intake's methane row stands before methane's row."""
+def test_the_most_specific_row_counts() -> None:
+    """An intake's methane row is more specific than methane's row."""
     intake = RULES.level_of("over_limit", "CH4", "FACE_T3", after_rise=False)
     face = RULES.level_of("over_limit", "CH4", "FACE_T1", after_rise=False)
     assert (intake, face) == (0, 1)
@@ -176,120 +237,6 @@ def test_a_row_for_after_a_rise_is_passed_over_otherwise() -> None:
     plain = RULES.level_of("sensor_break", "CH4", None, after_rise=False)
     assert RULES.levels[after].after_rise
     assert not RULES.levels[plain].after_rise
-
-
-# What is refused
-
-BASE = DEFAULT.split("# ---- levels")[1].split("----\n", 1)[1]
-OLDER = BASE.split("# ---- about clocks")[0]
-LEVEL = """[[level]]
-kind = "over_limit"
-bands = [{ factor = 1.0, steps = [["0s", "red"]] }]
-"""
-
-
-@pytest.mark.parametrize(
-    ("text", "says"),
-    [
-        ("x = ", "site.toml: "),
-        ("what = 1\n", "site.toml: unknown key 'what'"),
-        ("delays = 3\n", "[delays]: 3 is not a table"),
-        ("[delays]\nof = '1s'\n", "[delays]: unknown key 'of'"),
-        ("[delays]\non = 5\n", "[delays] on: 5 is not a duration"),
-        ("[delays]\noff = 'soon'\n", "[delays] off: 'soon' is not a duration"),
-        ("[own_limits]\nstricter = 'CH4'\n", "stricter = 'CH4' is not a list"),
-        ("[own_limits]\nstricter = ['CH5']\n", "unknown stricter 'CH5'"),
-        ("[own_limits]\nstricter = [['CH4']]\n", "unknown stricter ['CH4']"),
-        ("[after_rise]\nfraction = 'x'\n", "fraction = 'x' is not a number"),
-        ("[after_rise]\nfraction = true\n", "fraction = True is not a number"),
-        ("[after_rise]\nfraction = inf\n", "fraction = inf is not finite"),
-        ("level = 3\n", "[[level]]: 3 is not an array of tables"),
-        ("level = [3]\n", "[[level]] 1: 3 is not a table"),
-        (
-            "[[limit]]\nalarm_high = 1\n",
-            "[[limit]] 1: unknown or missing quantity None",
-        ),
-        ("[[limit]]\nquantity = 'CH5'\n", "unknown or missing quantity 'CH5'"),
-        ("[[limit]]\nquantity = ['CH4']\n", "unknown or missing quantity ['CH4']"),
-        (
-            "[[limit]]\nquantity = 'CH4'\nalarm = 1\n",
-            "[[limit]] 1: unknown key 'alarm'",
-        ),
-        (
-            "[[limit]]\nquantity = 'CH4'\nplace_class = 3\n",
-            "[[limit]] 1: place_class = 3 is not a name",
-        ),
-        (
-            "[[limit]]\nquantity = 'CH4'\nalarm_high = 1\nclear_high = 2\n",
-            "[[limit]] 1: clear_high 2 is above alarm_high 1",
-        ),
-        (LEVEL.replace("over_limit", "over"), "[[level]] 1: unknown kind 'over'"),
-        (LEVEL.replace("factor", "faktor"), "[[level]] 1: unknown key 'faktor'"),
-        (LEVEL.replace("1.0", "1.5"), "the first band begins at the limit"),
-        (LEVEL.replace("factor", "at_least"), "the first band begins at the limit"),
-        (
-            LEVEL.replace("factor = 1.0", "factor = 1.0, at_least = 2"),
-            "a band needs either factor or at_least",
-        ),
-        (LEVEL.replace('"red"', '"purple"'), "unknown level 'purple'"),
-        (LEVEL.replace('["0s", "red"]', '["0s"]'), "['0s'] is not [duration, level]"),
-        (LEVEL.replace('["0s", "red"]', "7"), "7 is not [duration, level]"),
-        (LEVEL.replace('["0s", "red"]', ""), "0 steps; 1 to 4 are possible"),
-        (LEVEL.replace('[["0s", "red"]]', '"red"'), "steps = 'red' is not a list"),
-        (LEVEL.replace("{ factor", "3, { factor"), "[[level]] 1: 3 is not a table"),
-        (LEVEL + "quantity = 'CH4'\n", "quantity = 'CH4' is not a list"),
-        (LEVEL + "quantity = ['CH5']\n", "unknown quantity 'CH5'"),
-        (LEVEL + "place_class = ['FACE_T33']\n", "unknown place_class 'FACE_T33'"),
-        (LEVEL + "after_rise = true\n", "after_rise = True is for sensor_break"),
-        (
-            LEVEL.replace('["0s", "red"]', '["5s", "blue"], ["1s", "red"]'),
-            "durations and levels of a band must rise",
-        ),
-        (
-            LEVEL.replace('["0s", "red"]', '["1s", "red"], ["5s", "blue"]'),
-            "durations and levels of a band must rise",
-        ),
-        (
-            LEVEL.replace("over_limit", "cut_off").replace(
-                "] }]", "] }, { factor = 2.0, steps = [] }]"
-            ),
-            "2 bands; 1 to 1 are possible",
-        ),
-    ],
-)
-def test_what_is_wrong_with_a_rule_file_is_named(text: str, says: str) -> None:
-    """Nothing mistyped is silently ignored."""
-    with pytest.raises(ConfigError) as refused:
-        parse_rules(text, "site.toml")
-    assert says in str(refused.value)
-
-
-def test_a_missing_kind_is_named() -> None:
-    """A file with one level row says what else it needs."""
-    with pytest.raises(ConfigError, match=r"no .*level.* for kind 'cut_off'"):
-        parse_rules(LEVEL, "site.toml")
-
-
-def test_a_file_from_before_the_standing_kinds_gets_their_shipped_rows() -> None:
-    """A site's file must not keep ingest from starting; its own row wins."""
-    older = parse_rules(OLDER, "site.toml")
-    for kind in STANDING_KINDS:
-        shipped = RULES.levels[RULES.level_of(kind, "", None, after_rise=False)]
-        assert older.levels[older.level_of(kind, "", None, after_rise=False)] == shipped
-    own = '[[level]]\nkind = "our_clock"\nbands = [{ factor = 1.0, steps = ['
-    newer = parse_rules(f'{OLDER}\n{own}["0s", "red"]] }}]', "site.toml")
-    row = newer.levels[newer.level_of("our_clock", "", None, after_rise=False)]
-    assert row.bands[0].steps == ((0, 4),)
-    assert sum(level.kind == "our_clock" for level in newer.levels) == 1
-
-
-def test_a_file_of_levels_alone_is_enough() -> None:
-    """Everything else has a default; the law is the shipped one."""
-    rules = parse_rules(BASE, "levels.toml")
-    assert (rules.on_delay_us, rules.off_delay_us) == (0, 0)
-    assert (rules.rise_fraction, rules.rise_within_us) == (0.8, 300_000_000)
-    assert rules.stricter == frozenset()
-    assert rules.legal == RULES.legal
 
 
 def test_a_band_may_be_absolute() -> None:

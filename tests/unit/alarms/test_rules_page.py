@@ -9,6 +9,11 @@ import pytest
 from gasmon.alarms import rules
 from gasmon.alarms.events import RANK_NAMES
 from gasmon.alarms.kinds import ALL_KINDS
+from gasmon.alarms.rule_bands import BAND_KEYS
+from gasmon.alarms.rule_entries import RULE_KEYS
+from gasmon.alarms.rule_kinds import KINDS, KindSpec
+from gasmon.alarms.rule_match import SELECTOR_NAMES
+from gasmon.points import LIMIT_FIELDS
 from gasmon.units import US_PER_MIN
 from tests.engine_world import Entry, Life, World, at, feed, live, mark, point
 
@@ -16,7 +21,7 @@ PAGE = (Path(__file__).parents[3] / "docs" / "alarm-rules.md").read_text("utf-8"
 KEYS = {
     "delays.on", "delays.off", "own_limits.stricter", "after_rise.fraction",
     "after_rise.within",
-    *rules._LEVEL_KEYS, *rules._BAND_KEYS, *rules._LIMIT_KEYS,
+    *RULE_KEYS, *BAND_KEYS, *SELECTOR_NAMES, *LIMIT_FIELDS,
 }  # fmt: skip
 LEVELS = rules.default_rules().levels
 
@@ -36,10 +41,19 @@ def test_each_key_of_the_file_is_named(key: str) -> None:
     assert not section or f"`[{section}]`" in keys
 
 
+@pytest.mark.parametrize("spec", KINDS, ids=lambda spec: spec.name)
+def test_each_parameter_of_a_kind_is_named(spec: KindSpec) -> None:
+    """In the row of its kind, in the last section."""
+    lines = PAGE.split("## 规则文件")[1].splitlines()
+    row = next((text for text in lines if text.startswith(f"| `{spec.name}`")), "")
+    for param in spec.params:
+        assert f"`{param.name}`" in row
+
+
 def test_each_section_of_the_file_is_named() -> None:
     """Tables and arrays of tables."""
-    for key in rules._TOP_KEYS:
-        assert f"`[{key}]`" in PAGE or f"`[[{key}]]`" in PAGE
+    for key in rules.TOP_KEYS:
+        assert any(f"`{k}`" in PAGE for k in (key, f"[{key}]", f"[[{key}]]"))
 
 
 @pytest.mark.parametrize("number", range(1, len(LEVELS) + 1))
@@ -49,7 +63,7 @@ def test_each_default_row_is_as_it_is_written(number: int) -> None:
     line = next(text for text in PAGE.splitlines() if text.startswith(f"| {number} |"))
     assert f"`{row.kind}`" in line
     _, _, _, who, levels, _ = (cell.strip() for cell in line.split("|"))
-    for name in (*row.quantity, *row.place_class):
+    for name in (*row.match.quantity, *row.match.place_class):
         assert name in who.replace(",", "").split()
     assert row.after_rise == ("right after a rise" in who)
     said = []

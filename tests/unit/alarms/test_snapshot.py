@@ -16,6 +16,7 @@ from gasmon.alarms.rules import RuleSet, default_rules, parse_rules
 from gasmon.alarms.snapshot import dump, excuse_absence, fingerprint, load
 from gasmon.points import MineDef, PointTable
 from tests.engine_world import START_US, Mark, World, at, feed, live, mark, point
+from tests.rule_texts import alone
 
 HIGH = point("001A01", alarm_high=1.0, clear_high=0.9)
 OTHER = point("002A01", mine="530627000002")
@@ -47,11 +48,9 @@ def test_a_living_alarm_goes_on() -> None:
 
 def test_an_unfinished_delay_goes_on() -> None:
     """A pending alarm is raised at the moment it would have been."""
-    rules = parse_rules(
-        '[delays]\non = "30s"\n[[level]]\nkind = "over_limit"\n'
-        'bands = [{ factor = 1.0, steps = [["0s", "red"]] }]\n' + _REST,
-        "delay.toml",
-    )
+    text = '[delays]\non = "30s"\n[[rule]]\nkind = "over_limit"\n'
+    text += 'levels = [{ factor = 1.0, steps = [["0s", "red"]] }]\n'
+    rules = parse_rules(alone(text + _REST), "delay.toml")
     before = world(rules).engine()
     assert feed(before, [live(0, 1.4, 10)]) == []
     after = loaded(dump(before), world(rules))
@@ -253,7 +252,7 @@ def test_arrays_come_back_as_they_were() -> None:
 
 
 _REST = "".join(
-    f'[[level]]\nkind = "{kind}"\nbands = [{{ factor = 1.0, steps = [["0s", "blue"]]'
+    f'[[rule]]\nkind = "{kind}"\nlevels = [{{ factor = 1.0, steps = [["0s", "blue"]]'
     " }]\n"
     for kind in (
         "cut_off", "low_limit", "low_cut_off", "over_range",
@@ -262,13 +261,13 @@ _REST = "".join(
     )
 )  # fmt: skip
 _REST += """
-[[level]]
+[[rule]]
 kind = "sensor_break"
 after_rise = true
-bands = [{ factor = 1.0, steps = [["0s", "red"]] }]
-[[level]]
+levels = [{ factor = 1.0, steps = [["0s", "red"]] }]
+[[rule]]
 kind = "sensor_break"
-bands = [{ factor = 1.0, steps = [["0s", "blue"]] }]
+levels = [{ factor = 1.0, steps = [["0s", "blue"]] }]
 """
 
 
@@ -278,10 +277,10 @@ def _rules(after_s: int, colour: str, delay: str) -> RuleSet:
     if after_s:
         steps = f'["0s", "ungraded"], {steps}'
     # A row more in front, so that the rows have other numbers.
-    front = '[[level]]\nkind = "over_limit"\nquantity = ["CO"]\nbands = [{ factor = 1.0'
-    front += ', steps = [["0s", "red"]] }]\n'
+    front = '[[rule]]\nkind = "over_limit"\nmatch = { quantity = ["CO"] }\n'
+    front += 'levels = [{ factor = 1.0, steps = [["0s", "red"]] }]\n'
     text = f'[delays]\non = "{delay}"\n{front if after_s else ""}'
     text += (
-        f'[[level]]\nkind = "over_limit"\nbands = [{{ factor = 1.0, steps = [{steps}]'
+        f'[[rule]]\nkind = "over_limit"\nlevels = [{{ factor = 1.0, steps = [{steps}]'
     )
-    return parse_rules(f"{text} }}]\n{_REST}", "drawn.toml")
+    return parse_rules(alone(f"{text} }}]\n{_REST}"), "drawn.toml")

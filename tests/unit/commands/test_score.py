@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from gasmon import cli
-from gasmon.alarms.rules import default_rules
 from gasmon.commands import score
 from gasmon.commands.series import DEFAULT_MINE, parse_columns
 from gasmon.errors import ConfigError
@@ -103,14 +102,14 @@ def test_intervals_hold_what_they_are_of() -> None:
 )
 def test_a_wrong_flag_is_named(text: str, problem: str) -> None:
     """Each refusal names the flag."""
-    columns = parse_columns(["A=CH4:FACE_T2", "B=CO"], default_rules())
+    columns = parse_columns(["A=CH4:FACE_T2", "B=CO"])
     with pytest.raises(ConfigError, match=problem):
         score.parse_scores(["A=1.0", text], DEFAULT_MINE, columns)
 
 
 def test_limits_are_gathered_by_point() -> None:
     """Several limits of one point."""
-    columns = parse_columns(["A=CH4:FACE_T2"], default_rules())
+    columns = parse_columns(["A=CH4:FACE_T2"])
     found = score.parse_scores(["A=1.0", "A=1.2"], DEFAULT_MINE, columns)
     assert found == {PointKey(DEFAULT_MINE, "01", "A"): [1.0, 1.2]}
 
