@@ -9,6 +9,7 @@ belong to another history than the database's.
 import json
 import logging
 import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -28,19 +29,37 @@ class KeptSnapshot:
     """Two small files in the spool's folder."""
 
     def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self._snapshot = folder / "engine.snapshot"
         self._owner = folder / "owner.json"
         self._written: dict[str, int] | None = None
 
-    def write(self, snapshot: Snapshot) -> None:
-        """Keep this one instead of the one before; a failure is told and harmless."""
+    def write(self, snapshot: Snapshot, leave_bytes: int = 0) -> bool:
+        """Keep this one instead of the one before; a failure is told and harmless.
+
+        Args:
+            leave_bytes: it is not kept when less than this would be left on the disk,
+                where alarms need the space more.
+
+        Returns:
+            Whether it is kept.
+        """
         header = {
             "step": snapshot.step,
             "taken_us": snapshot.taken_us,
             "n_points": snapshot.n_points,
         }
         body = np.frombuffer(snapshot.body, np.uint8)
-        _write(self._snapshot, seal(SNAPSHOT, header, {"body": body}))
+        record = seal(SNAPSHOT, header, {"body": body})
+        if leave_bytes:
+            left_bytes = shutil.disk_usage(self._folder).free - len(record)
+            if left_bytes < leave_bytes:
+                log.error(
+                    "a snapshot of %d bytes is not kept: %d bytes would be left, and"
+                    " %d are for alarms", len(record), left_bytes, leave_bytes,
+                )  # fmt: skip
+                return False
+        return _write(self._snapshot, record)
 
     def read(self) -> Snapshot | None:
         """The one that is kept; None when there is none that can be read."""

@@ -22,7 +22,7 @@ from gasmon.pipeline.kept import KeptSnapshot
 from gasmon.pipeline.line import Line
 from gasmon.pipeline.outage import Outage, measure
 from gasmon.pipeline.persist import Writer
-from gasmon.pipeline.spool import Spool, SpoolFull
+from gasmon.pipeline.spool import RESERVE_BYTES, Spool, SpoolFull
 from gasmon.settings import Settings
 from gasmon.store import frames, readings
 from gasmon.store.alarms import StoredEvent
@@ -94,7 +94,7 @@ class Storing:
         self._run = run
         self._writer: Writer | None = None
         self.snapshot_wanted = False
-        self._lossy = False
+        self._hole_step = 0
         self._together = DRAIN_TURNS
         self._looked_s = 0.0
         self._failed = 0
@@ -149,8 +149,14 @@ class Storing:
                 return False
             self._stop.wait(RETRY_S[min(attempt, len(RETRY_S) - 1)])
             attempt += 1
-        if judged.snapshot is not None:
-            self._keep_snapshot(judged.snapshot)
+        snapshot = judged.snapshot
+        if snapshot is not None:
+            is_kept = self._keep_snapshot(snapshot)
+            if is_kept and snapshot.step >= self._hole_step:
+                self._hole_step = 0
+        # A log without some readings makes another engine of a restart, unless there
+        # is a snapshot from behind the hole.
+        self.snapshot_wanted |= self._hole_step > 0
         return True
 
     def _keep(self, judged: Judged) -> bool:
@@ -166,22 +172,23 @@ class Storing:
         except SpoolFull as error:
             log.critical("%s", error)
             return False
-        if not appended.stored_readings:
-            self._lossy = True
-        elif self._lossy:
-            # A log without those readings would make another engine of a restart.
-            self._lossy, self.snapshot_wanted = False, True
+        if not appended.stored_readings and judged.steps:
+            self._hole_step = judged.steps[-1].number
         return True
 
-    def _keep_snapshot(self, snapshot: Snapshot) -> None:
-        """In the database, once its log reaches so far; else beside the spool."""
+    def _keep_snapshot(self, snapshot: Snapshot) -> bool:
+        """In the database, once its log reaches so far; else beside the spool.
+
+        Returns:
+            Whether a restart will find it.
+        """
         writer = self._present_writer()
-        if self.spool is not None and self.spool.n_turns:
-            if self.kept is not None:
-                self.kept.write(snapshot)
-            return
+        spool = self.spool
+        if spool is not None and spool.n_turns:
+            leave_bytes = RESERVE_BYTES // 2 if spool.readings_refused else 0
+            return self.kept is not None and self.kept.write(snapshot, leave_bytes)
         if writer is None:
-            return
+            return False
         try:
             with self.line.watched():
                 writer.save(snapshot)
@@ -190,6 +197,8 @@ class Storing:
             # the areas are still ours, the next turn finds out.
             log.warning("a snapshot of the engine was not stored: %s", error)
             self._settle(writer)
+            return False
+        return True
 
     def work(self) -> None:
         """What is to be done besides: drain the spool, read confirmations.

@@ -14,9 +14,7 @@ from gasmon.alarms.kinds import OVER_LIMIT
 from gasmon.alarms.reconcile import living
 from gasmon.alarms.rules import RuleSet, parse_rules
 from gasmon.errors import DependencyError
-from gasmon.pipeline.kept import KeptSnapshot
 from gasmon.pipeline.loops import IngestLoop
-from gasmon.pipeline.spool import Spool
 from gasmon.pipeline.starting import Beginning
 from gasmon.store import db, owners
 from tests.fix_proxy import Proxy
@@ -31,7 +29,6 @@ from tests.integration.test_pipeline import (  # noqa: F401
 )
 
 SLOW = "120s"
-PEAK = 2.4
 SITE = pytest.mark.parametrize(
     "paired", [("timescaledb", "mosquitto")], indirect=True, ids="-".join
 )
@@ -243,41 +240,6 @@ def test_a_process_goes_live_before_the_spool_is_written(
     assert plant.count("alarm") == 4
     assert plant.count("alarm", "cleared_at IS NULL") == 0
     assert plant.count("alarm_journal", "event = 'raised'") == 4
-
-
-@SITE
-def test_a_restart_after_a_full_disk_knows_what_was_judged(
-    spooling: tuple[Plant, Proxy, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Readings that the spool refused are in the snapshot that it takes afterwards."""
-    plant, proxy, more = spooling
-    proxy.refuse()
-    plant.gateway.gas(HIGH)
-    first = plant.running[-1]
-    wait_until(lambda: first.pump.counts["acknowledged"] >= 3, 20, "spooled")
-    assert first.storing.spool is not None
-    with monkeypatch.context() as patched:
-        patched.setattr(Spool, "_resume", lambda _: None)
-        first.storing.spool.readings_refused = True
-        plant.gateway.gas(PEAK)
-        wait_until(lambda: first.pump.counts["acknowledged"] >= 4, 20, "facts alone")
-    assert first.storing.spool.n_refused == 1
-    kept = KeptSnapshot(Path(more["ingest__spool_dir"]))
-    step = first.evaluator.step
-    plant.gateway.gas(HIGH)
-    wait_until(lambda: (found := kept.read()) and found.step > step, 20, "a snapshot")
-    kill(plant)
-    proxy.heal()
-
-    second = plant.start(**more)
-
-    assert second.evaluator.engine.state.peak[0, OVER_LIMIT] == PEAK
-    wait_until(lambda: second.checks()["persist"]() is None, 20, "everything written")
-    plant.gateway.gas(LOW)
-    plant.stored(4)
-    assert plant.ask("SELECT DISTINCT peak FROM alarm") == [(PEAK,)]
-    lost = plant.ask("SELECT n FROM reject WHERE reason = 'readings_lost'")
-    assert lost == [(1,)]
 
 
 @SITE

@@ -151,3 +151,11 @@ def test_a_full_disk_keeps_the_snapshot_before(
     kept.write(replace(SNAPSHOT, step=8))
     assert kept.read() == SNAPSHOT
     assert not list(tmp_path.glob("*.new"))
+
+
+def test_a_snapshot_leaves_alarms_their_space(tmp_path: Path) -> None:
+    """Where it would take more than may be used the one before stays."""
+    kept = KeptSnapshot(tmp_path)
+    assert kept.write(SNAPSHOT, leave_bytes=1)
+    assert not kept.write(replace(SNAPSHOT, step=8), leave_bytes=2**62)
+    assert kept.read() == SNAPSHOT

@@ -9,7 +9,7 @@ import pytest
 from gasmon.alarms.engine import AlarmEngine
 from gasmon.clock import ManualClock
 from gasmon.ingest.order import Ordered
-from gasmon.pipeline.judging import BLAMELESS_MOST, Judging
+from gasmon.pipeline.judging import BLAMELESS_MOST, SNAPSHOT_APART_S, Judging
 from gasmon.pipeline.suspects import Poisoned, Suspects
 from tests.fix_pipeline import Live, at, defined, frame
 
@@ -59,3 +59,25 @@ def test_a_snapshot_that_fails_costs_no_turn(monkeypatch: pytest.MonkeyPatch) ->
     assert judged.snapshot is None
     assert [event.kind for event in judged.events] == ["over_limit", "cut_off"]
     assert suspects.n_tried == 0
+
+
+def test_snapshots_that_are_wanted_soon_keep_a_distance() -> None:
+    """One with the next turn, the next one a second later, however often wanted."""
+    live, clock = Live(), ManualClock(at(5))
+    live.take(defined())
+    each = Judging(live.evaluator, Suspects(), clock, 60.0)
+
+    def is_taken(seq: int) -> bool:
+        (judged,) = each.turns(Ordered([frame(seq, [("001A01", 0.1, 0)])]), ())
+        return judged.snapshot is not None
+
+    assert is_taken(1)
+    assert not is_taken(2)
+    each.remember_soon()
+    assert not is_taken(3)
+    clock.advance(SNAPSHOT_APART_S)
+    assert is_taken(4)
+    clock.advance(SNAPSHOT_APART_S)
+    assert not is_taken(5)
+    each.remember_soon()
+    assert is_taken(6)

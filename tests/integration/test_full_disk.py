@@ -1,0 +1,159 @@
+"""A restart across a full disk: what was judged is known, though it is not stored."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from gasmon.alarms import debounce
+from gasmon.alarms.kinds import OVER_LIMIT
+from gasmon.pipeline.kept import KeptSnapshot
+from gasmon.pipeline.loops import IngestLoop
+from gasmon.pipeline.spool import Spool
+from gasmon.units import US_PER_MS
+from tests.fix_proxy import Proxy
+from tests.fix_wait import wait_until
+from tests.integration.test_pipeline import (  # noqa: F401
+    HIGH,
+    LOW,
+    Plant,
+    paired,
+)
+from tests.integration.test_restart import (  # noqa: F401
+    SITE,
+    SLOW,
+    kill,
+    phase_of,
+    since_of,
+    spooling,
+    with_delay,
+)
+
+PEAK = 2.4
+Spooling = tuple[Plant, Proxy, dict[str, Any]]
+
+
+SELDOM = {"engine__mark_interval_s": 60}
+"""Every turn has readings: one of clock marks alone would always be stored whole."""
+
+
+def take(plant: Plant, *values: float) -> None:
+    """Send values and wait until they are judged and the broker was told so."""
+    loop = plant.running[-1]
+    for value in values:
+        at_us = orjson.loads(plant.gateway.gas(value))["ts"] * US_PER_MS
+    wait_until(lambda: loop.evaluator.engine.state.last_at_us[0] == at_us, 20, "judged")
+    wait_until(lambda: loop.pump.unacknowledged == 0, 20, "acknowledged")
+
+
+def no_room(loop: IngestLoop, patched: pytest.MonkeyPatch) -> Spool:
+    """From now on the spool takes facts alone."""
+    spool = loop.storing.spool
+    assert spool is not None
+    patched.setattr(Spool, "_resume", lambda _: None)
+    spool.readings_refused = True
+    return spool
+
+
+def go_on_until_kept(plant: Plant, more: dict[str, Any]) -> None:
+    """Until a snapshot lies beside the spool that knows all that was judged so far."""
+    kept = KeptSnapshot(Path(more["ingest__spool_dir"]))
+    judged = plant.running[-1].evaluator.step
+
+    def is_there() -> bool:
+        take(plant, HIGH)
+        found = kept.read()
+        return found is not None and found.step >= judged
+
+    wait_until(is_there, 20, "a snapshot")
+
+
+@SITE
+def test_a_peak_among_refused_readings_is_known_after_a_restart(
+    spooling: Spooling,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """While there is no room yet: nothing but the snapshot can know of it."""
+    plant, proxy, more = spooling
+    plant.stop()
+    first = plant.start(**more, **SELDOM)
+    proxy.refuse()
+    take(plant, HIGH)
+    with monkeypatch.context() as patched:
+        spool = no_room(first, patched)
+        take(plant, PEAK)
+        go_on_until_kept(plant, more)
+        n_refused = spool.n_refused
+        kill(plant)
+    proxy.heal()
+
+    second = plant.start(**more)
+
+    assert second.evaluator.engine.state.peak[0, OVER_LIMIT] == PEAK
+    wait_until(lambda: second.checks()["persist"]() is None, 20, "everything written")
+    plant.gateway.gas(LOW)
+    plant.stored(3)
+    assert plant.ask("SELECT DISTINCT peak FROM alarm") == [(PEAK,)]
+    lost = plant.ask("SELECT sum(n) FROM reject WHERE reason = 'readings_lost'")
+    assert lost == [(n_refused,)]
+
+
+@SITE
+def test_a_delay_that_began_anew_among_refused_readings_is_not_older(
+    spooling: Spooling,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What was below its limit meanwhile is pending since it rose again, no earlier."""
+    plant, proxy, more = spooling
+    plant.stop()
+    plant.rules = with_delay(SLOW)
+    first = plant.start(**more, **SELDOM)
+    proxy.refuse()
+    take(plant, HIGH)
+    since_us = since_of(first)
+    with monkeypatch.context() as patched:
+        no_room(first, patched)
+        take(plant, LOW, HIGH)
+        go_on_until_kept(plant, more)
+        kill(plant)
+    proxy.heal()
+
+    second = plant.start(**more)
+
+    assert phase_of(second) == debounce.PENDING
+    assert since_of(second) == since_of(first) > since_us
+
+
+@SITE
+def test_a_full_disk_that_is_over_leaves_a_snapshot_in_the_database(
+    spooling: Spooling,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The last refused turn may be the last spooled one: the next are written at once.
+
+    Without a snapshot from behind it a restart would not know what it judged.
+    """
+    plant, proxy, more = spooling
+    proxy.refuse()
+    take(plant, HIGH)
+    first = plant.running[-1]
+    with monkeypatch.context() as patched:
+        patched.setattr(KeptSnapshot, "write", lambda *_: False)
+        no_room(first, patched)
+        take(plant, PEAK)
+        step = first.evaluator.step
+        proxy.heal()
+        wait_until(lambda: first.storing.problem() is None, 20, "everything written")
+        wait_until(
+            lambda: plant.ask("SELECT max(step) FROM engine_snapshot")[0][0] >= step,
+            20,
+            "a snapshot",
+        )
+    kill(plant)
+
+    second = plant.start(**more)
+
+    assert second.evaluator.engine.state.peak[0, OVER_LIMIT] == PEAK
