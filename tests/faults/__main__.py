@@ -7,8 +7,9 @@ import sys
 import time
 from pathlib import Path
 
-from tests.faults.campaign import Campaign, Plan
+from tests.faults.campaign import Campaign
 from tests.faults.chaos import KINDS, chosen
+from tests.faults.plan import Plan
 from tests.faults.report import as_json, as_table
 
 

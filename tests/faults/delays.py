@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tests.faults.check import Span
+from tests.faults.finding import Span
 from tests.faults.truth import Alarm, AlarmKey
 
 RULES = {

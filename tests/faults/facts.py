@@ -46,6 +46,27 @@ class Told:
     body: str
 
 
+@dataclass(frozen=True)
+class Lost:
+    """A reject that names frames whose readings a full spool refused.
+
+    Attributes:
+        first, last: the frames' numbers, both included.
+        arrived_us: when the first of them came [µs UTC].
+    """
+
+    mine: str
+    boot: str
+    first: int
+    last: int
+    arrived_us: int
+
+    def names(self, key: Key) -> bool:
+        """Whether this frame is among them."""
+        own = key[:2] == (self.mine, self.boot)
+        return own and self.first <= key[2] <= self.last
+
+
 @dataclass
 class Facts:
     """One look at the database.
@@ -53,8 +74,7 @@ class Facts:
     Attributes:
         readings: (mine, number, time) → (value, state).
         journal: event ids in the order in which they were written, by alarm.
-        lost: mine, boot, first and last number of frames whose readings a full spool
-            refused by name.
+        lost: frames whose readings a full spool refused by name.
         rejects: (mine, reason) → how many.
     """
 
@@ -66,7 +86,7 @@ class Facts:
     silences: list[tuple[str, str, int, int | None, str]] = field(default_factory=list)
     journal: dict[str, tuple[int, str]] = field(default_factory=dict)
     outbox: list[Told] = field(default_factory=list)
-    lost: list[tuple[str, str, int, int]] = field(default_factory=list)
+    lost: list[Lost] = field(default_factory=list)
     rejects: dict[tuple[str, str], int] = field(default_factory=dict)
 
 
@@ -90,23 +110,24 @@ def look(conn: psycopg.Connection[tuple[object, ...]]) -> Facts:
             Told(int(str(seq)), str(area), told["id"], int(str(alarm_id)), str(event),
                  str(body))
         )  # fmt: skip
-    for mine, reason, n, detail in conn.execute(
-        "SELECT coalesce(mine, ''), reason, n, detail FROM reject"
+    for mine, reason, n, detail, arrived in conn.execute(
+        "SELECT coalesce(mine, ''), reason, n, detail,"
+        f" {us_of('arrived_at')} FROM reject"
     ):
         key = str(mine), str(reason)
         facts.rejects[key] = facts.rejects.get(key, 0) + int(str(n))
         if reason == "readings_lost":
-            facts.lost.append(_lost(str(mine), str(detail)))
+            facts.lost.append(_lost(str(mine), str(detail), int(str(arrived))))
     if alone:
         conn.rollback()
     return facts
 
 
-def _lost(mine: str, detail: str) -> tuple[str, str, int, int]:
+def _lost(mine: str, detail: str, arrived_us: int) -> Lost:
     words = detail.replace(",", "").split()
     boot = words[words.index("boot") + 1]
     at = words.index("frames") + 1
-    return mine, boot, int(words[at]), int(words[at + 2])
+    return Lost(mine, boot, int(words[at]), int(words[at + 2]), arrived_us)
 
 
 def _frames(conn: psycopg.Connection[tuple[object, ...]], facts: Facts) -> None:

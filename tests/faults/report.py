@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from tests.faults.campaign import Outcome
+from tests.faults.plan import Outcome
 
 
 def as_table(outcome: Outcome) -> str:

@@ -13,11 +13,12 @@ from dataclasses import replace
 
 import pytest
 
-from tests.faults import check
-from tests.faults.campaign import SETTINGS, Outcome, Plan, World
+from tests.faults import check, check_alarms
 from tests.faults.chaos import Fault
-from tests.faults.facts import Facts, held_by, look
+from tests.faults.facts import Facts, Lost, held_by, look
+from tests.faults.plan import SETTINGS, Outcome, Plan
 from tests.faults.stack import Stack
+from tests.faults.world import World
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
@@ -238,9 +239,9 @@ def test_only_late_frames_excuse_an_alarm(world: World) -> None:
     )
     told_later = replace(facts, alarms=[*without.alarms, (number, moved)])
 
-    assert check.alarms_true(truth, without, {})[0]
-    assert check.alarms_true(truth, without, blurred)[0]
-    assert check.alarms_true(truth, told_later, blurred) == ([], 2)
+    assert check_alarms.alarms_true(truth, without, {})[0]
+    assert check_alarms.alarms_true(truth, without, blurred)[0]
+    assert check_alarms.alarms_true(truth, told_later, blurred) == ([], 2)
 
 
 def test_readings_are_given_up_only_on_a_full_disk(world: World) -> None:
@@ -249,7 +250,7 @@ def test_readings_are_given_up_only_on_a_full_disk(world: World) -> None:
     facts = replace(
         world.facts,
         frames={k: v for k, v in world.facts.frames.items() if k != frame.key},
-        lost=[(frame.mine, frame.boot, 5, 5)],
+        lost=[Lost(frame.mine, frame.boot, 5, 5, frame.true_us)],
     )
 
     def found(full_us: int) -> list[check.Finding]:

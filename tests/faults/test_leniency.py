@@ -5,8 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gasmon.units import US_PER_S
-from tests.faults.check import Span, _is_dimmed
+from tests.faults.check_alarms import alarms_true, is_dimmed
 from tests.faults.delays import Delays
+from tests.faults.facts import Facts, Lost
+from tests.faults.finding import Finding, Span
+from tests.faults.forgetting import forgotten
+from tests.faults.gateways import Frame
+from tests.faults.times import Judged
 from tests.faults.truth import Alarm, AlarmKey
 
 MINE = "530627000001"
@@ -66,11 +71,42 @@ def test_a_missing_alarm_must_be_part_of_another() -> None:
 
 def test_only_level_and_peak_may_be_forgotten_across_a_full_disk() -> None:
     """Lower, never higher; its times stay; and frames were given up at that time."""
-    truth, given_up = alarm(50, 55), {MINE: [at(52)]}
+    truth, forgot = alarm(50, 55), {MINE: [at(52)]}
     lower = replace(truth, rank=1, peak=1.2)
 
-    assert _is_dimmed(truth, lower, given_up)
-    assert not _is_dimmed(truth, lower, {})
-    assert not _is_dimmed(truth, lower, {MINE: [at(56)]})
-    assert not _is_dimmed(truth, replace(truth, rank=3), given_up)
-    assert not _is_dimmed(truth, alarm(50, 56), given_up)
+    assert is_dimmed(truth, lower, forgot)
+    assert not is_dimmed(truth, lower, {})
+    assert not is_dimmed(truth, lower, {MINE: [at(56)]})
+    assert not is_dimmed(truth, replace(truth, rank=3), forgot)
+    assert not is_dimmed(truth, alarm(50, 56), forgot)
+
+
+def test_what_begins_late_may_be_told_as_several() -> None:
+    """Each within the one of the truth, and that one near the late frame."""
+    truth, late = alarm(50, 70), {MINE: [at(49)]}
+    several = [(1, alarm(53, 55)), (2, alarm(63, 70))]
+
+    def found(
+        stored: list[tuple[int, Alarm]], blurred: dict[str, list[int]]
+    ) -> list[Finding]:
+        facts = Facts(alarms=stored)
+        return alarms_true({truth.key: truth}, facts, blurred)[0]
+
+    assert found(several, late) == []
+    assert len(found(several, {})) == 2
+    assert len(found([*several, (3, alarm(75, 80))], late)) == 1
+    assert len(found([], late)) == 1
+
+
+def test_only_what_a_full_disk_gave_up_before_an_end_is_forgotten() -> None:
+    """Named by a reject, and shortly before ingest ended; no other frame."""
+    frames = [Frame(MINE, "b", seq, at(seq), T0 // 1000 + seq * 1000, ())
+              for seq in (1, 2, 9)]  # fmt: skip
+    judged = {MINE: [Judged(frame, frame.true_us) for frame in frames]}
+    facts = Facts(lost=[Lost(MINE, "b", 1, 2, at(2)), Lost(MINE, "b", 8, 8, at(8))])
+
+    assert forgotten(judged, facts, [at(3)]) == {MINE: [at(1), at(2)]}
+    assert forgotten(judged, facts, [at(9)]) == {}
+    assert forgotten(judged, facts, [at(1)]) == {}
+    assert forgotten(judged, facts, [at(20)]) == {}
+    assert forgotten(judged, facts, []) == {}

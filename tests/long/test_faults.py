@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.campaign import Campaign, Plan
+from tests.faults.campaign import Campaign
 from tests.faults.chaos import KINDS
+from tests.faults.plan import Plan
 from tests.faults.report import as_table
 from tests.fix_found import mosquitto_program, require
 
