@@ -24,6 +24,7 @@ COMMANDS = (
     "api",
     "db",
     "points",
+    "rules",
     "token",
     "replay",
     "receive",
