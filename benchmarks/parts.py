@@ -121,6 +121,10 @@ class Gasmon:
         )
         return [float(told.get(name, "nan")) for name in names]
 
+    def log(self) -> str:
+        """The end of its log."""
+        return self._child.own_log()
+
     def cpu_s(self) -> float:
         """Processor time it has used [s]; 0 where /proc is missing."""
         try:

@@ -13,69 +13,25 @@ into the spool.
 """
 
 import statistics
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-from benchmarks.listeners import Relay
-from benchmarks.parts import Gasmon, MadeCity, Publisher, publish_all
+from benchmarks.parts import Gasmon
 from benchmarks.report import Report, significant
+from benchmarks.rig import GAUGES, N_POINTS, Rig, Size, Variant
 from benchmarks.servers import Servers, servers
 from benchmarks.switches import SWITCHES
-from gasmon.clock import SystemClock
-from gasmon.embedded.process import wait_for
 from gasmon.errors import GasmonError
-from gasmon.store.db import Connection, connect
-from gasmon.units import US_PER_MS, US_PER_S
+from gasmon.store.db import connect
 
-N_POINTS = 58
-CYCLE_S = 5.0
-PATIENCE_S = 120.0
-UNTOLD_S = 3.0
-TOLD_AT_LEAST = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class Size:
-    """How much is measured.
-
-    Attributes:
-        n_cycles: frames of each mine in a backlog.
-        load_s: how long the load with alarms goes on [s].
-        probe_every_s: time between two frames of the probe mine [s].
-    """
-
-    n_mines: int = 259
-    n_cycles: int = 12
-    load_s: float = 6.0
-    probe_every_s: float = 0.1
-    n_rounds: int = 3
-
-
-# More frames than fit in one commit, or there is no time between two of them.
 QUICK = Size(n_mines=20, n_cycles=50, load_s=1.5, n_rounds=1)
-
-
-@dataclass(frozen=True, slots=True)
-class Variant:
-    """What differs from everything on.
-
-    Attributes:
-        off: switches of ``switches.py``.
-        spool: whether a spool is configured.
-        server: settings of the database server.
-    """
-
-    off: tuple[str, ...] = ()
-    spool: bool = True
-    server: dict[str, str] = field(default_factory=dict)
-
 
 ALL_ON = "all on"
 INTO_DATABASE = "burst into the database"
@@ -104,125 +60,6 @@ class Sample:
     committed_ms: list[float] = field(default_factory=list)
 
 
-class Rig:
-    """Everything that stays over all variants."""
-
-    def __init__(self, size: Size, where: Servers, conn: Connection) -> None:
-        self.size = size
-        self.where = where
-        self.conn = conn
-        self.city = MadeCity(size.n_mines + 1, N_POINTS, "bench")
-        self.relay = Relay(where.broker_port)
-        self.newest_us = SystemClock().now_us() - 60 * US_PER_S
-        self.n_frames = 0
-
-    def ingest(self, variant: Variant) -> Gasmon:
-        """Ingest as the variant wants it."""
-        folder = str(self.where.log_dir / "spool")
-        settings = {"ingest.spool_dir": folder} if variant.spool else {}
-        return Gasmon("ingest", self.where, settings, variant.off)
-
-    def backlog(self) -> int:
-        """Publish a backlog, times between the newest and now; returns its frames."""
-        now_us, n = SystemClock().now_us(), self.size.n_cycles
-        step_us = (now_us - self.newest_us) // (n + 1)
-        frames = []
-        for cycle in range(n):
-            at_us = self.newest_us + (cycle + 1) * step_us
-            frames += self.city.cycle(at_us, [cycle % self.size.n_mines])
-        self.newest_us = now_us
-        publish_all(self.where.broker_port, [(f.topic, f.payload) for f in frames])
-        self.n_frames += len(frames)
-        return len(frames)
-
-    def stored(self, gasmon: Gasmon) -> None:
-        """Wait until every frame is in the database.
-
-        Raises:
-            GasmonError: gasmon ended, or it takes too long.
-        """
-        what = b"SELECT count(*) FROM frame"
-
-        def all_there() -> bool:
-            gasmon.require_alive()
-            return self.conn.execute(what).fetchone() == (self.n_frames,)
-
-        if not wait_for(all_there, PATIENCE_S):
-            raise GasmonError(f"not {self.n_frames} frames after {PATIENCE_S:g} s")
-
-    def alarms(self) -> dict[int, int]:
-        """The city's load and a probe mine in and out of alarm; ms → when published."""
-        size, began = self.size, {}
-        pause_s = min(CYCLE_S / size.n_mines, size.probe_every_s / 2)
-        probe_s = end_s = time.perf_counter()
-        end_s += size.load_s
-        mine, is_over = 0, False
-        with Publisher(self.where.broker_port, "bench-load") as publisher:
-            while time.perf_counter() < end_s:
-                mines, over = [mine], []
-                mine = (mine + 1) % size.n_mines
-                if time.perf_counter() >= probe_s:
-                    probe_s += size.probe_every_s
-                    is_over = not is_over
-                    mines.append(size.n_mines)
-                    over = [size.n_mines] if is_over else []
-                at_us = max(SystemClock().now_us(), self.newest_us + US_PER_MS)
-                self.newest_us = at_us
-                for frame in self.city.frames(mines, at_us, over):
-                    if frame.mine in over:
-                        began[at_us // US_PER_MS] = time.perf_counter_ns()
-                    publisher.publish(frame.topic, frame.payload)
-                    self.n_frames += 1
-                time.sleep(pause_s)
-            if is_over:
-                self.newest_us += US_PER_MS * 10
-                for frame in self.city.frames([size.n_mines], self.newest_us):
-                    publisher.publish(frame.topic, frame.payload)
-                    self.n_frames += 1
-            publisher.flush()
-        return began
-
-    def annunciated_ms(self, began: dict[int, int]) -> list[float]:
-        """How long each alarm took to the relay.
-
-        One that was raised and cleared within a turn is over before anybody is told.
-
-        Raises:
-            GasmonError: that cannot be the reason for so many.
-        """
-        heard = self.relay.heard_ns
-        wait_for(lambda: began.keys() <= heard.keys(), UNTOLD_S)
-        told = began.keys() & heard.keys()
-        if len(told) < len(began) * TOLD_AT_LEAST:
-            raise GasmonError(f"only {len(told)} of {len(began)} alarms were announced")
-        return [(heard[at] - began[at]) / 1e6 for at in told]
-
-    def committed_ms(self, began: dict[int, int]) -> list[float]:
-        """How long each alarm's frame took to its commit."""
-        rows: list[Any] = self.conn.execute(
-            """SELECT extract(epoch FROM pg_xact_commit_timestamp(xmin)) * 1000
-                      - device_ms
-               FROM frame WHERE device_ms = ANY(%s) AND mine_id =
-                     (SELECT mine_id FROM mine WHERE code = %s)""",
-            (list(began), self.city.mines[-1].code),
-        ).fetchall()
-        return [float(row[0]) for row in rows]
-
-    def drained_per_s(self, before: int) -> float:
-        """Readings per second from the first commit of a backlog to the last."""
-        commits: list[Any] = self.conn.execute(
-            """SELECT extract(epoch FROM pg_xact_commit_timestamp(xmin))::float8,
-                      count(*), sum(n_readings)
-               FROM frame GROUP BY 1 ORDER BY 1"""
-        ).fetchall()
-        total, own = 0, []
-        for at_s, n, n_readings in commits:
-            total += n
-            if total > before:
-                own.append((at_s, float(n_readings)))
-        return sum(n for _, n in own[1:]) / (own[-1][0] - own[0][0])
-
-
 @contextmanager
 def _server_as(rig: Rig, wanted: dict[str, str]) -> Iterator[None]:
     """Set the database server for a while; these need no restart."""
@@ -237,7 +74,8 @@ def _server_as(rig: Rig, wanted: dict[str, str]) -> Iterator[None]:
         rig.conn.execute("SELECT pg_reload_conf()")
 
 
-def _measure(rig: Rig, variant: Variant) -> Sample:
+def _measure(rig: Rig, name: str) -> Sample:
+    variant = VARIANTS.get(name, Variant())
     sample = Sample()
     with _server_as(rig, variant.server):
         before = rig.n_frames
@@ -245,10 +83,10 @@ def _measure(rig: Rig, variant: Variant) -> Sample:
         with rig.ingest(variant) as gasmon:
             rig.stored(gasmon)
             sample.readings_per_s = rig.drained_per_s(before)
-            began = rig.alarms()
-            sample.annunciated_ms = rig.annunciated_ms(began)
+            alarms = rig.alarms(gasmon)
+            sample.annunciated_ms = [took_ms for _, took_ms in alarms]
             rig.stored(gasmon)
-            sample.committed_ms = rig.committed_ms(began)
+            sample.committed_ms = rig.committed_ms(at for at, _ in alarms)
     return sample
 
 
@@ -272,16 +110,10 @@ def _database_away(rig: Rig) -> Iterator[None]:
 
 def _burst_per_s(rig: Rig, gasmon: Gasmon) -> float:
     """Readings per second from the first frame of a burst to the last PUBACK."""
+    before = gasmon.gauges(GAUGES["acknowledged"])[0]
     begin_s = time.perf_counter()
     n = rig.backlog()
-
-    def settled() -> bool:
-        gasmon.require_alive()
-        waiting = gasmon.gauges("gasmon_inbox_depth", "gasmon_unacknowledged")
-        return waiting == [0.0, 0.0]
-
-    if not wait_for(settled, PATIENCE_S):
-        raise GasmonError(f"a burst was not stored in {PATIENCE_S:g} s")
+    rig.settled(gasmon, before + n)
     return n * N_POINTS / (time.perf_counter() - begin_s)
 
 
@@ -290,12 +122,12 @@ def _spooling(rig: Rig) -> tuple[Sample, Sample]:
     there, away = Sample(), Sample()
     with rig.ingest(Variant()) as gasmon:
         there.readings_per_s = _burst_per_s(rig, gasmon)
-        there.annunciated_ms = rig.annunciated_ms(rig.alarms())
+        there.annunciated_ms = [took_ms for _, took_ms in rig.alarms(gasmon)]
         rig.stored(gasmon)
         with _database_away(rig):
             away.readings_per_s = _burst_per_s(rig, gasmon)
-            away.annunciated_ms = rig.annunciated_ms(rig.alarms())
-            if not gasmon.gauges("gasmon_spool_turns")[0] > 0:
+            away.annunciated_ms = [took_ms for _, took_ms in rig.alarms(gasmon)]
+            if not gasmon.gauges(GAUGES["turns spooled"])[0] > 0:
                 raise GasmonError("nothing was spooled: the database was not away")
         rig.stored(gasmon)
     return there, away
@@ -303,19 +135,20 @@ def _spooling(rig: Rig) -> tuple[Sample, Sample]:
 
 def run(quick: bool) -> Report:
     """Run the benchmark."""
-    size = QUICK if quick else Size()
+    return measure(QUICK if quick else Size())
+
+
+def measure(size: Size) -> Report:
+    """Run it with so much; what runs now is told on stderr.
+
+    Raises:
+        GasmonError: frames or alarms are missing; names the variant, and where they
+            are.
+    """
     with servers() as where, connect(where.database, autocommit=True) as conn:
         rig = Rig(size, where, conn)
         try:
-            with Gasmon("ingest", where):
-                now_us = SystemClock().now_us()
-                publish_all(where.broker_port, rig.city.definitions(now_us))
-                n_points = b"SELECT count(*) FROM point"
-                if not wait_for(
-                    lambda: conn.execute(n_points).fetchone() == (rig.city.n_points,),
-                    PATIENCE_S,
-                ):
-                    raise GasmonError("the points were not defined")
+            rig.define()
             return _report(size, where, [_round(rig, i) for i in range(size.n_rounds)])
         finally:
             rig.relay.close()
@@ -336,20 +169,37 @@ class Round:
 
 def _round(rig: Rig, number: int) -> Round:
     """Everything once, in another order each time, all on between any two."""
-    names = list(VARIANTS)
+    names = list(VARIANTS if rig.size.names is None else rig.size.names)
     at = number * 4 % len(names)
     this = Round()
-    on = this.samples[ALL_ON] = [_measure(rig, Variant())]
+
+    def run_one(name: str) -> Sample:
+        with _told(rig, number, name):
+            return _measure(rig, name)
+
+    on = this.samples[ALL_ON] = [run_one(ALL_ON)]
     this.beside[ALL_ON] = on[0].readings_per_s
     for name in names[at:] + names[:at]:
-        this.samples[name] = [_measure(rig, VARIANTS[name])]
-        on.append(_measure(rig, Variant()))
+        this.samples[name] = [run_one(name)]
+        on.append(run_one(ALL_ON))
         this.beside[name] = (on[-2].readings_per_s + on[-1].readings_per_s) / 2
-    there, away = _spooling(rig)
+    with _told(rig, number, f"{INTO_DATABASE}, {INTO_SPOOL}"):
+        there, away = _spooling(rig)
     for name, sample in ((INTO_DATABASE, there), (INTO_SPOOL, away)):
         this.samples[name] = [sample]
         this.beside[name] = there.readings_per_s
     return this
+
+
+@contextmanager
+def _told(rig: Rig, number: int, name: str) -> Iterator[None]:
+    """Say which variant runs, and in which one something failed."""
+    place = f"round {number + 1} of {rig.size.n_rounds}, {name}"
+    print(f"safeguards: {place}", file=sys.stderr, flush=True)
+    try:
+        yield
+    except GasmonError as error:
+        raise type(error)(f"{place}: {error}") from error
 
 
 def _report(size: Size, where: Servers, rounds: list[Round]) -> Report:

@@ -1,33 +1,38 @@
 """Safeguards that have no setting, switched off in a process of a benchmark alone.
 
 ``BENCH_OFF`` names them, with commas. Nothing of this is reachable from gasmon's own
-commands: what is switched off here is a promise broken.
+commands: what is switched off here is a promise broken. What stands in takes the same
+arguments as what it replaces: mypy holds it to that, and the smallest form of the
+benchmark runs with all of them.
 """
 
 import os
 from collections.abc import Callable, Sequence
+from typing import cast
 
 from gasmon.alarms.steps import Step
 from gasmon.batch import Frame, FrameKey
 from gasmon.ingest.clocks import MineClocks
 from gasmon.ingest.dedupe import SeenFrames
 from gasmon.ingest.gaps import GapKeeper, Resend
-from gasmon.pipeline import loops
+from gasmon.ingest.order import HOLD_S
 from gasmon.pipeline.evaluate import Snapshot
 from gasmon.pipeline.persist import Writer
+from gasmon.points import PointKey
 
 VARIABLE = "BENCH_OFF"
 
 
 def _hold() -> None:
-    loops.HOLD_S = dict.fromkeys(loops.HOLD_S, 0.0)
+    # Changed in its place: whoever imported the table by its name sees it too.
+    cast(dict[str, float], HOLD_S).update(dict.fromkeys(HOLD_S, 0.0))
 
 
 def _gaps() -> None:
-    def heard(_self: GapKeeper, _frames: Sequence[Frame], _now_s: float) -> None:
+    def heard(self: GapKeeper, frames: Sequence[Frame], now_s: float) -> None:
         pass
 
-    def due(_self: GapKeeper, _now_s: float) -> list[Resend]:
+    def due(self: GapKeeper, now_s: float) -> list[Resend]:
         return []
 
     GapKeeper.heard = heard  # type: ignore[method-assign]
@@ -36,7 +41,7 @@ def _gaps() -> None:
 
 def _clocks() -> None:
     def correct(
-        _self: MineClocks, _key: FrameKey, _channel: str, _ms: int, _arrived_us: int
+        self: MineClocks, key: FrameKey, channel: str, device_ms: int, arrived_us: int
     ) -> int:
         return 0
 
@@ -45,7 +50,10 @@ def _clocks() -> None:
 
 def _dedupe() -> None:
     def is_new(
-        _self: SeenFrames, _key: FrameKey, _device_ms: int | None = None
+        self: SeenFrames,
+        key: FrameKey,
+        device_ms: int | None = None,
+        arrived_ms: int | None = None,
     ) -> bool:
         return True
 
@@ -53,10 +61,10 @@ def _dedupe() -> None:
 
 
 def _log() -> None:
-    def append(_self: Writer, _steps: Sequence[Step], _ids: object) -> None:
+    def append(self: Writer, steps: Sequence[Step], ids: dict[PointKey, int]) -> None:
         pass
 
-    def save(_self: Writer, _snapshot: Snapshot) -> None:
+    def save(self: Writer, snapshot: Snapshot) -> None:
         pass  # it is refused when its step is not in the log
 
     Writer._append_steps = append  # type: ignore[method-assign]

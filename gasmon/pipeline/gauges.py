@@ -70,6 +70,16 @@ def show(metrics: Metrics, parts: Callable[[], Shown]) -> None:
         lambda p: p.pump.unacknowledged,
     )
     follow(
+        "gasmon_messages_received",
+        "Messages from the broker since the start",
+        lambda p: p.pump.counts["received"],
+    )
+    follow(
+        "gasmon_messages_acknowledged",
+        "Messages acknowledged to the broker since the start",
+        lambda p: p.pump.counts["acknowledged"],
+    )
+    follow(
         "gasmon_alarms_raised",
         "Alarms that are raised now",
         lambda p: p.annunciator.n_open,
