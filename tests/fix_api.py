@@ -21,7 +21,7 @@ from gasmon.clock import SystemClock
 from gasmon.points import MineDef, PointDef, PointKey, UnitDef
 from gasmon.remote.frames import encode_body
 from gasmon.settings import ApiSettings, DatabaseSettings, Settings
-from gasmon.store import access, alarms, db, latest, migrate, points
+from gasmon.store import access, alarms, db, latest, points
 from gasmon.telemetry import Metrics
 from gasmon.units import US_PER_MIN, US_PER_S, to_datetime
 from tests.fix_wait import wait_until
@@ -248,14 +248,13 @@ def api_settings() -> ApiSettings:
 def make_world(
     api_settings: ApiSettings,
 ) -> Iterator[Callable[[str], World]]:
-    """A function that fills an empty database and serves it."""
+    """A function that fills a migrated database and serves it."""
     made: list[World] = []
 
     def make(dsn: str) -> World:
         database = DatabaseSettings(url=dsn)
         now_us = SystemClock().now_us() - 10 * US_PER_MIN
         conn = db.connect(database)
-        migrate.upgrade(conn)
         ids = define(conn, now_us - US_PER_MIN)
         for mine, value in zip(MINES, (0.4, 0.2, 0.7), strict=True):
             write_latest(conn, ids, mine, (value, 3.0), now_us)
@@ -275,15 +274,15 @@ def make_world(
 
 
 @pytest.fixture
-def world(plain_dsn: str, make_world: Callable[[str], World]) -> World:
+def world(plain_migrated_dsn: str, make_world: Callable[[str], World]) -> World:
     """A served world on plain PostgreSQL."""
-    return make_world(plain_dsn)
+    return make_world(plain_migrated_dsn)
 
 
 @pytest.fixture
-def both_world(database_dsn: str, make_world: Callable[[str], World]) -> World:
+def both_world(migrated_dsn: str, make_world: Callable[[str], World]) -> World:
     """A served world; the test runs on both kinds of database."""
-    return make_world(database_dsn)
+    return make_world(migrated_dsn)
 
 
 def write_readings(

@@ -1,4 +1,9 @@
-"""Databases for tests: a fresh one per test, on plain PostgreSQL and TimescaleDB."""
+"""Databases for tests: a fresh one per test, on plain PostgreSQL and TimescaleDB.
+
+One with the schema is a copy of a template that was migrated once per server, which
+takes a fraction of the time; ``tests/integration/test_store_migrate.py`` upgrades
+empty ones.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +14,11 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from gasmon.embedded.postgres import EmbeddedPostgres
+from gasmon.settings import DatabaseSettings
+from gasmon.store import db, migrate
 from tests.fix_found import require, timescaledb_bin_dir
 
 BACKENDS = ("postgres", "timescaledb")
@@ -91,6 +99,48 @@ def new_database() -> Iterator[Callable[[EmbeddedPostgres], str]]:
         server.drop_database(name)
 
 
+@pytest.fixture(scope="session")
+def templates() -> dict[str, str]:
+    """Name of the migrated template of each server, by the server's address."""
+    return {}
+
+
+@pytest.fixture
+def new_migrated(
+    templates: dict[str, str],
+) -> Iterator[Callable[[EmbeddedPostgres], str]]:
+    """A function that makes a fresh database with the schema; returns its address."""
+    made: list[tuple[EmbeddedPostgres, str]] = []
+
+    def make(server: EmbeddedPostgres) -> str:
+        template = templates.get(server.dsn()) or _template(server)
+        templates[server.dsn()] = template
+        name = f"test_{os.getpid()}_{next(_numbers)}"
+        with psycopg.connect(server.dsn("postgres"), autocommit=True) as conn:
+            conn.execute(
+                sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
+                    sql.Identifier(name), sql.Identifier(template)
+                )
+            )
+        made.append((server, name))
+        with psycopg.connect(server.dsn(name)) as conn:
+            # Each is a database of its own, not a restored copy of another one.
+            conn.execute("UPDATE platform SET epoch = gen_random_uuid()")
+        return server.dsn(name)
+
+    yield make
+    for server, name in made:
+        server.drop_database(name)
+
+
+def _template(server: EmbeddedPostgres) -> str:
+    name = f"template_{os.getpid()}_{next(_numbers)}"
+    server.create_database(name)
+    with db.connect(DatabaseSettings(url=server.dsn(name))) as conn:
+        migrate.upgrade(conn)
+    return name
+
+
 @pytest.fixture
 def database_dsn(
     database_server: EmbeddedPostgres, new_database: Callable[[EmbeddedPostgres], str]
@@ -111,6 +161,14 @@ def plain_dsn(
 ) -> str:
     """Address of a fresh, empty database on plain PostgreSQL alone."""
     return new_database(postgres_server)
+
+
+@pytest.fixture
+def plain_migrated_dsn(
+    postgres_server: EmbeddedPostgres, new_migrated: Callable[[EmbeddedPostgres], str]
+) -> str:
+    """Address of a fresh, migrated database on plain PostgreSQL alone."""
+    return new_migrated(postgres_server)
 
 
 @pytest.fixture

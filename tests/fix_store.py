@@ -6,16 +6,17 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from gasmon.embedded.postgres import EmbeddedPostgres
 from gasmon.settings import DatabaseSettings
-from gasmon.store import db, migrate
+from gasmon.store import db
 
 
 @pytest.fixture
-def migrated_dsn(database_dsn: str) -> str:
+def migrated_dsn(
+    database_server: EmbeddedPostgres, new_migrated: Callable[[EmbeddedPostgres], str]
+) -> str:
     """Address of a fresh, migrated database; the test runs on both backends."""
-    with db.connect(DatabaseSettings(url=database_dsn)) as conn:
-        migrate.upgrade(conn)
-    return database_dsn
+    return new_migrated(database_server)
 
 
 @pytest.fixture

@@ -41,7 +41,6 @@ from gasmon.ingest.topics import (
 from gasmon.pipeline.loops import IngestLoop
 from gasmon.remote.frames import encode_body
 from gasmon.settings import Settings, load
-from gasmon.store import db, migrate
 from gasmon.store.latest import unpack
 from gasmon.telemetry import Metrics
 from tests.fix_broker import Broker
@@ -207,13 +206,11 @@ def plant(migrated_dsn: str, broker: Broker) -> Iterator[Plant]:
 
 @pytest.fixture(params=PAIRS, ids="-".join)
 def paired(
-    request: pytest.FixtureRequest, new_database: Callable[[EmbeddedPostgres], str]
+    request: pytest.FixtureRequest, new_migrated: Callable[[EmbeddedPostgres], str]
 ) -> Iterator[Plant]:
     """Each database and each broker once: for what does not depend on the pairing."""
     backend, kind = request.param
-    dsn = new_database(request.getfixturevalue(f"{backend}_server"))
-    with db.connect(Settings().database.model_copy(update={"url": dsn})) as conn:
-        migrate.upgrade(conn)
+    dsn = new_migrated(request.getfixturevalue(f"{backend}_server"))
     yield from plant_of(dsn, request.getfixturevalue(f"{kind}_broker"))
 
 

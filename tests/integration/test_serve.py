@@ -22,8 +22,6 @@ import pytest
 
 from gasmon.embedded.postgres import EmbeddedPostgres
 from gasmon.embedded.process import free_port
-from gasmon.settings import DatabaseSettings
-from gasmon.store import db, migrate
 from tests.fix_broker import Broker
 from tests.fix_proxy import Proxy
 from tests.fix_wait import wait_until
@@ -134,14 +132,12 @@ class Site:
 )
 def site(
     request: pytest.FixtureRequest,
-    new_database: Callable[[EmbeddedPostgres], str],
+    new_migrated: Callable[[EmbeddedPostgres], str],
     tmp_path: Path,
 ) -> Iterator[Site]:
     """Each database and each broker once; whatever still runs at the end is killed."""
     backend, kind = request.param
-    dsn = new_database(request.getfixturevalue(f"{backend}_server"))
-    with db.connect(DatabaseSettings(url=dsn)) as conn:
-        migrate.upgrade(conn)
+    dsn = new_migrated(request.getfixturevalue(f"{backend}_server"))
     site = Site(dsn, request.getfixturevalue(f"{kind}_broker"), tmp_path)
     yield site
     for process in site.processes:
