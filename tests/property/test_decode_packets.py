@@ -7,7 +7,7 @@ from math import isnan, nan
 
 import numpy as np
 import orjson
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
@@ -17,6 +17,7 @@ from gasmon.ingest.dedupe import SeenFrames
 from gasmon.ingest.payloads import encode_data, schema
 from gasmon.ingest.topics import data_topic
 from tests.fix_directory import AREA, ARRIVED_US, MINE, TS_MS, MemoryDirectory
+from tests.fix_examples import examples
 
 NOS = st.text(string.ascii_uppercase + string.digits, min_size=1, max_size=8)
 VALUES = st.none() | st.floats(0, 1e6) | st.integers(0, 2**63)
@@ -68,7 +69,7 @@ def readings(*parts: Decoded) -> list[tuple[object, ...]]:
 
 
 @given(st.lists(FRAMES, max_size=8), st.lists(st.integers(0, 8), max_size=4))
-@settings(deadline=None)
+@examples(100)
 def test_any_cut_into_calls_gives_the_same_readings(
     frames: list[list[tuple[object, ...]]], cuts: list[int]
 ) -> None:
@@ -92,7 +93,7 @@ def test_any_cut_into_calls_gives_the_same_readings(
 
 
 @given(FRAMES)
-@settings(deadline=None)
+@examples(100)
 def test_what_is_encoded_is_decoded_and_valid(
     d: list[tuple[object, ...]],
 ) -> None:
@@ -119,7 +120,7 @@ def test_what_is_encoded_is_decoded_and_valid(
     ANY,
     st.sampled_from(["v", "boot", "seq", "ts", "d", "x", "mine"]),
 )
-@settings(max_examples=300, deadline=None)
+@examples(100)
 def test_a_malformed_frame_never_raises_nor_costs_its_neighbours(
     d: list[object], odd: object, key: str
 ) -> None:
@@ -138,7 +139,7 @@ def test_a_malformed_frame_never_raises_nor_costs_its_neighbours(
 
 
 @given(FRAMES, st.data())
-@settings(max_examples=300, deadline=None)
+@examples(100)
 def test_a_mutated_frame_never_raises_nor_costs_its_neighbours(
     d: list[tuple[object, ...]], data: st.DataObject
 ) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from math import nan
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gasmon.alarms.engine import AlarmEngine, LivingAlarm, Patience
@@ -28,6 +28,7 @@ from tests.engine_world import (
     feed_scalar,
     point,
 )
+from tests.fix_examples import examples
 from tests.rule_texts import alone
 
 MINES = ("530627000001", "530627000002", "530627000003")
@@ -203,7 +204,7 @@ def _cuts(log: list[Entry]) -> st.SearchStrategy[set[int]]:
     return st.sets(st.integers(0, len(log)))
 
 
-EXAMPLES = settings(max_examples=100, deadline=None)
+EXAMPLES = examples(40)
 
 
 @EXAMPLES

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gasmon.alarms.engine import Patience
@@ -22,6 +22,7 @@ from tests.engine_world import (
     live,
     point,
 )
+from tests.fix_examples import examples
 
 CYCLE_S = 5
 JUMPS = st.integers(-7200, 7200).filter(lambda s: not -1 < s < 1)
@@ -77,7 +78,7 @@ def told(said: list[AlarmEvent]) -> list[Fact]:
     return sorted(facts, key=repr)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(30)
 @given(
     st.lists(st.tuples(VALUES, VALUES, VALUES), min_size=5, max_size=90),
     st.lists(st.tuples(st.integers(0, 90), JUMPS), min_size=1, max_size=4),
@@ -95,7 +96,7 @@ def test_what_is_said_is_what_the_frames_say(
     assert not [fact for fact in steady if fact.kind in ("link_break", "no_data")]
 
 
-@settings(max_examples=60, deadline=None)
+@examples(30)
 @given(st.lists(st.tuples(VALUES, VALUES, VALUES), min_size=5, max_size=90), JUMPS)
 def test_a_clock_of_ours_that_is_wrong_all_day_says_the_same(
     values: list[tuple[float, ...]], wrong_s: int

@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import pairwise
 from math import nan
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gasmon.alarms.events import AlarmEvent
@@ -27,10 +27,11 @@ from tests.engine_world import (
     mark,
     point,
 )
+from tests.fix_examples import examples
 from tests.property.test_engine import rule_files, worlds
 from tests.property.test_engine_snapshot import shuffled, translated, without_rows
 
-EXAMPLES = settings(max_examples=60, deadline=None)
+EXAMPLES = examples(25)
 CYCLE_S = 5
 
 # Harmless, between end and limit, beyond alarm, beyond cut-off, far beyond.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gasmon.alarms.engine import AlarmEngine
@@ -13,6 +13,7 @@ from gasmon.alarms.events import AlarmEvent
 from gasmon.alarms.snapshot import dump, load
 from gasmon.points import MineDef, PointTable
 from tests.engine_world import START_US, Entry, Life, Reading, World, comparable, feed
+from tests.fix_examples import examples
 from tests.property.test_engine import logs, worlds
 
 
@@ -50,7 +51,7 @@ def without_rows(said: list[AlarmEvent]) -> list[tuple[str, str]]:
     return comparable([replace(event, row=-1) for event in said])
 
 
-@settings(max_examples=150, deadline=None)
+@examples(50)
 @given(st.data())
 def test_a_snapshot_at_any_moment_changes_nothing(data: st.DataObject) -> None:
     """Snapshot, load with rows in another order, and the rest: the same events."""
@@ -68,7 +69,7 @@ def test_a_snapshot_at_any_moment_changes_nothing(data: st.DataObject) -> None:
     assert second.n_late == whole.n_late
 
 
-@settings(max_examples=50, deadline=None)
+@examples(20)
 @given(st.data())
 def test_a_snapshot_of_a_snapshot_is_the_same(data: st.DataObject) -> None:
     """Loading and dumping again gives the same bytes."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gasmon.batch import Packet
+from tests.fix_examples import examples
 from tests.fix_pipeline import Live, at, defined, frame
 from tests.fuzz_frames import (
     AREA,
@@ -103,7 +104,7 @@ def nonsense(draw: st.DrawFn) -> Packet:
     return Packet(f"gasmon/v1/{AREA}/{VICTIM}/{channel}", payload, at(2))
 
 
-@settings(max_examples=100, deadline=None)
+@examples(40)
 @given(st.lists(nonsense(), min_size=1, max_size=8))
 def test_structured_nonsense_costs_nobody_anything(bad: list[Packet]) -> None:
     """Right outlines with any contents, between a neighbour's frames."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gasmon.batch import FrameKey, Packet
@@ -10,6 +10,7 @@ from gasmon.ingest.dedupe import SeenFrames
 from gasmon.ingest.order import Resequencer
 from gasmon.ingest.payloads import encode_data
 from gasmon.ingest.topics import data_topic
+from tests.fix_examples import examples
 
 HOLD_S = 12.0
 MINES = ("530627000001", "530627000002", "530627000003")
@@ -56,7 +57,7 @@ FRAMES = st.lists(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@examples(80)
 @given(FRAMES, st.sampled_from([1, 3, 1000]), st.integers(1, 5))
 def test_nothing_is_lost_doubled_or_held_too_long(
     frames: list[tuple[str, int, str, float, bool]], limit: int, per_turn: int
@@ -86,7 +87,7 @@ def test_nothing_is_lost_doubled_or_held_too_long(
         assert left_s - entered[packet.mid] <= HOLD_S
 
 
-@settings(max_examples=200, deadline=None)
+@examples(80)
 @given(st.data())
 def test_whatever_the_broker_repeats_in_time_comes_out_in_order(
     data: st.DataObject,

@@ -10,7 +10,7 @@ from random import Random
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gasmon.ingest.upload.fast import NO_TIME_US, ReadingFile, ReadingsReader
@@ -25,6 +25,7 @@ from gasmon.ingest.upload.records import (
     Record,
 )
 from gasmon.ingest.upload.write import write_file
+from tests.fix_examples import examples
 from tests.upload_corpus import MINE, Sample, damaged, some_sample
 
 PAGE = Path(__file__).parents[2] / "docs" / "upload-files.md"
@@ -51,7 +52,7 @@ def parsed(sample: Sample, data: bytes) -> UploadFile:
 
 
 @given(SEEDS, st.sampled_from(FILE_TYPES))
-@settings(max_examples=300, deadline=None)
+@examples(100)
 def test_what_is_written_is_read_back(seed: int, file_type: str) -> None:
     """Every type under every profile: the same header, the same records."""
     sample = some_sample(Random(seed), file_type)
@@ -95,7 +96,7 @@ def some_reading(value: float, place: str) -> Reading:
 
 
 @given(SEEDS)
-@settings(max_examples=200, deadline=None)
+@examples(80)
 def test_a_bad_record_never_costs_its_neighbours(seed: int) -> None:
     """Junk inside one record leaves all others as they were."""
     rng = Random(seed)
@@ -191,7 +192,7 @@ def test_a_hundred_thousand_damaged_files() -> None:
 
 
 @given(st.binary(max_size=300), SEEDS)
-@settings(max_examples=200, deadline=None)
+@examples(80)
 def test_any_bytes_are_answered(data: bytes, seed: int) -> None:
     """Bytes that never were a file: refused by name, by both ways."""
     sample = some_sample(Random(seed))

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gasmon.alarms.events import AlarmEvent
@@ -23,6 +23,7 @@ from gasmon.pipeline.latest import LatestPoints
 from gasmon.pipeline.record import RecordCorrupt
 from gasmon.pipeline.turns import EncodedTurn, decode_turn, encode_turn
 from gasmon.points import MineDef, PointDef, PointKey, UnitDef
+from tests.fix_examples import examples
 from tests.fix_pipeline import MINE, Live, at, defined, frame, told_state
 
 OTHER = "530602000001"
@@ -246,7 +247,7 @@ def turns(draw: st.DrawFn) -> Judged:
 
 
 @given(turns(), st.permutations(KEYS))
-@settings(max_examples=200, deadline=None)
+@examples(60)
 def test_a_turn_comes_back_as_it_went(judged: Judged, other: list[PointKey]) -> None:
     """Every field and bit, in a process whose rows are different ones."""
     encoded = encode_turn(judged, TABLE)

@@ -8,7 +8,7 @@ from random import Random
 
 import numpy as np
 import orjson
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gasmon.ingest.decode import decode_packets
@@ -41,6 +41,7 @@ from gasmon.ingest.upload.records import (
 from gasmon.ingest.upload.write import write_file
 from gasmon.points import LIMIT_FIELDS, MineDef, PointDef, PointKey, UnitDef
 from tests.fix_directory import AREA, ARRIVED_US, MINE, TS_US, MemoryDirectory, packet
+from tests.fix_examples import examples
 
 NATIONAL = Profile()
 HEADER = Header(MINE, "示例煤矿", TS_US)
@@ -119,7 +120,7 @@ LIMITS = st.sampled_from((nan, 0.5, 0.8, 1.0, 1.5))
 
 
 @given(st.tuples(*[LIMITS] * 8))
-@settings(max_examples=150, deadline=None)
+@examples(60)
 def test_limits_meet_the_same_rules_as_in_payloads(numbers: tuple[float, ...]) -> None:
     """Both ways of telling the same limits leave the same ones in force."""
     limits = dict(zip(LIMITS_IN_ORDER, numbers, strict=True))
@@ -321,7 +322,7 @@ def test_events_fold_to_their_newest_record() -> None:
 
 
 @given(st.integers(0, 2**32))
-@settings(max_examples=60, deadline=None)
+@examples(30)
 def test_damaged_definitions_never_raise(seed: int) -> None:
     """Whatever a file holds, a definition comes out, and standing points stay."""
     from tests.upload_corpus import damaged, some_sample
