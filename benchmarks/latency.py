@@ -111,7 +111,7 @@ def event_name(mine: str, at_ms: int) -> str:
 def run(quick: bool) -> Report:
     """Run the benchmark."""
     size = QUICK if quick else Size()
-    apart, together = _measured(size, APART), _measured(size, TOGETHER)
+    apart, together = measured(size, APART), measured(size, TOGETHER)
     return replace(apart, details={**apart.details, "one_process": _brief(together)})
 
 
@@ -123,7 +123,7 @@ def _brief(report: Report) -> dict[str, Any]:
     }
 
 
-def _measured(size: Size, commands: tuple[str, ...]) -> Report:
+def measured(size: Size, commands: tuple[str, ...]) -> Report:
     """Measure with these commands; the last one has the stream."""
     with servers() as where, ExitStack() as stack:
         token = _token(where)

@@ -7,6 +7,7 @@ import math
 
 import pytest
 
+from benchmarks import latency
 from benchmarks.__main__ import BENCHMARKS, main
 from benchmarks.report import Report, machine, spread, table
 from benchmarks.safeguards import VARIANTS
@@ -23,7 +24,8 @@ FIELDS = {
     [
         "engine",
         pytest.param("ingest", marks=pytest.mark.slow),
-        pytest.param("latency", marks=pytest.mark.slow),
+        # Two sets of servers and processes: half a minute.
+        pytest.param("latency", marks=pytest.mark.long),
     ],
 )
 def test_a_quick_run_prints_one_object(
@@ -38,6 +40,17 @@ def test_a_quick_run_prints_one_object(
     assert told["ceiling"] > 0
     assert math.isclose(told["ratio"], told["value"] / told["ceiling"], rel_tol=0.01)
     assert told["machine"]["cores"] >= 1
+
+
+@pytest.mark.slow
+def test_latency_is_measured_with_one_process() -> None:
+    """The same on fewer parts: both paths, each stage and the bursts have times."""
+    size = latency.Size(n_mines=5, load_s=1.0, n_bursts=1)
+    report = latency.measured(size, latency.TOGETHER)
+    assert report.value > 0
+    assert report.ceiling > 0
+    assert all(told["n"] > 0 for told in report.details["stages_ms"].values())
+    assert report.details["burst_alarm_in_each_ms"]["n"] == size.n_mines
 
 
 def test_every_benchmark_is_documented() -> None:
