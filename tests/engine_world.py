@@ -15,7 +15,7 @@ from gasmon.alarms.quiet import QuietTable
 from gasmon.alarms.rules import RuleSet, default_rules
 from gasmon.alarms.silence import Sign
 from gasmon.batch import ReadingBatch
-from gasmon.points import MineDef, PointDef, PointKey, PointTable, lay_out
+from gasmon.points import MineDef, PointDef, PointKey, PointTable, UnitDef, lay_out
 from gasmon.units import US_PER_S
 from tests.scalar_engine import ScalarEngine
 
@@ -79,9 +79,12 @@ class World:
         *versions: PointDef,
         rules: RuleSet | None = None,
         patience: Patience | None = None,
+        units: tuple[UnitDef, ...] = (),
     ) -> World:
         mines = sorted({point.key.mine for point in versions})
-        table = lay_out([MineDef(code, code[:6]) for code in mines], versions)
+        table = lay_out(
+            [MineDef(code, code[:6], units=units) for code in mines], versions
+        )
         return cls(rules or default_rules(), table, versions, patience or Patience())
 
     def engine(self) -> AlarmEngine:

@@ -29,6 +29,7 @@ from gasmon.alarms.late_tell import settle_late
 from gasmon.alarms.levels import NEVER_US
 from gasmon.alarms.living import LivingAlarms
 from gasmon.alarms.quiet import QuietTable
+from gasmon.alarms.relations import Relations, over_limit_units
 from gasmon.alarms.rules import RuleSet
 from gasmon.alarms.silence import MineLinks, Sign, excuse, silent_points
 from gasmon.alarms.speak import Speech
@@ -62,7 +63,12 @@ class Patience:
 
 @dataclass(frozen=True, slots=True)
 class LivingAlarm:
-    """An alarm that was open when the process ended, to go on with."""
+    """An alarm that was open when the process ended, to go on with.
+
+    Attributes:
+        row: of its point, else -1.
+        subject: ``unit:…`` or ``mine:…`` of a relation, else empty.
+    """
 
     kind: str
     row: int
@@ -72,6 +78,7 @@ class LivingAlarm:
     peak: float
     peak_at_us: int
     unknown: bool = False
+    subject: str = ""
 
 
 class AlarmEngine:
@@ -98,6 +105,9 @@ class AlarmEngine:
         self.n_late = 0
         level = rules.level_of(LINK_BREAK)
         self.links = MineLinks(self.rules.levels, level, self.patience.mine_us)
+        self.relations = Relations(
+            self.state, self.rules.levels, self.links, self.patience.point_us
+        )
 
     def adopt(
         self, table: PointTable, versions: Iterable[PointDef], now_us: int
@@ -116,6 +126,8 @@ class AlarmEngine:
         self.rules.add_all(rows, told, mines)
         self.state.grow(table.n, now_us)
         self.links.grow(len(table.mines), now_us)
+        changed = {table.mine_index[point.key.mine] for point in told}
+        self.relations.define(table, changed, self.rules.rules)
 
     def resume(self, alarms: Iterable[LivingAlarm]) -> None:
         """Go on with alarms that were open when the process ended, silently.
@@ -124,9 +136,19 @@ class AlarmEngine:
         again after a restart it must not end what came after it.
         """
         s = self.state
+        self.relations.follow_points()
         for alarm in alarms:
             if alarm.kind == LINK_BREAK:
                 self.links.resume(alarm.mine, alarm.raised_us, alarm.rank)
+                continue
+            if alarm.subject:
+                self.relations.resume(
+                    alarm.subject,
+                    alarm.kind,
+                    alarm.raised_us,
+                    alarm.rank,
+                    alarm.unknown,
+                )
                 continue
             slot, row = POINT_KINDS.index(alarm.kind), alarm.row
             line = self._line_at(row, alarm.raised_us)
@@ -198,9 +220,10 @@ class AlarmEngine:
             batch = batch.select(np.arange(begin, end))
         mines = self.table.mine_of[batch.row]
         self.links.hear(mines, batch.arrived_us, speech)
-        for index in batch.rounds():
-            one = batch if len(index) == batch.n else batch.select(index)
-            self._round(one, speech)
+        for frames in self.relations.frames(batch, speech):
+            for index in frames.rounds():
+                one = frames if len(index) == frames.n else frames.select(index)
+                self._round(one, speech)
 
     def _round(self, batch: ReadingBatch, speech: Speech) -> None:
         """Judge at most one reading a point."""
@@ -231,6 +254,7 @@ class AlarmEngine:
         note_first_after_gap(self.alarms, batch, readings, before)
         self.alarms.late.release(rows[is_set(raising, (1 << N_VALUE_SLOTS) - 1)])
         self._remember(batch, line, readings)
+        self.relations.take(batch, readings.good)
         busy = np.flatnonzero(raising | s.busy[rows])
         if len(busy):
             self.alarms.judge(
@@ -284,6 +308,11 @@ class AlarmEngine:
             self._doubt_mine(sign.mine, sign.arrived_us, speech)
 
     def _mark(self, mark_us: int, speech: Speech) -> None:
+        n_said = len(speech.said)
+        self._points_mark(mark_us, speech)
+        self.relations.mark(mark_us, over_limit_units(speech, n_said), speech)
+
+    def _points_mark(self, mark_us: int, speech: Speech) -> None:
         s, n = self.state, self.state.n
         self._pass_over(mark_us)
         self.links.clamp(mark_us)
@@ -336,6 +365,7 @@ class AlarmEngine:
         excuse(s.last_arrived_us[:n], passed_us - lived_us, mark_us)
         # The time of mines stands still until they are heard, or silent.
         s.lag_us[:n] += passed_us
+        self.relations.pass_over(passed_us)
 
     def _reached(self, rows: NDArray[np.intp], mark_us: int) -> Int64:
         """How far the time of these points has come, int64[k] [µs UTC].

@@ -5,6 +5,8 @@ condition in conditions.py and a level row in default_rules.toml (a test finds a
 one). Kinds that stand or do not stand as a whole are standing.py's.
 """
 
+from gasmon.alarms.relation_kinds import RELATION_NAMES
+
 OVER_LIMIT = 0
 CUT_OFF = 1
 LOW_LIMIT = 2
@@ -53,7 +55,10 @@ SPOOL_FILLING = "spool_filling"
 STANDING_KINDS = (CLOCK_WRONG, DEFINITIONS_MISSING, OUR_CLOCK, SPOOL_FILLING)
 """Kinds that are decided outside the engine (standing.py)."""
 
-ALL_KINDS = (*POINT_KINDS, LINK_BREAK, *STANDING_KINDS)
+ENGINE_KINDS = (*POINT_KINDS, LINK_BREAK, *RELATION_NAMES)
+"""Kinds that an engine decides, and goes on with after a restart."""
+
+ALL_KINDS = (*ENGINE_KINDS, *STANDING_KINDS)
 
 FORECAST_KIND = "forecast"
 """A pre-warning (forecast.py): ungraded always, so no level row of a rule file."""

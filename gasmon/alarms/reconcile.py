@@ -14,8 +14,8 @@ from gasmon.alarms.engine import AlarmEngine, LivingAlarm
 from gasmon.alarms.kinds import LINK_BREAK, OVER_LIMIT, POINT_KINDS
 from gasmon.alarms.levels import NEVER_US
 
-Subject = tuple[str, int]
-"""(kind, point row), or (link_break, mine index)."""
+Subject = tuple[str, int | str]
+"""(kind, point row), (link_break, mine index), or (kind, subject) of a relation."""
 
 
 def living(engine: AlarmEngine) -> set[Subject]:
@@ -27,11 +27,14 @@ def living(engine: AlarmEngine) -> set[Subject]:
         for row, slot in zip(rows.tolist(), slots.tolist(), strict=True)
     }
     broken = np.flatnonzero(engine.links.raised_us != NEVER_US)
-    return found | {(LINK_BREAK, mine) for mine in broken.tolist()}
+    links = {(LINK_BREAK, mine) for mine in broken.tolist()}
+    return found | links | engine.relations.living().keys()
 
 
 def subject_of(alarm: LivingAlarm) -> Subject:
     """What an alarm is about."""
+    if alarm.subject:
+        return alarm.kind, alarm.subject
     return alarm.kind, alarm.mine if alarm.kind == LINK_BREAK else alarm.row
 
 
@@ -52,7 +55,7 @@ def reconcile(
         for subject in living(engine) & wanted.keys()
         if _raised_us(engine, subject) == wanted[subject].raised_us
     }
-    surplus = sorted(living(engine) - same)
+    surplus = sorted(living(engine) - same, key=lambda about: (about[0], str(about[1])))
     for kind, index in surplus:
         _forget(engine, kind, index)
     missing = [alarm for subject, alarm in wanted.items() if subject not in same]
@@ -62,13 +65,18 @@ def reconcile(
 
 def _raised_us(engine: AlarmEngine, subject: Subject) -> int:
     kind, index = subject
+    if isinstance(index, str):
+        return engine.relations.living()[kind, index]
     if kind == LINK_BREAK:
         return int(engine.links.raised_us[index])
     return int(engine.state.raised_us[index, POINT_KINDS.index(kind)])
 
 
-def _forget(engine: AlarmEngine, kind: str, index: int) -> None:
+def _forget(engine: AlarmEngine, kind: str, index: int | str) -> None:
     """As if it had never been raised; the next reading judges anew."""
+    if isinstance(index, str):
+        engine.relations.forget(index, kind)
+        return
     if kind == LINK_BREAK:
         engine.links.raised_us[index] = NEVER_US
         engine.links.since_us[index] = NEVER_US

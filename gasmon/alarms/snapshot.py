@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gasmon.alarms import debounce
+from gasmon.alarms import debounce, relation_snapshot
 from gasmon.alarms.engine import AlarmEngine
 from gasmon.alarms.kinds import (
     N_SLOTS,
@@ -27,7 +27,7 @@ from gasmon.alarms.packing import Array, BadPacking, pack, unpack
 from gasmon.alarms.rules import MAX_BANDS, RuleSet
 from gasmon.alarms.silence import LINK_COLUMNS
 from gasmon.alarms.state import LONG_AGO_US, STATE_COLUMNS
-from gasmon.batch import Int32
+from gasmon.batch import Int32, Int64
 from gasmon.points import PointTable
 
 MAGIC = b"gasmonE2"
@@ -85,6 +85,8 @@ def dump(engine: AlarmEngine) -> bytes:
         arrays[f"late_{name}"] = column
     for name in LINK_COLUMNS:
         arrays[f"link_{name}"] = getattr(engine.links, name)
+    relations, columns = relation_snapshot.dump(engine.relations)
+    arrays.update(columns)
     header = {
         "layout": _layout(),
         "run": engine.run,
@@ -92,6 +94,7 @@ def dump(engine: AlarmEngine) -> bytes:
         "mark_us": int(engine.mark_us),
         "n_late": engine.n_late,
         "mines": [mine.code for mine in table.mines],
+        "relations": relations,
     }
     return pack(MAGIC, header, arrays)
 
@@ -134,14 +137,20 @@ def load(engine: AlarmEngine, data: bytes) -> int:
     for slot in range(N_SLOTS):
         from_us = arrays["line"][kept, slot]
         state.line[touched, slot] = engine.rules.version_at(touched, from_us)
-    if header["rules"] != fingerprint(engine.rules.rules):
+    rules_changed = header["rules"] != fingerprint(engine.rules.rules)
+    if rules_changed:
         _apply_new_rules(engine, touched, arrays["after_rise"][kept])
     for row, slot, begin, end in arrays["told"].reshape(-1, 4).tolist():
         if row_of[row] >= 0:
             engine.alarms.told.add(int(row_of[row]), slot, begin, end)
     late = {n.removeprefix("late_"): a for n, a in arrays.items() if n[:5] == "late_"}
     engine.alarms.late.load(late, row_of)
-    _load_links(engine, header["mines"], arrays)
+    ours = _mines_of(engine, header["mines"])
+    _load_links(engine, ours, arrays)
+    relation_snapshot.load(
+        engine.relations, header["relations"], arrays, row_of, ours, rules_changed
+    )
+    engine.relations.mark_us = header["mark_us"]
     engine.mark_us, engine.n_late = header["mark_us"], header["n_late"]
     return len(rows)
 
@@ -165,7 +174,8 @@ def excuse_absence(engine: AlarmEngine, now_us: int) -> None:
 def _layout() -> str:
     """What must be equal on both sides, as one text."""
     columns = [(n, s, np.dtype(d).str) for n, (s, d, _) in STATE_COLUMNS.items()]
-    return repr((POINT_KINDS, MAX_BANDS, columns, list(LINK_COLUMNS)))
+    relations = relation_snapshot.layout()
+    return repr((POINT_KINDS, MAX_BANDS, columns, list(LINK_COLUMNS), relations))
 
 
 def _touched(engine: AlarmEngine) -> Int32:
@@ -240,11 +250,13 @@ def _apply_new_rules(
     state.due_us[rows] = state.slot_due_us[rows].min(axis=1)
 
 
-def _load_links(
-    engine: AlarmEngine, mines: list[str], arrays: Mapping[str, Array]
-) -> None:
+def _mines_of(engine: AlarmEngine, mines: list[str]) -> Int64:
+    """Our index for each mine of the snapshot, int64[m]; -1 for an unknown one."""
     index = engine.table.mine_index
-    ours = np.asarray([index.get(code, -1) for code in mines], np.int64)
+    return np.asarray([index.get(code, -1) for code in mines], np.int64)
+
+
+def _load_links(engine: AlarmEngine, ours: Int64, arrays: Mapping[str, Array]) -> None:
     known = ours >= 0
     for name in LINK_COLUMNS:
         getattr(engine.links, name)[ours[known]] = arrays[f"link_{name}"][known]

@@ -36,6 +36,7 @@ class Speech:
 
     Attributes:
         said: the events so far, in the order in which they were decided.
+        table: the points and mines that it speaks of.
     """
 
     def __init__(
@@ -48,7 +49,7 @@ class Speech:
         now_us: int,
     ) -> None:
         self.said: list[AlarmEvent] = []
-        self._table = table
+        self.table = table
         self._rules = rules
         self._state = state
         self._quiet = quiet
@@ -73,7 +74,7 @@ class Speech:
             raised_us: when the alarm began; None takes it from the state.
             late: it was over before we heard of it.
         """
-        state, table = self._state, self._table
+        state, table = self._state, self.table
         key, point = table.keys[row], table.current[row]
         line = int(state.line[row, slot])
         begun = int(state.raised_us[row, slot]) if raised_us is None else raised_us
@@ -124,18 +125,52 @@ class Speech:
         explain: dict[str, Any],
     ) -> None:
         """Say something about the link to one mine."""
-        mine = self._table.mines[number_of_mine]
-        subject = f"mine:{mine.code}"
-        window = self._quiet.look_up((subject,), happened_us, rank, None)
+        code = self.table.mines[number_of_mine].code
+        self.about(
+            event,
+            (LINK_BREAK, "silence"),
+            ("mine", code),
+            code,
+            (raised_us, happened_us, arrived_us),
+            rank,
+            explain,
+        )
+
+    def about(
+        self,
+        event: str,
+        kind_and_rule: tuple[str, str],
+        subject: tuple[str, str],
+        code: str,
+        times_us: tuple[int, int, int],
+        rank: int,
+        explain: dict[str, Any],
+        unit: str | None = None,
+    ) -> None:
+        """Say something about a mine or a unit of it.
+
+        Args:
+            subject: its type and identity.
+            code: of the mine; ``unit``: slug of the unit.
+            times_us: when the alarm began, when this happened, when what shows it
+                arrived [µs UTC].
+        """
+        mine = self.table.mines[self.table.mine_index[code]]
+        raised_us, happened_us, arrived_us = times_us
+        subjects = [f"mine:{code}"]
+        if unit is not None:
+            subjects.insert(0, f"unit:{code}/{unit}")
+        window = self._quiet.look_up(subjects, happened_us, rank, None)
         self.said.append(
             AlarmEvent(
                 event=event,
-                kind=LINK_BREAK,
-                rule="silence",
-                subject_type="mine",
-                subject_id=mine.code,
+                kind=kind_and_rule[0],
+                rule=kind_and_rule[1],
+                subject_type=subject[0],
+                subject_id=subject[1],
                 area=mine.area,
-                mine=mine.code,
+                mine=code,
+                unit=unit,
                 raised_at_us=raised_us,
                 happened_at_us=happened_us,
                 arrived_at_us=arrived_us,
@@ -164,7 +199,7 @@ class Speech:
     ) -> dict[str, Any]:
         """What a person needs to see: numbers, where they come from, since when."""
         state, lines = self._state, self._rules.lines
-        point = self._table.current[row]
+        point = self.table.current[row]
         why: dict[str, Any] = {
             "value": number(value),
             "state": int(state.last_state[row]),

@@ -18,9 +18,10 @@ import psycopg
 
 from gasmon.alarms.engine import AlarmEngine, LivingAlarm
 from gasmon.alarms.events import AlarmEvent
-from gasmon.alarms.kinds import ALL_KINDS, LINK_BREAK
+from gasmon.alarms.kinds import ENGINE_KINDS, LINK_BREAK
 from gasmon.alarms.packing import BadPacking
-from gasmon.alarms.reconcile import reconcile
+from gasmon.alarms.reconcile import reconcile, subject_of
+from gasmon.alarms.relation_kinds import RELATION_NAMES
 from gasmon.alarms.snapshot import excuse_absence, load
 from gasmon.alarms.steps import Step, decode_steps
 from gasmon.batch import Int32
@@ -218,24 +219,25 @@ def _carried_on(
     recorded: Iterable[LivingAlarm], said: Iterable[AlarmEvent], book: PointBook
 ) -> list[LivingAlarm]:
     """The open alarms of the database after what the spool says of them."""
-    open_now = {(a.kind, a.row if a.row >= 0 else a.mine): a for a in recorded}
+    open_now = {subject_of(alarm): alarm for alarm in recorded}
     for event in said:
-        if event.kind not in ALL_KINDS:
+        if event.kind not in ENGINE_KINDS:
             continue
         mine = book.table.mine_index.get(event.mine, -1)
-        row = event.row if event.kind != LINK_BREAK else -1
-        subject = (event.kind, row if row >= 0 else mine)
+        alarm = LivingAlarm(
+            kind=event.kind,
+            row=event.row if event.kind != LINK_BREAK else -1,
+            mine=mine,
+            raised_us=event.raised_at_us,
+            rank=event.rank,
+            peak=float("nan") if event.peak is None else event.peak,
+            peak_at_us=event.peak_at_us or event.raised_at_us,
+            unknown=event.event == "unknown",
+            subject=event.subject if event.kind in RELATION_NAMES else "",
+        )
+        subject = subject_of(alarm)
         if event.event == "cleared":
             open_now.pop(subject, None)
         elif subject not in open_now and not event.late:
-            open_now[subject] = LivingAlarm(
-                kind=event.kind,
-                row=row,
-                mine=mine,
-                raised_us=event.raised_at_us,
-                rank=event.rank,
-                peak=float("nan") if event.peak is None else event.peak,
-                peak_at_us=event.peak_at_us or event.raised_at_us,
-                unknown=event.event == "unknown",
-            )
+            open_now[subject] = alarm
     return list(open_now.values())

@@ -6,7 +6,8 @@ from math import nan
 import numpy as np
 
 from gasmon.alarms.engine import AlarmEngine, LivingAlarm
-from gasmon.alarms.kinds import ALL_KINDS, LINK_BREAK
+from gasmon.alarms.kinds import ENGINE_KINDS, LINK_BREAK
+from gasmon.alarms.relation_kinds import RELATION_NAMES
 from gasmon.batch import FrameKey
 from gasmon.domain import states
 from gasmon.ingest.dedupe import SeenFrames
@@ -63,10 +64,9 @@ def living_of(book: PointBook, open_now: Iterable[OpenAlarm]) -> list[LivingAlar
     for alarm in open_now:
         row = _row(book, alarm)
         mine = book.table.mine_index.get(alarm.mine, -1)
-        if (
-            alarm.kind not in ALL_KINDS
-            or (mine if alarm.kind == LINK_BREAK else row) < 0
-        ):
+        related = alarm.kind in RELATION_NAMES
+        of_mine = related or alarm.kind == LINK_BREAK
+        if alarm.kind not in ENGINE_KINDS or (mine if of_mine else row) < 0:
             continue
         living.append(
             LivingAlarm(
@@ -78,6 +78,7 @@ def living_of(book: PointBook, open_now: Iterable[OpenAlarm]) -> list[LivingAlar
                 peak=nan if alarm.peak is None else alarm.peak,
                 peak_at_us=alarm.peak_at_us or alarm.raised_at_us,
                 unknown=alarm.unknown,
+                subject=f"{alarm.subject_type}:{alarm.subject_id}" if related else "",
             )
         )
     return living

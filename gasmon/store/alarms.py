@@ -236,13 +236,15 @@ SELECT a.alarm_id, a.incident_id, a.run, a.subject_type, a.subject_id, a.kind, a
        (extract(epoch FROM a.decided_at) * 1000000)::bigint AS decided_at_us,
        (extract(epoch FROM a.peak_at) * 1000000)::bigint AS peak_at_us,
        (extract(epoch FROM a.cleared_at) * 1000000)::bigint AS cleared_at_us,
-       v.place, v.quantity, v.uom,
+       coalesce(v.place, u.name) AS place, v.quantity, v.uom,
        ARRAY(SELECT DISTINCT c.tier FROM confirmation c
              WHERE c.alarm_id = a.alarm_id AND c.rank >= a.rank
              ORDER BY c.tier) AS confirmed_by
 FROM alarm a
 LEFT JOIN mine m USING (mine_id)
 LEFT JOIN point p ON p.point_id = a.point_id
+LEFT JOIN unit u ON u.mine_id = a.mine_id AND u.slug = a.unit_slug
+  AND a.subject_type = 'unit'
 LEFT JOIN LATERAL (
     SELECT w.place, w.quantity, w.uom FROM point_version w
     WHERE w.point_id = a.point_id

@@ -36,22 +36,26 @@ def ensure_parents(conn: Connection, events: Sequence[AlarmEvent]) -> None:
     )
 
 
-def facts_key(event: AlarmEvent) -> tuple[str, str, str, int]:
-    """What the facts of an event depend on."""
-    return (event.mine, event.system or "", event.no or "", event.raised_at_us)
+FactsKey = tuple[str, str, str, int, str]
 
 
-def load_facts(
-    conn: Connection, events: Sequence[AlarmEvent]
-) -> dict[tuple[str, str, str, int], Facts]:
+def facts_key(event: AlarmEvent) -> FactsKey:
+    """What the facts of an event depend on: of a unit its name stands for the place."""
+    unit = event.unit or "" if event.subject_type == "unit" else ""
+    return (event.mine, event.system or "", event.no or "", event.raised_at_us, unit)
+
+
+def load_facts(conn: Connection, events: Sequence[AlarmEvent]) -> dict[FactsKey, Facts]:
     """What is known of each subject, by the version in force when it began."""
     keys = sorted({facts_key(event) for event in events})
     rows = conn.execute(
-        """SELECT m.mine_id, coalesce(m.name, ''), p.point_id, coalesce(v.place, ''),
-                  coalesce(v.quantity, ''), coalesce(v.uom, '')
-           FROM unnest(%s::text[], %s::text[], %s::text[], %s::bigint[])
-                WITH ORDINALITY AS k (mine, system, no, at_us, nr)
+        """SELECT m.mine_id, coalesce(m.name, ''), p.point_id,
+                  coalesce(v.place, u.name, ''), coalesce(v.quantity, ''),
+                  coalesce(v.uom, '')
+           FROM unnest(%s::text[], %s::text[], %s::text[], %s::bigint[], %s::text[])
+                WITH ORDINALITY AS k (mine, system, no, at_us, unit, nr)
            LEFT JOIN mine m ON m.code = k.mine::bpchar
+           LEFT JOIN unit u ON u.mine_id = m.mine_id AND u.slug = k.unit
            LEFT JOIN point p ON p.mine_id = m.mine_id
                 AND p.system = k.system::bpchar AND p.no = k.no
            LEFT JOIN LATERAL (
@@ -59,7 +63,7 @@ def load_facts(
                WHERE w.point_id = p.point_id AND w.effective_from_us <= k.at_us
                ORDER BY w.effective_from_us DESC LIMIT 1) v ON true
            ORDER BY k.nr""",
-        tuple([key[i] for key in keys] for i in range(4)),
+        tuple([key[i] for key in keys] for i in range(5)),
     ).fetchall()
     return {
         key: Facts(*cast(tuple[Any, ...], row))

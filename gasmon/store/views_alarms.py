@@ -18,13 +18,15 @@ from gasmon.units import from_datetime, iso_us, to_datetime
 TIERS = ("mine", "county", "city")
 
 # The attributes of the point at the time the alarm began: a later definition must not
-# rewrite what an old alarm was about.
+# rewrite what an old alarm was about. A unit's name stands for its place.
 _PLACE = sql.SQL(
     " LEFT JOIN point p ON p.point_id = a.point_id"
-    " LEFT JOIN LATERAL (SELECT w.place, w.quantity, w.uom FROM point_version w"
+    " LEFT JOIN LATERAL ((SELECT w.place, w.quantity, w.uom FROM point_version w"
     "   WHERE w.point_id = a.point_id AND w.effective_from_us"
     "     <= (extract(epoch FROM a.raised_at) * 1000000)::bigint"
-    "   ORDER BY w.effective_from_us DESC LIMIT 1) v ON true"
+    "   ORDER BY w.effective_from_us DESC LIMIT 1)"
+    "  UNION ALL SELECT u.name, '', '' FROM unit u WHERE a.subject_type = 'unit'"
+    "   AND u.mine_id = a.mine_id AND u.slug = a.unit_slug) v ON true"
 )
 
 _ALARMS = sql.SQL(

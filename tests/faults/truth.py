@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from math import nan
 
 from gasmon.alarms.engine import Patience
+from gasmon.alarms.relation_kinds import RELATION_NAMES
 from gasmon.alarms.rules import RuleSet
 from gasmon.ingest.definitions import parse_points
 from gasmon.ingest.topics import parse_topic, points_topic
@@ -21,8 +22,9 @@ from simulators.plan import MinePlan
 from tests.faults.script import Sample
 from tests.scalar_engine import ScalarEngine
 
-SILENT_KINDS = ("link_break", "no_data")
-"""Judged by arrival, so no series can tell them; ``silence.py`` looks at them."""
+SILENT_KINDS = ("link_break", "no_data", *RELATION_NAMES)
+"""Judged by arrival, or of several points by the frame: no series of one point can tell
+them; property tests look at them."""
 
 
 @dataclass(frozen=True, order=True)

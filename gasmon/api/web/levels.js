@@ -18,6 +18,10 @@ export const KINDS = [
   "over_limit", "cut_off", "low_limit", "low_cut_off", "over_range", "sensor_break",
   "substation_not_reachable", "calibration", "no_data", "link_break",
   "clock_wrong", "definitions_missing", "our_clock", "spool_filling",
+  "extent_over_limit", "door_pair_open", "duct_without_air", "main_fans_stopped",
+  "mine_without_power", "feed_abnormal", "downstream_below_upstream",
+  "fan_without_wind", "producing_but_flat", "pump_stopped", "suction_lost",
+  "pipe_co_rising", "pipe_temperature_rising",
 ];
 
 const STATE_BITS = [1, 2, 4, 8, 16, 32, 64, 128];

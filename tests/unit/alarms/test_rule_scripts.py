@@ -9,6 +9,9 @@ the kind that is looked at and every event of that kind that is expected, as
     -          nothing arrives             1.2x20     twenty times
     0.5+0.1x4  0.5 and four steps of 0.1 more
 
+A case may have several ``points`` of one unit instead, by name, each with a series of
+its own and all of them in one frame; ``unit_kind`` says what the unit is.
+
 ``beside`` puts a second point into the mine that goes on sending. ``level_row`` is
 the number of the ``[[rule]]`` in default_rules.toml that grades the case.
 """
@@ -23,8 +26,9 @@ from typing import Any
 
 import pytest
 
-from gasmon.alarms.kinds import STANDING_KINDS
+from gasmon.alarms.kinds import LINK_BREAK, STANDING_KINDS
 from gasmon.alarms.rules import default_rules
+from gasmon.points import UnitDef
 from gasmon.units import US_PER_S, parse_duration_us
 from tests.engine_world import START_US, Entry, World, feed, live, mark, point
 
@@ -61,26 +65,44 @@ def when(moment_us: int) -> str:
     return f"{seconds // 60}:{seconds % 60:02d}"
 
 
+def _attributes(told: dict[str, Any], several: bool) -> dict[str, Any]:
+    """What a case says of a point; several ones hang in one unit."""
+    attributes = {"place_class": None, **told}
+    if several:
+        attributes["unit_slug"] = "11121"
+        attributes["relations"] = tuple(told.get("relations", ()))
+    return attributes
+
+
 @pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
 def test_a_rule_script(case: dict[str, Any]) -> None:
     """The events of the case's kind are exactly the expected ones."""
-    attributes = {"place_class": None, **case["point"]}
-    beside = [point("002A01")] if case.get("beside") else []
-    engine = World.of(point("001A01", **attributes), *beside).engine()
+    told, unit = case.get("points") or {"": case["point"]}, case.get("unit_kind")
+    series = case["series"] if "points" in case else {"": case["series"]}
+    points = [
+        point(f"{number:03d}A01", **_attributes(told[name], "points" in case))
+        for number, name in enumerate(told, 1)
+    ]
+    if case.get("beside"):
+        points.append(point("002A01"))
+        series = {**series, "beside": "0.1x1000"}
+    units = (UnitDef("11121", unit),) if unit else ()
+    engine = World.of(*points, units=units).engine()
     cycle = parse_duration_us(case.get("cycle", "15s")) // US_PER_S
+    columns = [list(entries(text)) for text in series.values()]
     log: list[Entry] = []
-    for number, entry in enumerate(entries(case["series"])):
+    for number in range(min(map(len, columns))):
         second = number * cycle
-        if entry is not None:
-            log.append(live(0, entry[0], second, entry[1]))
-        if beside:
-            log.append(live(1, 0.1, second))
+        for row, column in enumerate(columns):
+            entry = column[number]
+            if entry is not None:
+                log.append(live(row, entry[0], second, entry[1]))
         log.append(mark(second))
     said = [event for event in feed(engine, log) if event.kind == case["kind"]]
     words = [f"{when(e.happened_at_us)} {e.event} {e.level}" for e in said]
     assert words == case["expect"]
     for event in said:
-        if event.subject_type == "point":
+        if event.kind != LINK_BREAK:
             assert event.explain["level_rule"] == case["level_row"]
 
 

@@ -1,0 +1,100 @@
+"""What relations remember of single points: was it the same, how far did it rise.
+
+Only few points need it, so each has a place of its own in small arrays. Pure.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from gasmon.batch import Float64, Int32, Int64
+
+BUCKETS = 6
+"""Parts of a window in which the lowest value is kept. Ours: the window is exact to a
+sixth of itself, at 64 bytes a point that has one."""
+
+MEMORY_COLUMNS: dict[str, tuple[tuple[int, ...], Any, Any]] = {
+    "row": ((), np.int32, 0),
+    "window_us": ((), np.int64, 1),
+    "value": ((), np.float64, np.nan),
+    "same": ((), np.bool_, False),
+    "lowest": ((BUCKETS,), np.float64, np.nan),
+    "part": ((), np.int64, 0),
+    "rise": ((), np.float64, np.nan),
+}
+"""Shape of one place, dtype and starting value."""
+
+
+class PointMemory:
+    """By place, one for each point that some relation wants remembered.
+
+    Attributes:
+        place_of: place of a row, int32[n]; -1 without.
+        row: its point, int32[m]; ``window_us``: int64[m] [µs].
+        value: newest good value, float64[m]; ``same``: equal to the one before.
+        lowest: lowest good value of each part, newest part first, float64[m, parts].
+        part: which part of time is the newest one, int64[m].
+        rise: newest good value above the lowest of the window, float64[m].
+    """
+
+    row: Int32
+    window_us: Int64
+    value: Float64
+    same: np.ndarray[Any, np.dtype[np.bool_]]
+    lowest: Float64
+    part: Int64
+    rise: Float64
+
+    def __init__(self) -> None:
+        self.place_of: Int32 = np.empty(0, np.int32)
+        for name, (shape, dtype, _) in MEMORY_COLUMNS.items():
+            setattr(self, name, np.empty((0, *shape), dtype))
+
+    @property
+    def n(self) -> int:
+        """Number of places."""
+        return len(self.row)
+
+    def grow(self, n: int) -> None:
+        """Have room for ``n`` points."""
+        more = n - len(self.place_of)
+        if more > 0:
+            none = np.full(max(more, len(self.place_of)), -1, np.int32)
+            self.place_of = np.r_[self.place_of, none]
+
+    def place(self, row: int, window_us: int = 0) -> int:
+        """The place of a point, made when there is none.
+
+        Args:
+            window_us: of its rise; another one than before begins anew; 0 for none.
+        """
+        place = int(self.place_of[row])
+        if place < 0:
+            place = self.place_of[row] = self.n
+            for name, (shape, dtype, start) in MEMORY_COLUMNS.items():
+                more = np.full((1, *shape), start, dtype)
+                setattr(self, name, np.concatenate([getattr(self, name), more]))
+            self.row[place] = row
+        if window_us and self.window_us[place] != window_us:
+            self.window_us[place] = window_us
+            self.lowest[place] = np.nan
+        return place
+
+    def put(self, row: Int32, value: Float64, at_us: Int64) -> None:
+        """Newer good values, at most one a point; most points have no place."""
+        place = self.place_of[row]
+        has = np.flatnonzero(place >= 0)
+        if len(has) == 0:
+            return
+        place, value = place[has], value[has]
+        self.same[place] = self.value[place] == value
+        self.value[place] = value
+        now = at_us[has] // np.maximum(self.window_us[place] // BUCKETS, 1)
+        gone = np.clip(now - self.part[place], 0, BUCKETS)
+        source = np.arange(BUCKETS) - gone[:, None]
+        lowest = np.take_along_axis(self.lowest[place], np.maximum(source, 0), axis=1)
+        lowest[source < 0] = np.nan
+        lowest[:, 0] = np.fmin(lowest[:, 0], value)
+        self.lowest[place] = lowest
+        self.part[place] = np.maximum(self.part[place], now)
+        self.rise[place] = value - np.fmin.reduce(lowest, axis=1)

@@ -1,0 +1,67 @@
+"""Why an alarm of a relation spoke: which points, what they said, since when."""
+
+from typing import Any
+
+from gasmon.alarms import debounce
+from gasmon.alarms.kinds import OVER_LIMIT
+from gasmon.alarms.relation_roles import Relation
+from gasmon.alarms.speak import number
+from gasmon.alarms.state import LONG_AGO_US, PointState
+from gasmon.points import PointTable
+from gasmon.units import US_PER_S, iso_us
+
+MOST_POINTS = 20
+"""Points that an explanation names; a unit has fewer."""
+
+
+def explain(
+    relation: Relation,
+    state: PointState,
+    table: PointTable,
+    raised_us: int,
+    happened_us: int,
+) -> dict[str, Any]:
+    """What a person needs to see.
+
+    Args:
+        state: what each point last said.
+        raised_us: since when it holds; ``happened_us``: now [µs UTC].
+    """
+    rows = {
+        row: term.role
+        for clause in relation.clauses
+        for term in clause.terms
+        for row in (term.other, term.row)
+        if row >= 0
+    }
+    if relation.one_up:
+        # Those over their limits, of all that could be.
+        lives = state.phase[:, OVER_LIMIT] >= debounce.ACTIVE
+        rows = {row: role for row, role in rows.items() if lives[row]} or rows
+    points = []
+    for row, role in list(rows.items())[:MOST_POINTS]:
+        point, last_us = table.current[row], int(state.last_at_us[row])
+        points.append(
+            {
+                "no": point.key.no,
+                "role": role,
+                "place": point.place,
+                "value": number(state.last_value[row]),
+                "state": int(state.last_state[row]),
+                "at": iso_us(last_us) if last_us > LONG_AGO_US else None,
+            }
+        )
+    values = relation.params.values
+    settings = {
+        (f"{name}_s" if isinstance(value, int) else name): (
+            value / US_PER_S if isinstance(value, int) else value
+        )
+        for name, value in values.items()
+    }
+    return {
+        **settings,
+        "points": points,
+        "level_rule": relation.params.level + 1,
+        "since": iso_us(raised_us),
+        "lasting_s": max(0, happened_us - raised_us) / US_PER_S,
+    }

@@ -1,0 +1,362 @@
+"""Stage 2: relations between the points of a unit or a mine.
+
+Stage 1 judges each point by itself. When it is through with a frame, the relations of
+the frame's mine are judged at each distinct moment in it, never in between: a frame is
+atomic, and a relation judged value by value would invent alarms while half of its
+points are new and half are old. So the log may be cut between frames as one likes.
+
+A moment is that of the readings; what is older than the newest one judged for its mine
+(the watermark) counts from there. Delays and levels mature at their own time, on the
+next frame or clock mark, as those of points do. What is not known neither begins nor
+ends anything.
+"""
+
+from collections.abc import Collection, Iterable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gasmon.alarms import debounce
+from gasmon.alarms.conditions import Bool
+from gasmon.alarms.kinds import OVER_LIMIT, POINT_KINDS
+from gasmon.alarms.levels import NEVER_US, LevelTable
+from gasmon.alarms.relation_lives import RelationLives
+from gasmon.alarms.relation_memory import PointMemory
+from gasmon.alarms.relation_roles import Asked, Member, relations_of
+from gasmon.alarms.relation_table import RelationTable
+from gasmon.alarms.relation_terms import Scene
+from gasmon.alarms.rules import RuleSet
+from gasmon.alarms.silence import MineLinks
+from gasmon.alarms.speak import Speech
+from gasmon.alarms.state import LONG_AGO_US, PointState
+from gasmon.batch import Int32, Int64, ReadingBatch
+from gasmon.points import PointTable
+
+_REWOUND = ("last_value", "last_at_us", "last_state", "good_at_us", "good_value")
+
+
+class Relations:
+    """What is remembered of relations, and how it changes.
+
+    Attributes:
+        table: the relations; ``memory`` what some of their points said before.
+        lives: changes their state.
+        watermark_us: newest moment judged for each mine, int64[m].
+        lag_us: how far the time of each mine is behind ours, int64[m].
+        mark_us: the newest clock mark.
+    """
+
+    def __init__(
+        self, state: PointState, levels: LevelTable, links: MineLinks, fresh_us: int
+    ) -> None:
+        """Know no relation yet.
+
+        Args:
+            state: of points, as stage 1 leaves it; ``links``: of mines.
+            fresh_us: a value says something for this long [µs].
+        """
+        self.table = RelationTable()
+        self.memory = PointMemory()
+        self.lives = RelationLives(self.table, state, levels, self._scene)
+        self.watermark_us: Int64 = np.empty(0, np.int64)
+        self.lag_us: Int64 = np.empty(0, np.int64)
+        self.mark_us = LONG_AGO_US
+        self._state = state
+        self._links = links
+        self._fresh_us = fresh_us
+        self._points = PointTable()
+        self._mine_of: Int32 = np.empty(0, np.int32)
+        self._came: list[tuple[ReadingBatch, Bool]] = []
+        self._before: tuple[Int32, dict[str, NDArray[np.generic]]] | None = None
+
+    def _scene(self) -> Scene:
+        broken = self._links.raised_us != NEVER_US
+        return Scene(self._state, self.memory, broken, self._mine_of, self._fresh_us)
+
+    def define(self, table: PointTable, changed: Iterable[int], rules: RuleSet) -> None:
+        """Know the points of some mines anew; what is remembered goes on.
+
+        Args:
+            table: all points.
+            changed: indices of mines with new versions of points; those that say
+                something else of themselves are found here.
+        """
+        mines = {*changed, *_told_anew(self._points, table)}
+        self.memory.grow(table.n)
+        self._points = table
+        self._mine_of = table.mine_of
+        more = len(table.mines) - len(self.watermark_us)
+        if more > 0:
+            long_ago = np.full(more, LONG_AGO_US, np.int64)
+            self.watermark_us = np.r_[self.watermark_us, long_ago]
+            self.lag_us = np.r_[self.lag_us, np.zeros(more, np.int64)]
+        blocks, asked = {}, Asked(rules)
+        for mine in sorted(mines):
+            told = table.mines[mine]
+            members = [Member(row, table.current[row]) for row in table.rows[mine]]
+            blocks[mine] = relations_of(told, members, asked)
+        if blocks:
+            self.table.define(blocks, self.memory)
+
+    # Frames
+
+    def frames(self, batch: ReadingBatch, speech: Speech) -> Iterator[ReadingBatch]:
+        """A batch in parts that hold at most one frame of each mine, in order.
+
+        A frame is what came of one mine at one moment. After each part, stage 1 judges
+        its readings and ``judge`` the relations; so it makes no difference whether two
+        frames come in one batch.
+        """
+        mine = self._mine_of[batch.row]
+        first = np.flatnonzero(_differs(mine) | _differs(batch.arrived_us))
+        wave = _nth(mine[first], batch.arrived_us[first])
+        last = int(wave.max())
+        of_reading = np.repeat(wave, np.diff(first, append=batch.n)) if last else None
+        for n in range(last + 1):
+            part = batch
+            if of_reading is not None:
+                part = batch.select(np.flatnonzero(of_reading == n))
+            self._begin_part(part)
+            n_said = len(speech.said)
+            yield part
+            self._judge(speech)
+            self._judge_one_up(part, over_limit_units(speech, n_said), speech)
+
+    def _begin_part(self, part: ReadingBatch) -> None:
+        """Keep what stage 1 will overwrite where a frame holds several moments."""
+        self._came.clear()
+        self._before = None
+        mine = self._mine_of[part.row]
+        first = np.flatnonzero(_differs(mine) | _differs(part.at_us))
+        if _is_distinct(mine[first]):
+            return
+        rows = np.unique(part.row)
+        self._before = (rows, {n: getattr(self._state, n)[rows] for n in _REWOUND})
+
+    def take(self, batch: ReadingBatch, good: Bool) -> None:
+        """Readings of the present part that stage 1 found newer than what it knew."""
+        self._came.append((batch, good))
+
+    def _judge(self, speech: Speech) -> None:
+        """Judge each moment of the part's frames, mine by mine."""
+        if not self._came:
+            return
+        batch, good = _joined(self._came)
+        mine = self._mine_of[batch.row]
+        at_us = np.maximum(batch.at_us, self.watermark_us[mine])
+        first = np.flatnonzero(_differs(mine) | _differs(at_us))
+        if self._before is None or _is_distinct(mine[first]):
+            self._remember(batch, good)
+            head = batch.arrived_us[first]
+            self._moment(mine[first], at_us[first], head, speech)
+            return
+        rows, columns = self._before
+        for name, column in columns.items():
+            getattr(self._state, name)[rows] = column
+        order = np.lexsort((at_us, mine))
+        nth = _nth(mine[order], at_us[order])
+        for n in range(int(nth.max()) + 1):
+            index = order[nth == n]
+            self._put(batch.select(index), good[index])
+            head = index[_differs(mine[index])]
+            self._moment(mine[head], at_us[head], batch.arrived_us[head], speech)
+
+    def _judge_one_up(
+        self, part: ReadingBatch, changed: Collection[tuple[int, str]], speech: Speech
+    ) -> None:
+        """What depends on alarms of points: it can only change when they do."""
+        mines, head = np.unique(self._mine_of[part.row], return_index=True)
+        numbers, n_of = self.table.of_mines(mines, one_up=True)
+        if len(numbers) == 0:
+            return
+        is_busy = self.table.state["phase"][numbers] != debounce.IDLE
+        if changed:
+            is_busy |= self.table.is_of(numbers, changed)
+        at_us = np.repeat(self.watermark_us[mines], n_of)[is_busy]
+        arrived_us = np.repeat(part.arrived_us[head], n_of)[is_busy]
+        if len(at_us):
+            self.lives.advance(numbers[is_busy], at_us, arrived_us, speech)
+
+    def _put(self, batch: ReadingBatch, good: Bool) -> None:
+        """Bring the points to one moment, again as stage 1 left them in the end."""
+        s, rows, known = self._state, batch.row, batch.row[good]
+        s.last_value[rows], s.last_at_us[rows] = batch.value, batch.at_us
+        s.last_state[rows] = batch.state
+        s.good_value[known], s.good_at_us[known] = batch.value[good], batch.at_us[good]
+        self._remember(batch, good)
+
+    def _remember(self, batch: ReadingBatch, good: Bool) -> None:
+        if self.memory.n:
+            self.memory.put(batch.row[good], batch.value[good], batch.at_us[good])
+
+    def _moment(
+        self, mines: Int32, at_us: Int64, arrived_us: Int64, speech: Speech
+    ) -> None:
+        """All relations of these mines at one moment of each."""
+        self.watermark_us[mines] = at_us
+        # What is judged after a mark cannot have arrived before it.
+        self.lag_us[mines] = np.maximum(arrived_us, self.mark_us) - at_us
+        numbers, n_of = self.table.of_mines(mines)
+        if len(numbers):
+            times, arrived = np.repeat(at_us, n_of), np.repeat(arrived_us, n_of)
+            self.lives.advance(numbers, times, arrived, speech)
+
+    # Restarts
+
+    def follow_points(self) -> None:
+        """Take over from the points how far the time of each mine has come."""
+        s, n = self._state, self._state.n
+        newest = np.argsort(s.last_at_us[:n], kind="stable")
+        newest = newest[s.last_at_us[newest] > LONG_AGO_US]
+        mines, last_us = self._mine_of[newest], s.last_at_us[newest]
+        behind = last_us > self.watermark_us[mines]
+        # Of several the newest, which is the last, counts.
+        self.watermark_us[mines[behind]] = last_us[behind]
+        self.lag_us[mines[behind]] = s.lag_us[newest[behind]]
+
+    def forget(self, subject: str, kind: str) -> None:
+        """As if it had never been raised; the next frame judges anew."""
+        self.lives.forget(np.asarray([self.number_of(subject, kind)]))
+
+    def resume(
+        self, subject: str, kind: str, raised_us: int, rank: int, unknown: bool
+    ) -> None:
+        """Go on with an alarm that was told already.
+
+        One whose relation the definitions do not have any more stays open for people.
+        """
+        number = self.number_of(subject, kind)
+        if number < 0:
+            return
+        s = self.table.state
+        self.lives.forget(np.asarray([number]))
+        s["phase"][number] = debounce.ACTIVE
+        s["raised_us"][number] = s["due_us"][number] = raised_us
+        s["rank"][number], s["unknown"][number] = rank, unknown
+        # Which of its points were its reason is not known: all may have been.
+        self.table.terms["was_true"][self.table.terms_of(number)] = True
+        mine = int(self.table.own["mine"][number])
+        # What is sent again from before it began must not end it.
+        self.watermark_us[mine] = max(int(self.watermark_us[mine]), raised_us)
+
+    def living(self) -> dict[tuple[str, str], int]:
+        """Everything that is raised: (kind, subject) → since when [µs UTC]."""
+        numbers, s = self.table.numbers(), self.table.state
+        numbers = numbers[s["phase"][numbers] >= debounce.ACTIVE]
+        keys = (self.table.relations[n].key for n in numbers.tolist())
+        since = s["raised_us"][numbers].tolist()
+        return {
+            (kind, subject): raised_us
+            for (subject, kind), raised_us in zip(keys, since, strict=True)
+        }
+
+    def number_of(self, subject: str, kind: str) -> int:
+        """The relation of a kind at ``unit:…`` or ``mine:…``; -1 without."""
+        code = subject.partition(":")[2][:12]
+        mine = self._points.mine_index.get(code, -1)
+        return self.table.find(mine, (subject, kind))
+
+    # Clock marks
+
+    def mark(
+        self, mark_us: int, changed: Collection[tuple[int, str]], speech: Speech
+    ) -> None:
+        """The clock says ``mark_us``: what is due matures, what is silent is doubted.
+
+        Args:
+            changed: mine and unit of points whose over-limit alarms changed by time.
+        """
+        self.mark_us = mark_us
+        state, mine_of = self.table.state, self.table.own["mine"]
+        waits = np.flatnonzero(
+            (state["due_us"] != NEVER_US) | (state["phase"] >= debounce.ACTIVE)
+        )
+        waits = waits[self.table.stands(waits)]
+        if len(waits):
+            reached = self._reached(mine_of[waits], mark_us)
+            marks = np.full(len(waits), mark_us, np.int64)
+            self.lives.mature(waits, reached, marks, speech)
+            self.lives.doubt(waits, reached, mark_us, speech)
+        if changed:
+            mines = np.unique([mine for mine, _ in changed])
+            numbers, _ = self.table.of_mines(mines, one_up=True)
+            numbers = numbers[self.table.is_of(numbers, changed)]
+            reached = self._reached(mine_of[numbers], mark_us)
+            marks = np.full(len(numbers), mark_us, np.int64)
+            self.lives.advance(numbers, reached, marks, speech)
+
+    def _reached(self, mines: Int32, mark_us: int) -> Int64:
+        """How far the time of these mines has come [µs UTC].
+
+        It goes on as ours does between two frames; once nothing comes, ours counts.
+        """
+        lag = self.lag_us[mines]
+        silent = self._links.raised_us[mines] != NEVER_US
+        return mark_us - np.where(silent, np.minimum(lag, 0), lag)
+
+    def pass_over(self, passed_us: int) -> None:
+        """Our clock moved without as much time passing."""
+        self.lag_us += passed_us
+
+
+def _told_anew(before: PointTable, after: PointTable) -> Iterator[int]:
+    """Mines that say something else of themselves or their units than before."""
+    for mine, (old, new) in enumerate(zip(before.mines, after.mines, strict=False)):
+        if old is not new and old != new:
+            yield mine
+
+
+def over_limit_units(speech: Speech, n_before: int) -> set[tuple[int, str]]:
+    """Mine and unit of points of whose over-limit alarms something was said.
+
+    Args:
+        n_before: events that do not count because they were said before.
+    """
+    name = POINT_KINDS[OVER_LIMIT]
+    return {
+        (speech.table.mine_index[event.mine], event.unit)
+        for event in speech.said[n_before:]
+        if event.kind == name and event.unit is not None
+    }
+
+
+def _differs(column: NDArray[np.generic]) -> Bool:
+    """Where a value is not the one before it; the first is not."""
+    differs = np.ones(len(column), np.bool_)
+    np.not_equal(column[1:], column[:-1], out=differs[1:])
+    return differs
+
+
+def _is_distinct(mine: Int32) -> bool:
+    """Whether no mine occurs twice."""
+    if len(mine) == 1:
+        return True
+    ordered = np.sort(mine)
+    return not bool((ordered[1:] == ordered[:-1]).any())
+
+
+def _nth(mine: Int32, moment_us: Int64) -> NDArray[np.intp]:
+    """Of runs in order: the how-manieth moment of its mine each belongs to, from 0."""
+    if _is_distinct(mine):
+        return np.zeros(len(mine), np.intp)
+    order = np.argsort(mine, kind="stable")
+    new_mine = _differs(mine[order])
+    number = np.cumsum(new_mine | _differs(moment_us[order])) - 1
+    first = number[new_mine][np.cumsum(new_mine) - 1]
+    nth = np.empty(len(mine), np.intp)
+    nth[order] = number - first
+    return nth
+
+
+def _joined(came: list[tuple[ReadingBatch, Bool]]) -> tuple[ReadingBatch, Bool]:
+    if len(came) == 1:
+        return came[0]
+    rounds = [batch for batch, _ in came]
+    batch = ReadingBatch(
+        row=np.concatenate([one.row for one in rounds]),
+        value=np.concatenate([one.value for one in rounds]),
+        at_us=np.concatenate([one.at_us for one in rounds]),
+        arrived_us=np.concatenate([one.arrived_us for one in rounds]),
+        state=np.concatenate([one.state for one in rounds]),
+    )
+    return batch, np.concatenate([good for _, good in came])
