@@ -66,6 +66,7 @@ def topics_kept(broker: Broker) -> list[str]:
     return seen
 
 
+@pytest.mark.slow
 def test_a_good_broker_has_nothing_wrong(
     broker: Broker, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -86,6 +86,7 @@ def test_words_about_turns_and_drops() -> None:
     assert dropped_finding("7").level == "warning"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kill", [False, True], ids=["stop", "kill"])
 def test_what_survives_a_restart_is_measured(
     broker: Broker, kill: bool, capsys: pytest.CaptureFixture[str]
@@ -106,6 +107,7 @@ def test_what_survives_a_restart_is_measured(
     assert (code, found["broker.persistence"]["measured"]) == (4, 0)
 
 
+@pytest.mark.slow
 def test_a_mosquitto_without_persistence_forgets_over_a_restart(
     make_mosquitto: Callable[..., Broker], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -123,6 +123,7 @@ def test_recycled_process_number_is_no_obstacle(folder: Path) -> None:
         stranger.communicate()
 
 
+@pytest.mark.slow
 def test_orphan_of_a_killed_parent_is_stopped(folder: Path) -> None:
     """A server whose parent was killed is found, stopped and replaced."""
     program = (
@@ -167,6 +168,7 @@ def test_taken_port_is_named(folder: Path) -> None:
         assert f":{port}/" in running.dsn()
 
 
+@pytest.mark.slow
 def test_wanted_port_is_kept_over_a_restart(folder: Path) -> None:
     """Stopping and starting at once on the same port works."""
     wanted = server(folder, port=free_port())
@@ -198,6 +200,7 @@ def test_wrong_setting_is_reported_from_the_log(folder: Path) -> None:
     assert not broken.alive
 
 
+@pytest.mark.slow
 def test_impatience_leaves_nothing_running(folder: Path) -> None:
     """A start that takes too long is given up, named, and can be repeated."""
     with server(folder):
@@ -286,6 +289,7 @@ def test_root_runs_it_as_somebody_else(folder: Path) -> None:
     assert (folder / "pg" / "cluster").stat().st_uid != 0
 
 
+@pytest.mark.slow
 @root_only
 def test_unreachable_folder_stays_closed(
     folder: Path, monkeypatch: pytest.MonkeyPatch
@@ -328,6 +332,7 @@ def test_closed_later_is_refused_not_replaced(folder: Path) -> None:
         assert put_and_count(again.dsn()) == 2
 
 
+@pytest.mark.slow
 @root_only
 def test_unreachable_programs_are_copied(
     folder: Path, monkeypatch: pytest.MonkeyPatch

@@ -170,6 +170,7 @@ def test_once_takes_what_there_is_and_resumes_the_next_time(
     assert second.out == bodies(world, after=after)
 
 
+@pytest.mark.slow
 def test_a_killed_receiver_loses_and_repeats_nothing_in_its_file(
     world: World, receive: Callable[..., Process]
 ) -> None:

@@ -222,6 +222,7 @@ def test_a_restart_of_the_broker_loses_no_frame(
     assert n_distinct == report["frames"]
 
 
+@pytest.mark.slow
 def test_a_cut_line_is_mended_without_loss(
     broker: Broker,
     watcher: Watcher,
@@ -249,6 +250,7 @@ def test_a_cut_line_is_mended_without_loss(
     )
 
 
+@pytest.mark.slow
 def test_a_ring_that_overflows_says_so(
     broker: Broker,
     watcher: Watcher,

@@ -66,6 +66,7 @@ def journal(plant: Plant, kind: str) -> list[tuple[Any, ...]]:
     )
 
 
+@pytest.mark.slow
 def test_a_filling_spool_is_heard_and_told_once_the_database_is_back(
     paired: Plant,  # noqa: F811
     make_proxy: Callable[[int], Proxy],
@@ -112,6 +113,7 @@ def test_a_filling_spool_is_heard_and_told_once_the_database_is_back(
     assert loop.failure is None
 
 
+@pytest.mark.slow
 def test_points_without_definition_are_told_until_they_are_defined(
     paired: Plant,  # noqa: F811
 ) -> None:

@@ -24,9 +24,12 @@ from tests.integration.test_pipeline import (  # noqa: F401
 )
 
 # Standing by is for sites, which have these two.
-pytestmark = pytest.mark.parametrize(
-    "paired", [("timescaledb", "mosquitto")], indirect=True, ids="-".join
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.parametrize(
+        "paired", [("timescaledb", "mosquitto")], indirect=True, ids="-".join
+    ),
+]
 
 
 @dataclass

@@ -163,6 +163,7 @@ def test_addresses_and_tokens_are_for_their_owner_alone(demo: RunningDemo) -> No
     assert {"viewer", "county_officer", "city_officer"} <= set(demo.told["tokens"])
 
 
+@pytest.mark.slow
 def test_each_county_receives_its_own_alarms_and_the_city_all(
     demo: RunningDemo, platforms: Path
 ) -> None:
@@ -255,6 +256,7 @@ def test_ctrl_c_ends_everything_and_a_second_start_finds_its_data(
     assert demo.get("/alarms?state=all&limit=1")["total"] >= before
 
 
+@pytest.mark.slow
 def test_a_killed_demo_starts_again(demo: RunningDemo) -> None:
     """After kill -9 the next start cleans up what was left and goes on."""
     assert demo.process is not None

@@ -1,4 +1,4 @@
-"""Pages whose server, session or rights go away."""
+"""Pages whose server, session or rights go away, and pages under a flood."""
 
 from __future__ import annotations
 
@@ -10,7 +10,33 @@ from tests.web.conftest import OpenPage
 from tests.web.fix_site import Site
 
 MINE = "530627000001"
+OTHER = "530627000003"
 FAR = "530629000001"
+
+
+@pytest.mark.slow
+def test_a_flood_shows_a_page_and_the_true_total(
+    open_page: OpenPage, site: Site
+) -> None:
+    """A hundred alarms: fifty rows, the total told, more on demand, no duplicates."""
+    told = []
+    for _ in range(40):
+        for mine in (MINE, OTHER, "530627000002"):
+            told.append(site.event(mine))
+            raised_us = told[-1].raised_at_us
+            told.append(site.event(mine, "cleared", raised_us=raised_us))
+    site.record(*told)
+    page = open_page("/alarms?tab=cleared")
+    rows = page.locator("tbody tr[data-alarm]")
+    expect(rows).to_have_count(50)
+    expect(page.locator(".toolbar")).to_contain_text("120")
+    expect(page.locator('.count[data-level="4"] b')).to_have_text("120/120")
+    page.locator("button.more").click()
+    expect(rows).to_have_count(100)
+    page.locator("button.more").click()
+    expect(rows).to_have_count(120)
+    ids = rows.evaluate_all("(list) => list.map((row) => row.dataset.alarm)")
+    assert len(set(ids)) == 120
 
 
 @pytest.mark.slow

@@ -105,6 +105,7 @@ def test_scope_is_what_the_server_gives(open_page: OpenPage) -> None:
     assert page.locator(f'.tile[data-mine="{FAR}"]').count() == 0
 
 
+@pytest.mark.slow
 def test_names_with_markup_are_text(open_page: OpenPage, site: Site) -> None:
     """A mine cannot put markup on the screen by its name or a point's place."""
     code = "530627000002"
@@ -142,6 +143,7 @@ def test_values_are_honest(open_page: OpenPage, site: Site) -> None:
     assert cell("001A01", "v") == "0.62"
 
 
+@pytest.mark.slow
 def test_an_alarm_appears_at_once_everywhere(open_page: OpenPage, site: Site) -> None:
     """Banner, list, tile and the mine's row show it without loading anew."""
     pages = [open_page(path) for path in ("/alarms", "/", f"/mine/{MINE}")]
@@ -190,6 +192,7 @@ def test_confirming_by_keyboard_with_a_note(open_page: OpenPage, site: Site) -> 
     assert page.locator("tr.selected .flash").count() == 1
 
 
+@pytest.mark.slow
 def test_bulk_confirmation_reports_each_row(open_page: OpenPage, site: Site) -> None:
     """One note for several; a row that a colleague took meanwhile says so."""
     for mine in (MINE, OTHER):
@@ -361,6 +364,7 @@ def test_symbols_flash_in_phase_and_rest_when_asked(
     )
 
 
+@pytest.mark.slow
 def test_updates_make_no_new_nodes(open_page: OpenPage, site: Site) -> None:
     """Values write into nodes made once: a day of updates does not grow the page."""
     page = open_page("/", "city")
@@ -373,27 +377,3 @@ def test_updates_make_no_new_nodes(open_page: OpenPage, site: Site) -> None:
         expect(shown).to_have_text(f"{0.5 + i / 100:.2f}")
     assert page.evaluate(count) == before
     site.send(MINE, {"001A01": 0.42})
-
-
-def test_a_flood_shows_a_page_and_the_true_total(
-    open_page: OpenPage, site: Site
-) -> None:
-    """A hundred alarms: fifty rows, the total told, more on demand, no duplicates."""
-    told = []
-    for _ in range(40):
-        for mine in (MINE, OTHER, "530627000002"):
-            told.append(site.event(mine))
-            raised_us = told[-1].raised_at_us
-            told.append(site.event(mine, "cleared", raised_us=raised_us))
-    site.record(*told)
-    page = open_page("/alarms?tab=cleared")
-    rows = page.locator("tbody tr[data-alarm]")
-    expect(rows).to_have_count(50)
-    expect(page.locator(".toolbar")).to_contain_text("120")
-    expect(page.locator('.count[data-level="4"] b')).to_have_text("120/120")
-    page.locator("button.more").click()
-    expect(rows).to_have_count(100)
-    page.locator("button.more").click()
-    expect(rows).to_have_count(120)
-    ids = rows.evaluate_all("(list) => list.map((row) => row.dataset.alarm)")
-    assert len(set(ids)) == 120
