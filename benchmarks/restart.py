@@ -191,14 +191,13 @@ def _start(settings: Settings, clock: SystemClock) -> tuple[float, str]:
 
     def start() -> None:
         done = Beginning(
-            storing.line.open(),
             storing,
             evaluator,
             Annunciator(),
             Standing(default_rules(), evaluator, our_clock, []),
             lambda: AlarmEngine(default_rules()),
             clock,
-        ).begin()
+        ).begin(storing.line.open())
         told.append(str(done))
 
     try:

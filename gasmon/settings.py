@@ -136,6 +136,11 @@ class IngestSettings(Section):
         ge=64,
         description="largest spool: a day of a city at one frame per 5 s [MB]",
     )
+    start_without_database: bool = Field(
+        True,
+        description="with a spool folder: keep there what starting reads, and start "
+        "from it while the database is away; false waits for the database",
+    )
     gap_patience_s: float = Field(
         15.0,
         gt=0,

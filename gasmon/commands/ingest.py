@@ -10,7 +10,7 @@ from gasmon.commands.running import (
     database_check,
     make_ingest,
     patiently,
-    require_schema,
+    require_schema_or_copy,
     run_ingest,
     serve_health,
 )
@@ -33,13 +33,13 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
 async def _run(settings: Settings) -> int:
     stop, metrics = Stop(), Metrics()
     ingest = make_ingest(settings, SystemClock(), metrics)
-    await patiently("ingest", lambda: require_schema(settings))
+    await patiently("ingest", lambda: require_schema_or_copy(settings))
     checks = {"database": database_check(settings), **ingest.checks()}
     port = settings.ingest.health_port
     try:
         await asyncio.gather(
             serve_health(settings, port, checks, metrics, stop.event),
-            run_ingest("ingest", ingest, stop.event),
+            run_ingest("ingest", settings, ingest, stop.event),
         )
     finally:
         await asyncio.to_thread(ingest.stop)

@@ -8,6 +8,7 @@ import signal
 import socket
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from types import FrameType
 from typing import TypeVar
 
@@ -20,6 +21,7 @@ from gasmon.duty.jobs import jobs
 from gasmon.duty.loop import DutyLoop
 from gasmon.errors import DependencyError, MigrationError
 from gasmon.pipeline.loops import IngestLoop
+from gasmon.pipeline.recent import has_recent
 from gasmon.remote.frames import encode_body
 from gasmon.settings import Settings
 from gasmon.store import migrate
@@ -56,6 +58,42 @@ def require_schema(settings: Settings) -> None:
             f"{len(status.pending)} migrations are not applied "
             f"({', '.join(status.pending)}); run: gasmon db upgrade"
         )
+
+
+def begins_without_database(settings: Settings) -> bool:
+    """Whether ingest has a copy beside its spool that it may begin from."""
+    ingest = settings.ingest
+    if ingest.spool_dir is None or not ingest.start_without_database:
+        return False
+    return has_recent(ingest.spool_dir)
+
+
+def require_schema_or_copy(settings: Settings) -> None:
+    """As ``require_schema``; a database that is away is no hindrance with a copy.
+
+    Raises:
+        DependencyError: the database cannot be reached, and there is no copy.
+        MigrationError: its schema is not ours.
+    """
+    try:
+        require_schema(settings)
+    except DependencyError as error:
+        if not begins_without_database(settings):
+            raise
+        log.critical("%s: trying to begin without it", error)
+
+
+def start_ingest(settings: Settings, ingest: IngestLoop) -> bool:
+    """Start ingest on a schema that is ours, or without a database.
+
+    Returns:
+        False when it was told to stop while it stood by.
+
+    Raises:
+        GasmonError: it cannot start, or not yet.
+    """
+    require_schema_or_copy(settings)
+    return ingest.start()
 
 
 T = TypeVar("T")
@@ -204,14 +242,17 @@ async def serve_health(
     await serve_until(config, stop)
 
 
-async def run_ingest(what: str, ingest: IngestLoop, stop: asyncio.Event) -> None:
+async def run_ingest(
+    what: str, settings: Settings, ingest: IngestLoop, stop: asyncio.Event
+) -> None:
     """Start, perhaps after standing by, then watch until the end.
 
     Raises:
         GasmonError: it cannot start; ``stop`` is set then.
     """
     ending = asyncio.create_task(stop.wait(), name="gasmon[ending]")
-    starting = asyncio.create_task(patiently(what, ingest.start), name="gasmon[start]")
+    start = partial(start_ingest, settings, ingest)
+    starting = asyncio.create_task(patiently(what, start), name="gasmon[start]")
     try:
         await asyncio.wait((ending, starting), return_when=asyncio.FIRST_COMPLETED)
         if not starting.done():

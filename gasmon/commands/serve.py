@@ -15,9 +15,10 @@ from gasmon.commands.running import (
     make_duty,
     make_ingest,
     patiently,
-    require_schema,
+    require_schema_or_copy,
     run_ingest,
     serve_until,
+    start_ingest,
     watch,
 )
 from gasmon.settings import Settings
@@ -62,14 +63,14 @@ async def serve(
         before_stop: done first when it ends, while everything still runs.
     """
     stop, metrics, clock = Stop(), Metrics(), SystemClock()
-    await patiently("serve", lambda: require_schema(settings))
+    await patiently("serve", lambda: require_schema_or_copy(settings))
     ingest = make_ingest(settings, clock, metrics)
     duty = make_duty(settings, clock, metrics)
     app = create_app(
         settings, metrics, clock, checks={**ingest.checks(), **duty.checks()}
     )
     if not settings.ingest.standby:
-        await patiently("serve", ingest.start)
+        await patiently("serve", partial(start_ingest, settings, ingest))
     duty.start()
     ended = asyncio.Event()
 
@@ -80,7 +81,7 @@ async def serve(
 
     if settings.ingest.standby:
         # Pages are shown meanwhile.
-        ingesting = run_ingest("serve", ingest, stop.event)
+        ingesting = run_ingest("serve", settings, ingest, stop.event)
     else:
         ingesting = watch(ingest, stop.event)
     try:

@@ -8,6 +8,8 @@ stretch: its two ends and a short list of islands are kept per (run, mine, boot)
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from gasmon.batch import FrameKey
 
@@ -21,6 +23,10 @@ Beyond that the lowest stretch is forgotten and counts as new again: a repeat is
 harmless to the engine and the store (same keys), a new frame taken for a repeat would
 be lost.
 """
+
+DUMPED = 64
+"""Newest stretches of a boot that a dump holds; ours: what is older counts as new
+again, which is harmless, and is not asked for, which the copy of a start can bear."""
 
 
 class SeenFrames:
@@ -93,6 +99,23 @@ class SeenFrames:
         """
         stretches = self._boots.get((run, mine), {}).get(boot)
         return [] if stretches is None else stretches.gaps()
+
+    def dump(self, run: int) -> list[list[Any]]:
+        """All boots of a run as plain values, in order of last use; for ``restore``."""
+        return [
+            [mine, boot, s.newest_ms, s.ahead_ms, s.firsts[-DUMPED:], s.lasts[-DUMPED:]]
+            for (its_run, mine), boots in self._boots.items()
+            if its_run == run
+            for boot, s in boots.items()
+        ]
+
+    def restore(self, run: int, told: Iterable[Sequence[Any]]) -> None:
+        """Know what ``dump`` told, instead of what was known of those boots."""
+        for mine, boot, newest_ms, ahead_ms, firsts, lasts in told:
+            stretches = _Stretches()
+            stretches.newest_ms, stretches.ahead_ms = newest_ms, ahead_ms
+            stretches.firsts, stretches.lasts = list(firsts), list(lasts)
+            self._boots.setdefault((run, mine), {})[boot] = stretches
 
     def forget_run(self, run: int) -> None:
         """Forget a drill that is over."""

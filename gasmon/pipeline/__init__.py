@@ -7,7 +7,9 @@
     storing.py    turns in order into the database, else into the spool
     line.py       the connections to the database: one owns, one writes
     spool.py      judged turns on the local disk (turns.py: as bytes)
-    starting.py   what was, from the database and the spool (recover.py, restore.py)
+    opening.py    with the database or, as the last owner, without it
+    starting.py   what was, from there and the spool (past.py, recover.py, restore.py)
+    localcopy.py  what a start reads, kept beside the spool (bookcopy.py, recent.py)
     standing.py   what holds besides: clocks, missing definitions, a filling spool
     ourclock.py   our own clock and its witnesses
     annunciate.py what is raised now, on a retained topic, without a database

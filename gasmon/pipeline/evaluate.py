@@ -4,8 +4,9 @@ The same steps serve live frames and a replay of a file: decode, adopt what mine
 define, judge. What the engine was given is kept beside what came of it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from gasmon.alarms.engine import AlarmEngine
 from gasmon.alarms.events import AlarmEvent
@@ -47,12 +48,15 @@ class Snapshot:
         step: the last step that is in it.
         taken_us: when it was taken [µs UTC].
         n_points: points in it.
+        beside: what was known of frames then (``Evaluator.snapshot``), for a start
+            without a database; empty where that is not kept.
     """
 
     step: int
     taken_us: int
     n_points: int
     body: bytes
+    beside: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -164,9 +168,10 @@ class Evaluator:
         return judged
 
     def snapshot(self, now_us: int) -> Snapshot:
-        """What the engine remembers now."""
-        n_points = self.engine.table.n
-        return Snapshot(self.step, now_us, n_points, dump(self.engine))
+        """What the engine remembers now, and which frames came."""
+        engine = self.engine
+        beside = {"boots": dict(self.boots), "seen": self.seen.dump(engine.run)}
+        return Snapshot(self.step, now_us, engine.table.n, dump(engine), beside)
 
     def _of_our_run(
         self, packets: Sequence[Packet], judged: Judged

@@ -153,3 +153,13 @@ def _show_spool(
     follow("gasmon_spool_turns", "Turns that wait for the database", turns)
     follow("gasmon_spool_bytes", "What they take on the disk", size)
     follow("gasmon_spool_refused", "Readings the full spool did not take", refused)
+    follow(
+        "gasmon_without_database",
+        "1 while ingest runs from its local copy, without a database since the start",
+        lambda p: p.storing.since_start,
+    )
+    follow(
+        "gasmon_start_copy",
+        "1 while ingest could be started anew without a database",
+        lambda p: p.storing.copy is not None and p.storing.copy.is_whole,
+    )

@@ -1,7 +1,8 @@
 """What lies beside the spool: whose turns these are, and the engine's newest memory.
 
 While the database is away its snapshots of the engine grow old, and a restart would
-judge the whole outage again. So the newest one is kept here. The owner's fencing
+judge the whole outage again. So the newest one is kept here, with what else a start
+without a database must know of that moment (``localcopy.py``). The owner's fencing
 numbers say whether anybody else owned our areas since: then the turns of the spool
 belong to another history than the database's.
 """
@@ -12,6 +13,7 @@ import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -22,24 +24,36 @@ from gasmon.pipeline.segment import sync_folder
 SNAPSHOT = b"S"
 """Kind of the record, beside those of the spool."""
 
+BOOTS = 32
+"""Starts of ours whose names are kept; ours: more than a supervisor makes in the time
+in which a broker holds a dead connection for a living one."""
+
 log = logging.getLogger(__name__)
 
 
 class KeptSnapshot:
-    """Two small files in the spool's folder."""
+    """Three small files in the spool's folder."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._snapshot = folder / "engine.snapshot"
         self._owner = folder / "owner.json"
+        self._boots = folder / "boots.json"
         self._written: dict[str, int] | None = None
 
-    def write(self, snapshot: Snapshot, leave_bytes: int = 0) -> bool:
+    def write(
+        self,
+        snapshot: Snapshot,
+        leave_bytes: int = 0,
+        *,
+        known: Mapping[str, Any] | None = None,
+    ) -> bool:
         """Keep this one instead of the one before; a failure is told and harmless.
 
         Args:
             leave_bytes: it is not kept when less than this would be left on the disk,
                 where alarms need the space more.
+            known: what else was known after its step, as JSON holds it.
 
         Returns:
             Whether it is kept.
@@ -48,6 +62,8 @@ class KeptSnapshot:
             "step": snapshot.step,
             "taken_us": snapshot.taken_us,
             "n_points": snapshot.n_points,
+            "beside": dict(snapshot.beside),
+            "known": None if known is None else dict(known),
         }
         body = np.frombuffer(snapshot.body, np.uint8)
         record = seal(SNAPSHOT, header, {"body": body})
@@ -63,9 +79,15 @@ class KeptSnapshot:
 
     def read(self) -> Snapshot | None:
         """The one that is kept; None when there is none that can be read."""
+        found = self.read_with_known()
+        return None if found is None else found[0]
+
+    def read_with_known(self) -> tuple[Snapshot, Mapping[str, Any] | None] | None:
+        """The same with what else was known then; None where that was not kept."""
         try:
             header, arrays = unseal(SNAPSHOT, self._snapshot.read_bytes())
-            return Snapshot(**header, body=arrays["body"].tobytes())
+            known = header.pop("known", None)
+            return Snapshot(**header, body=arrays["body"].tobytes()), known
         except FileNotFoundError:
             return None
         except (OSError, RecordCorrupt, KeyError, TypeError) as error:
@@ -78,6 +100,32 @@ class KeptSnapshot:
             return
         if _write(self._owner, json.dumps(dict(fencing)).encode()):
             self._written = dict(fencing)
+
+    def owner(self) -> dict[str, int]:
+        """The numbers that were written last; empty when none can be read."""
+        try:
+            told = json.loads(self._owner.read_bytes())
+            return {str(scope): int(number) for scope, number in told.items()}
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError, AttributeError, TypeError) as error:
+            log.error("%s cannot be used: %s", self._owner, error)
+            return {}
+
+    def write_boot(self, boot: str) -> None:
+        """We are about to call ourselves so at the broker."""
+        before = [known for known in self.boots() if known != boot]
+        _write(self._boots, json.dumps([*before, boot][-BOOTS:]).encode())
+
+    def boots(self) -> list[str]:
+        """What we called ourselves at the broker lately."""
+        try:
+            return [str(boot) for boot in json.loads(self._boots.read_bytes())]
+        except FileNotFoundError:
+            return []
+        except (OSError, ValueError, TypeError) as error:
+            log.error("%s cannot be used: %s", self._boots, error)
+            return []
 
     def is_continued(self, fencing: Mapping[str, int]) -> bool:
         """Whether nobody owned our areas between the spool's owner and us."""

@@ -10,18 +10,15 @@ newer fencing number and must end.
 """
 
 import logging
-import os
-import select
-import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import psycopg
-from psycopg.pq import ExecStatus
 
 from gasmon.clock import Clock
 from gasmon.errors import DependencyError, GasmonError, StateConflict
+from gasmon.pipeline.wires import cut, ping, prepare_writer, require_schema
 from gasmon.settings import Settings
 from gasmon.store import owners
 from gasmon.store.db import Connection, connect
@@ -40,12 +37,11 @@ GRACE_S = 3.5
 """How long areas must be free before a standby takes them [s]: above the beat and the
 time of a reconnect, so that an owner whose database restarts is not overtaken."""
 
+TAKING_S = 1.0
+"""How long we may need to know the number that we have just taken [s]."""
+
 LOOK_S = 0.25
 """How often a standby looks, and the thread for work [s]."""
-
-IN_TRANSACTION_S = 4.0
-"""The server ends a writer that says nothing amid a transaction [s]: stopped or cut
-off, it would hold locks that its successor needs."""
 
 log = logging.getLogger(__name__)
 
@@ -55,8 +51,10 @@ class Line:
 
     Attributes:
         fencing: our number of each scope.
+        told: what is wrong with the connections now; empty when nothing is.
         lost: another process owns an area of ours now; None while none does.
         on_taken: told our numbers, by the thread, when they rose.
+        on_other: told, while standing by, that another process owns our areas.
         beat_s: monotonic time of the last answer on the owning connection [s].
     """
 
@@ -78,10 +76,12 @@ class Line:
         self._owning: Connection | None = None
         self._writing: Connection | None = None
         self.on_taken: Callable[[Mapping[str, int]], None] = lambda _: None
+        self.on_other: Callable[[], None] = lambda: None
+        self._is_unproven = False
         self._made: list[Connection] = []
         self._serving = False
         self._begun_s: float | None = None
-        self._told = ""
+        self.told = ""
         self._thread: threading.Thread | None = None
 
     # At the start
@@ -112,11 +112,29 @@ class Line:
             raise
         self._owning = conn
         self.beat_s = self._clock.monotonic_s()
+        self._begin_to_keep()
+        return True
+
+    def resume(self, fencing: Mapping[str, int]) -> None:
+        """Go on as the owner that we were, without a database for now.
+
+        Args:
+            fencing: our numbers then; where a newer one is found, we are not.
+        """
+        self.fencing = dict(fencing)
+        self._is_unproven = self._serving = True
+        self._begin_to_keep()
+
+    @property
+    def scopes(self) -> Sequence[str]:
+        """What we own: codes of areas, or ``*``."""
+        return self._scopes
+
+    def _begin_to_keep(self) -> None:
         self._thread = threading.Thread(
             target=self._keep, name="gasmon[line]", daemon=True
         )
         self._thread.start()
-        return True
 
     def _wait_until_free(self) -> bool:
         """Look on until our areas were free for GRACE_S; False when told to stop."""
@@ -132,6 +150,7 @@ class Line:
                     free = owners.is_free(conn, self._scopes)
                     if not free and not said:
                         said = True
+                        self.on_other()
                         who = owners.present_owner(conn, self._scopes)
                         log.warning("standing by: %s", who)
                 except (psycopg.Error, DependencyError) as error:
@@ -203,6 +222,24 @@ class Line:
         finally:
             self._begun_s = None
 
+    def is_ours_again(self, conn: Connection) -> bool:
+        """Whether a fencing number rose because we took our areas anew.
+
+        Args:
+            conn: the writing one; when it is broken, the next try will tell.
+        """
+        deadline_s = self._clock.monotonic_s() + TAKING_S
+        while self.lost is None and self._clock.monotonic_s() < deadline_s:
+            try:
+                ours = self.fencing
+                with self.watched():
+                    if owners.fencing_of(conn, list(ours)) == ours:
+                        return True
+            except psycopg.Error:
+                return True
+            self._stop.wait(0.05)
+        return False
+
     def is_ours(self, asked_s: float) -> bool:
         """Whether nobody has taken our areas, as far as the database tells.
 
@@ -259,9 +296,9 @@ class Line:
                 next_beat_s = min(next_beat_s, self._clock.monotonic_s() + LOOK_S)
 
     def _say(self, problem: str) -> None:
-        if problem and problem != self._told:
+        if problem and problem != self.told:
             log.error("%s", problem)
-        self._told = problem
+        self.told = problem
 
     def _beat(self) -> None:
         """Say that we live; take our areas again when the session is gone."""
@@ -289,15 +326,19 @@ class Line:
 
     def _retake(self, conn: Connection) -> None:
         """Own our areas again, unless another process did meanwhile."""
+        if self._is_unproven:
+            require_schema(conn)
         ours = self.fencing
         living = [made for made in self._made if not made.closed]
         present = owners.fencing_of(conn, self._scopes)
-        if present != ours and owners.is_owner(conn, self._scopes, self._owner):
+        is_named = owners.is_owner(conn, self._scopes, self._owner)
+        if present != ours and is_named and not self._is_unproven:
             # Taken by ourselves: only the answer to that was lost.
             ours = self.fencing = present
         if present != ours:
             who = owners.present_owner(conn, self._scopes)
             raise StateConflict(f"another process took our areas over: {who}")
+        self._is_unproven = False
         try:
             taken = owners.take_ownership(
                 conn,
@@ -347,46 +388,3 @@ class Line:
         )
         self._begun_s = None
         cut(conn)
-
-
-def prepare_writer(conn: Connection) -> None:
-    """Let the server end it when it falls silent amid a transaction."""
-    limit_ms = round(IN_TRANSACTION_S * 1000)
-    conn.execute(f"SET idle_in_transaction_session_timeout = {limit_ms}".encode())
-    conn.commit()
-
-
-def ping(conn: Connection, timeout_s: float) -> bool:
-    """Whether the server answers on an idle connection in time.
-
-    By libpq itself, because a blocking query cannot be given up.
-    """
-    try:
-        pg = conn.pgconn
-        pg.send_query(b"SELECT 1")
-        while pg.flush():
-            if not select.select([], [pg.socket], [], timeout_s)[1]:
-                return False
-        ok = False
-        while True:
-            while pg.is_busy():
-                if not select.select([pg.socket], [], [], timeout_s)[0]:
-                    return False
-                pg.consume_input()
-            result = pg.get_result()
-            if result is None:
-                return ok
-            ok = result.status == ExecStatus.TUPLES_OK
-    except (psycopg.Error, OSError, ValueError):
-        return False
-
-
-def cut(conn: Connection) -> None:
-    """End a connection under the thread that waits for it."""
-    try:
-        # A copy of the handle: closing it must not close the connection's own.
-        with socket.socket(fileno=os.dup(conn.fileno())) as line:
-            line.shutdown(socket.SHUT_RDWR)
-    except (psycopg.Error, OSError):
-        # Already gone, which is what was wanted.
-        pass

@@ -16,8 +16,6 @@ import threading
 from collections.abc import Callable
 from queue import Empty, Full, Queue
 
-import psycopg
-
 from gasmon.alarms.engine import AlarmEngine
 from gasmon.alarms.rules import RuleSet
 from gasmon.batch import Packet
@@ -37,6 +35,8 @@ from gasmon.pipeline.evaluate import Evaluator, Judged
 from gasmon.pipeline.gauges import Shown, readiness, show
 from gasmon.pipeline.judging import Judging
 from gasmon.pipeline.merge import merge
+from gasmon.pipeline.openalarms import RecordDiffers
+from gasmon.pipeline.opening import begin
 from gasmon.pipeline.ourclock import OurClock, patience_of
 from gasmon.pipeline.rivals import FILTER, Rivals
 from gasmon.pipeline.standing import Standing
@@ -45,9 +45,7 @@ from gasmon.pipeline.storing import Storing
 from gasmon.pipeline.suspects import Poisoned, Suspects
 from gasmon.pipeline.voice import Voice
 from gasmon.settings import Settings
-from gasmon.store import points
 from gasmon.store.alarms import StoredEvent
-from gasmon.store.db import connect
 from gasmon.telemetry import Metrics
 
 QUEUE_TURNS = 1024
@@ -104,6 +102,7 @@ class IngestLoop(Shown):
         self._n_builds += 1
         # Answers to requests of an earlier build must not be taken for ours.
         boot = self._boot if self._n_builds == 1 else f"{self._boot}-{self._n_builds}"
+        self._present_boot = boot
         self._stop = threading.Event()
         self.inbox = Inbox(settings.ingest.inbox_limit)
         self.pump = Pump(
@@ -154,7 +153,7 @@ class IngestLoop(Shown):
     # Life cycle, in order
 
     def start(self, broker_wait_s: float | None = None) -> bool:
-        """Restore from the database, connect to the broker, begin.
+        """Restore what was, connect to the broker, begin.
 
         Args:
             broker_wait_s: wait this long for the broker [s]; None does not wait.
@@ -163,8 +162,8 @@ class IngestLoop(Shown):
             False when it was told to stop while it stood by.
 
         Raises:
-            DependencyError: the database cannot be reached; or, when waiting for it,
-                the broker.
+            DependencyError: the database cannot be reached, and there is no copy to
+                begin from; or, when waiting for it, the broker.
             StateConflict: another process ingests one of our areas.
         """
         try:
@@ -178,36 +177,30 @@ class IngestLoop(Shown):
     def _start(self, broker_wait_s: float | None, *, standby: bool) -> bool:
         if self._ended.is_set():
             return False
-        conn = connect(self._settings.database)
+        beginning = Beginning(
+            self.storing,
+            self.evaluator,
+            self.annunciator,
+            self._standing,
+            self._new_engine,
+            self._clock,
+        )
         try:
-            points.ensure_areas(conn)
-            conn.commit()
-            conn.close()
-            self.storing.open_spool()
-            if not self.storing.line.own(standby=standby):
+            done = begin(
+                self._settings,
+                beginning,
+                self._present_boot,
+                standby=standby,
+                on_owned=self._restart_clock,
+            )
+            if done is None:
                 self.storing.close()
                 return False
-            if not self._began:
-                # Nothing was judged by it yet, and nobody looked at it meanwhile.
-                self._clock.restart()
-            conn = self.storing.line.open()
-            began = Beginning(
-                conn,
-                self.storing,
-                self.evaluator,
-                self.annunciator,
-                self._standing,
-                self._new_engine,
-                self._clock,
-            ).begin()
-            self.restarted = str(began)
+            self.restarted = str(done)
             self.pump.start(broker_wait_s)
             self._began = True
-        except BaseException as error:
-            conn.close()
+        except BaseException:
             self.storing.close()
-            if isinstance(error, psycopg.OperationalError):
-                raise DependencyError(f"the database went away: {error}") from None
             raise
         for name, target in (
             ("evaluate", self._evaluate_for_ever),
@@ -222,6 +215,11 @@ class IngestLoop(Shown):
             self._threads.append(thread)
             thread.start()
         return True
+
+    def _restart_clock(self) -> None:
+        if not self._began:
+            # Nothing was judged by it yet, and nobody looked at it meanwhile.
+            self._clock.restart()
 
     def give_up(self) -> None:
         """Stand by no longer."""
@@ -251,7 +249,7 @@ class IngestLoop(Shown):
     def _guarded(self, target: Callable[[], None]) -> None:
         try:
             target()
-        except Poisoned as error:
+        except (Poisoned, RecordDiffers) as error:
             log.critical("%s: beginning anew", error, exc_info=error.__cause__)
             self._stop.set()
             self._beginning = threading.Thread(

@@ -3,9 +3,16 @@
 Measured by the persisting thread, which alone uses the spool.
 """
 
+import logging
 from dataclasses import dataclass
 
 from gasmon.pipeline.spool import Spool
+
+WARN_EVERY_S = 60.0
+LOUD_BELOW_MIN = 60.0
+"""The spool's remaining time is said every minute, as critical below an hour."""
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,3 +39,36 @@ def measure(spool: Spool | None, now_us: int) -> Outage | None:
     if spool is None or spool.n_turns == 0:
         return None
     return Outage(spool.n_turns, spool.minutes_left(now_us), spool.readings_refused)
+
+
+def warn(spool: Spool, now_us: int) -> None:
+    """Say loudly how long readings can still be kept.
+
+    Args:
+        now_us: wall time [µs UTC].
+    """
+    left_min = spool.minutes_left(now_us)
+    if left_min is not None:
+        say = log.critical if left_min < LOUD_BELOW_MIN else log.warning
+        say(
+            "the database is away: %d turns are spooled, readings fit for %.0f"
+            " more minutes",
+            spool.n_turns,
+            left_min,
+        )
+
+
+def problem(spool: Spool | None, now_us: int, since_start: bool) -> str:
+    """What people are told while the database is away or behind.
+
+    Args:
+        now_us: wall time [µs UTC].
+        since_start: it was away when this process began.
+    """
+    if spool is None:
+        return "the database is away"
+    left_min = spool.minutes_left(now_us)
+    room = "" if left_min is None else f", room for {left_min:.0f} more minutes"
+    began = " since the start, which was from the local copy" if since_start else ""
+    waiting = f"{spool.n_turns} turns are spooled"
+    return f"the database is away or behind{began}: {waiting}{room}"

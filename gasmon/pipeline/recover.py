@@ -13,7 +13,6 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
-import numpy as np
 import psycopg
 
 from gasmon.alarms.engine import AlarmEngine, LivingAlarm
@@ -23,17 +22,16 @@ from gasmon.alarms.packing import BadPacking
 from gasmon.alarms.reconcile import reconcile, subject_of
 from gasmon.alarms.relation_kinds import RELATION_NAMES
 from gasmon.alarms.snapshot import excuse_absence, load
-from gasmon.alarms.steps import Step, decode_steps
-from gasmon.batch import Int32
+from gasmon.alarms.steps import Step
+from gasmon.batch import GatewayClock
 from gasmon.errors import GasmonError
+from gasmon.ingest.decode import Definition
 from gasmon.pipeline.annunciate import Annunciator
 from gasmon.pipeline.book import PointBook
-from gasmon.pipeline.evaluate import Evaluator, Snapshot
-from gasmon.pipeline.kept import KeptSnapshot
+from gasmon.pipeline.evaluate import Evaluator, Judged
+from gasmon.pipeline.past import Past
 from gasmon.pipeline.restore import living_of
-from gasmon.pipeline.spool import Spool
-from gasmon.store import alarms, replay_log, snapshots
-from gasmon.store.db import Connection
+from gasmon.points import PointDef
 
 SAY_EVERY = 1000
 """Progress is told after so many turns."""
@@ -58,7 +56,8 @@ class Recovered:
         n_steps: steps judged again.
         n_readings: readings in them.
         n_spooled: turns of the spool among them.
-        said: what was told in the spooled turns.
+        said: what was told in the spooled turns; ``clocks`` and ``definitions``: what
+            they tell of gateways and points.
         differed: alarms in which the engine and the records did not agree.
     """
 
@@ -68,6 +67,8 @@ class Recovered:
     n_readings: int = 0
     n_spooled: int = 0
     said: list[AlarmEvent] = field(default_factory=list)
+    clocks: list[GatewayClock] = field(default_factory=list)
+    definitions: list[tuple[Definition, list[PointDef]]] = field(default_factory=list)
     differed: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
@@ -80,24 +81,19 @@ class Recovered:
 
 
 def recover(
-    conn: Connection,
+    past: Past,
     evaluator: Evaluator,
     annunciator: Annunciator,
-    scope: str,
     new_engine: Callable[[], AlarmEngine],
-    *,
-    spool: Spool | None,
-    kept: KeptSnapshot | None,
     now_us: int,
 ) -> Recovered | None:
     """Give the engine its memory back, and all that it was given since.
 
     Args:
-        evaluator: its book and frames are those of the database; gets the engine.
+        past: where snapshots, log and turns of the spool are read.
+        evaluator: its book and frames are those of the past; gets the engine.
+        annunciator: knows the open alarms.
         new_engine: makes one that knows the book's points and has judged nothing.
-        annunciator: knows the open alarms of the database.
-        spool: turns that the database has not seen, of the same history.
-        kept: the snapshot beside it.
 
     Returns:
         None when no snapshot fits; begin with a new engine then.
@@ -105,15 +101,16 @@ def recover(
     Raises:
         DependencyError: the spool cannot be read now.
     """
-    run, book = evaluator.engine.run, evaluator.book
-    for snapshot in _newest_first(conn, run, scope, kept):
+    book = evaluator.book
+    for snapshot in past.snapshots():
         engine = new_engine()
         done = Recovered(snapshot.step, snapshot.step)
         try:
             load(engine, snapshot.body)
-            _replay(_logged(conn, run, scope, book, snapshot.step), engine, done)
+            _replay(past.logged(book, snapshot.step), engine, done)
             evaluator.engine = engine
-            done.said = _spooled(spool, evaluator, annunciator, done, now_us)
+            for judged in know_turns(past, evaluator, annunciator, done, now_us):
+                _replay_turn(judged, engine, done)
         except (LogBroken, BadPacking) as error:
             log.error("the snapshot of step %d is not used: %s", snapshot.step, error)
             continue
@@ -124,19 +121,40 @@ def recover(
             # than no judging.
             log.exception("the snapshot of step %d is not used", snapshot.step)
             continue
-        _agree(conn, evaluator, done)
+        _agree(past, evaluator, done)
         excuse_absence(engine, now_us)
         evaluator.step = done.step
         return done
     return None
 
 
-def _agree(conn: Connection, evaluator: Evaluator, done: Recovered) -> None:
+def know_turns(
+    past: Past,
+    evaluator: Evaluator,
+    annunciator: Annunciator,
+    done: Recovered,
+    now_us: int,
+) -> Iterator[Judged]:
+    """Know what the turns behind the log tell, one by one; who asks judges them."""
+    for judged in past.turns(evaluator.book):
+        evaluator.adopt(now_us)
+        evaluator.know(judged)
+        yield judged
+        annunciator.apply(judged.events)
+        annunciator.know(judged.online)
+        done.said += judged.events
+        done.clocks += judged.clocks
+        done.definitions += judged.definitions
+        done.n_spooled += 1
+        if done.n_spooled % SAY_EVERY == 0:
+            log.warning("%d spooled turns", done.n_spooled)
+
+
+def _agree(past: Past, evaluator: Evaluator, done: Recovered) -> None:
     """Let the engine and what is recorded as open be the same."""
     engine, book = evaluator.engine, evaluator.book
-    recorded = living_of(book, alarms.open_alarms(conn, engine.run))
-    conn.commit()
-    missing, surplus = reconcile(engine, _carried_on(recorded, done.said, book))
+    recorded = living_of(book, past.open_alarms())
+    missing, surplus = reconcile(engine, carried_on(recorded, done.said, book))
     done.differed = [
         *(f"{kind} {index} is open and was not known" for kind, index in missing),
         *(f"{kind} {index} was known and is not open" for kind, index in surplus),
@@ -145,31 +163,6 @@ def _agree(conn: Connection, evaluator: Evaluator, done: Recovered) -> None:
         log.error("after the restart: %s", line)
     if len(done.differed) > SAY_MOST:
         log.error("after the restart: %d such alarms in all", len(done.differed))
-
-
-def _newest_first(
-    conn: Connection, run: int, scope: str, kept: KeptSnapshot | None
-) -> Iterator[Snapshot]:
-    own = kept.read() if kept is not None else None
-    for stored in snapshots.load_newest_first(conn, run, scope):
-        if own is not None and own.step >= stored.step:
-            yield own
-            own = None
-        yield Snapshot(stored.step, stored.taken_us, stored.n_points, stored.body)
-    if own is not None:
-        yield own
-
-
-def _logged(
-    conn: Connection, run: int, scope: str, book: PointBook, after: int
-) -> Iterator[Step]:
-    """The steps in the database after a snapshot's."""
-    row_of = np.full(int(book.point_id.max(initial=0)) + 1, -1, np.int32)
-    row_of[book.point_id] = np.arange(len(book.point_id), dtype=np.int32)
-    row_of[0] = -1  # points that the database has no number for
-    rows: Int32 = row_of
-    for body in replay_log.bodies_since(conn, run, scope, after):
-        yield from decode_steps(body, rows, book.table.mine_index)
 
 
 def _replay(steps: Iterable[Step], engine: AlarmEngine, done: Recovered) -> None:
@@ -185,40 +178,21 @@ def _replay(steps: Iterable[Step], engine: AlarmEngine, done: Recovered) -> None
         done.n_readings += step.batch.n
 
 
-def _spooled(
-    spool: Spool | None,
-    evaluator: Evaluator,
-    annunciator: Annunciator,
-    done: Recovered,
-    now_us: int,
-) -> list[AlarmEvent]:
-    """Go on through the turns in the spool; returns what was told in them."""
-    said: list[AlarmEvent] = []
-    if spool is None:
-        return said
-    for judged in spool.replay(evaluator.book):
-        evaluator.adopt(now_us)
-        evaluator.know(judged)
-        try:
-            _replay(judged.steps, evaluator.engine, done)
-        except LogBroken as error:
-            # A damaged turn was left out: go on behind it, and let the record count.
-            log.error("in the spool: %s", error)
-            done.step = judged.steps[0].number - 1
-            _replay(judged.steps, evaluator.engine, done)
-        annunciator.apply(judged.events)
-        annunciator.know(judged.online)
-        said += judged.events
-        done.n_spooled += 1
-        if done.n_spooled % SAY_EVERY == 0:
-            log.warning("%d of %d spooled turns", done.n_spooled, spool.n_turns)
-    return said
+def _replay_turn(judged: Judged, engine: AlarmEngine, done: Recovered) -> None:
+    """Go on through a turn behind the log."""
+    try:
+        _replay(judged.steps, engine, done)
+    except LogBroken as error:
+        # A damaged turn was left out: go on behind it, and let the record count.
+        log.error("in the spool: %s", error)
+        done.step = judged.steps[0].number - 1
+        _replay(judged.steps, engine, done)
 
 
-def _carried_on(
+def carried_on(
     recorded: Iterable[LivingAlarm], said: Iterable[AlarmEvent], book: PointBook
 ) -> list[LivingAlarm]:
-    """The open alarms of the database after what the spool says of them."""
+    """The recorded open alarms after what the spool says of them."""
     open_now = {subject_of(alarm): alarm for alarm in recorded}
     for event in said:
         if event.kind not in ENGINE_KINDS:

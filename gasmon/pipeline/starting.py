@@ -5,6 +5,9 @@ since, its turns are the newest part of one history: they are judged again like 
 log, and written while judging goes on. When somebody did, they are handed over as late
 data first. Without a snapshot of the engine the spool is written before anything else,
 because then only the database knows what was judged.
+
+While the database is away it begins from the copy beside the spool, if that is ours
+and whole (``localcopy.py``), as an owner that lost the database while it ran.
 """
 
 import gc
@@ -20,18 +23,25 @@ from gasmon.pipeline.apart import write_all
 from gasmon.pipeline.book import PointBook
 from gasmon.pipeline.evaluate import Evaluator, Judged
 from gasmon.pipeline.handover import Handed, late_part
-from gasmon.pipeline.recover import Recovered, recover
+from gasmon.pipeline.localcopy import LocalCopy
+from gasmon.pipeline.past import FromCopy, FromDatabase, Past
+from gasmon.pipeline.recover import Recovered, carried_on, know_turns, recover
 from gasmon.pipeline.restore import (
-    know_frames,
     know_points,
     know_raised,
+    living_of,
     newest_judged,
     restore,
 )
 from gasmon.pipeline.standing import Standing
 from gasmon.pipeline.storing import DRAIN_TURNS, Storing
-from gasmon.store import alarms, clocks, latest, replay_log
+from gasmon.store import replay_log
 from gasmon.store.db import Connection
+
+STEPS_APART = 1_000_000
+"""Steps that are left out behind a start without a database: more than there can be in
+the database and not in the copy (two minutes of a nation are 30,000). Two steps of one
+number would be one in the log."""
 
 log = logging.getLogger(__name__)
 
@@ -41,14 +51,12 @@ class Beginning:
     """What is filled, and from where.
 
     Attributes:
-        conn: what is read and written through, from now on by ``storing``.
-        storing: owns our areas; its spool is open.
+        storing: its spool is open.
         evaluator: its parts are empty; gets an engine.
         standing: gets the open alarms that the engine does not decide.
         new_engine: makes one that knows nothing.
     """
 
-    conn: Connection
     storing: Storing
     evaluator: Evaluator
     annunciator: Annunciator
@@ -56,22 +64,61 @@ class Beginning:
     new_engine: Callable[[], AlarmEngine]
     clock: Clock
 
-    def begin(self) -> Recovered:
+    def begin(self, conn: Connection) -> Recovered:
         """Know what the database and the spool know, then write.
+
+        Args:
+            conn: what is read and written through, from now on by ``storing``, which
+                owns our areas.
 
         Raises:
             DependencyError: the spool cannot be read now.
             psycopg.Error: the database went away.
         """
+        storing = self.storing
+        run = self.evaluator.engine.run
+        past = FromDatabase(conn, run, storing.scope, storing.spool, storing.kept)
         with _without_collector():
-            self._settle_spool()
-            done = self._go_on() or self._without_snapshot()
-            self._know_the_rest(done)
+            self._settle_spool(conn)
+            done = self._go_on(past) or self._without_snapshot(conn, past)
+            self._know_the_rest(past, done)
+            if storing.copy is not None:
+                storing.copy.drop()
+                self._let_follow(storing.copy, past, done)
         log.warning("start: %s", done)
-        self.storing.open(self.conn)
+        storing.open(conn)
         return done
 
-    def _settle_spool(self) -> None:
+    def begin_from_copy(self, past: FromCopy) -> Recovered:
+        """Know what the copy and the spool know, then spool until there is a database.
+
+        Raises:
+            DependencyError: they cannot be read now.
+        """
+        storing = self.storing
+        assert storing.copy is not None, "it was read"
+        with _without_collector():
+            done = self._go_on(past) or self._with_less_memory(past)
+            self._know_the_rest(past, done)
+            self.annunciator.confirm(past.ranks)
+            past.close()
+            storing.copy.go_on(past)
+            self._let_follow(storing.copy, past, done)
+        # What was committed and is not in the copy has numbers too.
+        self.evaluator.step = done.step + STEPS_APART
+        log.critical("start without a database, from the copy: %s", done)
+        storing.open_without_database(past.fencing)
+        return done
+
+    def _let_follow(self, copy: LocalCopy, past: Past, done: Recovered) -> None:
+        """Let the copy go on from what the start knows."""
+        copy.begin(past.open_alarms(), past.clocks())
+        told = Judged(
+            events=done.said, clocks=done.clocks, definitions=done.definitions
+        )
+        copy.note(told, self.evaluator.book.table)
+
+    def _settle_spool(self, conn: Connection) -> None:
         """Let the spool be the newest part of our history, or hand it over.
 
         Whose it is is written at once: should this start fail, the next one must not
@@ -81,49 +128,53 @@ class Beginning:
         if kept is None:
             return
         if not kept.is_continued(fencing):
-            self._hand_over()
+            self._hand_over(conn)
             kept.forget()
         kept.write_owner(fencing)
 
-    def _go_on(self) -> Recovered | None:
+    def _go_on(self, past: Past) -> Recovered | None:
         """From a snapshot, the log and the spool; None without a usable snapshot."""
         now_us = self.clock.now_us()
-        engine = self._know_the_present(now_us)
+        engine = self._know_the_present(past, now_us)
         self.evaluator.engine = engine()
-        return recover(
-            self.conn,
-            self.evaluator,
-            self.annunciator,
-            self.storing.scope,
-            engine,
-            spool=self.storing.spool,
-            kept=self.storing.kept,
-            now_us=now_us,
-        )
+        return recover(past, self.evaluator, self.annunciator, engine, now_us)
 
-    def _without_snapshot(self) -> Recovered:
+    def _without_snapshot(self, conn: Connection, past: Past) -> Recovered:
         """The spool first; then the newest values and the open alarms must do."""
-        self._write_spool(lambda judged: judged)
+        self._write_spool(conn, lambda judged: judged)
         now_us = self.clock.now_us()
-        conn, evaluator = self.conn, self.evaluator
-        engine = evaluator.engine = self._know_the_present(now_us)()
-        open_now = alarms.open_alarms(conn, engine.run)
-        restore(conn, evaluator.book, engine, open_now, now_us)
+        evaluator = self.evaluator
+        engine = evaluator.engine = self._know_the_present(past, now_us)()
+        restore(conn, evaluator.book, engine, past.open_alarms(), now_us)
         evaluator.step = replay_log.last_step(conn, engine.run, self.storing.scope)
         conn.commit()
         return Recovered(step=evaluator.step)
 
-    def _know_the_present(self, now_us: int) -> Callable[[], AlarmEngine]:
-        """What the database knows now; returns what makes engines that know it."""
-        conn, evaluator = self.conn, self.evaluator
-        run, book = evaluator.engine.run, evaluator.book
-        for told in clocks.load(conn, run):
+    def _with_less_memory(self, past: FromCopy) -> Recovered:
+        """The kept snapshot is of another version: the open alarms must do."""
+        now_us = self.clock.now_us()
+        evaluator = self.evaluator
+        engine = evaluator.engine = self._know_the_present(past, now_us)()
+        done = Recovered(step=past.snapshot.step)
+        for judged in know_turns(past, evaluator, self.annunciator, done, now_us):
+            if judged.steps:
+                done.step = judged.steps[-1].number
+        recorded = living_of(evaluator.book, past.open_alarms())
+        engine.resume(carried_on(recorded, done.said, evaluator.book))
+        return done
+
+    def _know_the_present(self, past: Past, now_us: int) -> Callable[[], AlarmEngine]:
+        """What is known now; returns what makes engines that know it."""
+        evaluator, book = self.evaluator, self.evaluator.book
+        for told in past.clocks():
             evaluator.clocks.restore(told)
-        versions = know_points(conn, book)
-        know_frames(conn, evaluator.seen, run, now_us)
-        open_now = alarms.open_alarms(conn, run)
-        know_raised(self.annunciator, book, self.standing, open_now)
-        conn.commit()
+        mines, known = past.points()
+        book.load(mines, known)
+        versions = book.fresh()
+        if self.storing.copy is not None:
+            self.storing.copy.fill(mines, known)
+        past.know_frames(evaluator.seen, now_us)
+        know_raised(self.annunciator, book, self.standing, past.open_alarms())
 
         def engine() -> AlarmEngine:
             made = self.new_engine()
@@ -132,24 +183,24 @@ class Beginning:
 
         return engine
 
-    def _know_the_rest(self, done: Recovered) -> None:
+    def _know_the_rest(self, past: Past, done: Recovered) -> None:
         """What depends on how far the engine has come."""
-        conn, evaluator = self.conn, self.evaluator
-        run = evaluator.engine.run
-        open_now = alarms.open_alarms(conn, run)
-        self.standing.begin(open_now, done.said, self.clock.now_us())
-        stored = latest.load_boots(conn, run)
-        conn.commit()
+        evaluator = self.evaluator
+        self.standing.begin(past.open_alarms(), done.said, self.clock.now_us())
+        stored = past.boots()
         _know_newest(evaluator, stored)
         # Those of the spool are newer.
         evaluator.boots = stored | evaluator.boots
 
-    def _hand_over(self) -> None:
+    def _hand_over(self, conn: Connection) -> None:
         """Store what a former process judged while another one owned our areas."""
-        self._write_spool(late_part, Handed())
+        self._write_spool(conn, late_part, Handed())
 
     def _write_spool(
-        self, change: Callable[[Judged], Judged], handed: Handed | None = None
+        self,
+        conn: Connection,
+        change: Callable[[Judged], Judged],
+        handed: Handed | None = None,
     ) -> None:
         """Write what a former process left in the spool, before anything else.
 
@@ -160,8 +211,11 @@ class Beginning:
         spool = self.storing.spool
         if spool is None or spool.n_turns == 0:
             return
-        book, run = _known(self.conn), self.evaluator.engine.run
-        writer = self.storing.make_writer(self.conn, book)
+        if self.storing.copy is not None:
+            # These turns are in no copy, and will be in the database.
+            self.storing.copy.drop()
+        book, run = _known(conn), self.evaluator.engine.run
+        writer = self.storing.make_writer(conn, book)
 
         def write(judged: Judged) -> bool:
             writer.persist(judged, self.clock.now_us())

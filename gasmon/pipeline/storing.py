@@ -8,26 +8,27 @@ follows. ``line.py`` keeps the connections.
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import psycopg
 
 from gasmon.clock import Clock
 from gasmon.errors import DependencyError, StateConflict
+from gasmon.pipeline import outage
 from gasmon.pipeline.apart import write_all
 from gasmon.pipeline.book import PointBook
 from gasmon.pipeline.counts import IngestCounts
 from gasmon.pipeline.evaluate import Judged, Snapshot
 from gasmon.pipeline.kept import KeptSnapshot
 from gasmon.pipeline.line import Line
-from gasmon.pipeline.outage import Outage, measure
+from gasmon.pipeline.localcopy import LocalCopy
+from gasmon.pipeline.outage import WARN_EVERY_S, Outage, measure
 from gasmon.pipeline.persist import Writer
 from gasmon.pipeline.spool import RESERVE_BYTES, Spool, SpoolFull
 from gasmon.settings import Settings
-from gasmon.store import frames, readings
+from gasmon.store import alarms, frames, readings
 from gasmon.store.alarms import StoredEvent
 from gasmon.store.db import Connection
-from gasmon.store.owners import fencing_of
 from gasmon.store.partitions import open_partitions
 from gasmon.store.replay_log import scope_name
 
@@ -40,13 +41,6 @@ CONFIRMED_EVERY_S = 2.0
 DRAIN_TURNS = 64
 """Spooled turns written together: about a second of a city in one commit."""
 
-WARN_EVERY_S = 60.0
-LOUD_BELOW_MIN = 60.0
-"""The spool's remaining time is said every minute, as critical below an hour."""
-
-TAKING_S = 1.0
-"""How long the line may need to know the number that it has just taken [s]."""
-
 log = logging.getLogger(__name__)
 
 
@@ -58,11 +52,11 @@ class Storing:
         database_ok: the last try succeeded.
         stored_at_s: monotonic time of the last success [s].
         spool: turns that wait for the database; None when none is set up.
-        snapshot_wanted: the engine's memory should be kept at once; taken by the
-            evaluating thread, which sets it back.
+        snapshot_wanted: for the evaluating thread, which sets it back.
         outage: what waits for the database, for the evaluating thread to tell.
-        confirmed: what was confirmed, alarm key to rank; taken by the evaluating
-            thread, which sets it back to None.
+        copy: what a start without a database reads; None when it is not kept.
+        since_start: the database was away when we began, and has not everything yet.
+        confirmed: alarm key → rank; the evaluating thread sets it back to None.
     """
 
     def __init__(
@@ -84,6 +78,8 @@ class Storing:
         self.spool: Spool | None = None
         self.outage: Outage | None = None
         self.kept: KeptSnapshot | None = None
+        self.copy: LocalCopy | None = None
+        self.since_start = False
         self._settings = settings
         self._book = book
         self._encode = encode
@@ -96,15 +92,18 @@ class Storing:
         self.snapshot_wanted = False
         self._hole_step = 0
         self._together = DRAIN_TURNS
-        self._looked_s = 0.0
+        self._looked_s = self._retry_at_s = self._warn_at_s = 0.0
         self._failed = 0
-        self._retry_at_s = 0.0
-        self._warn_at_s = 0.0
+
+    @property
+    def areas(self) -> Sequence[str]:
+        """Codes of the areas that are ours; none means all."""
+        return self._settings.ingest.areas
 
     @property
     def scope(self) -> str:
         """What our engine's log is called."""
-        return scope_name(self._settings.ingest.areas)
+        return scope_name(list(self.areas))
 
     def open_spool(self) -> None:
         """Open the spool's folder, when one is set up.
@@ -115,10 +114,12 @@ class Storing:
         """
         ingest = self._settings.ingest
         if ingest.spool_dir is not None:
-            limit_bytes = ingest.spool_limit_mb * 2**20
-            self.spool = Spool(ingest.spool_dir, limit_bytes=limit_bytes)
+            n_bytes = ingest.spool_limit_mb * 2**20
+            self.spool = Spool(ingest.spool_dir, limit_bytes=n_bytes)
             self.kept = KeptSnapshot(ingest.spool_dir)
             self.line.on_taken = self.kept.write_owner
+            if ingest.start_without_database:
+                self.copy = LocalCopy(ingest.spool_dir, self.kept)
 
     def open(self, conn: Connection) -> None:
         """Write through ``conn`` from now on; the spool is ours from now on."""
@@ -126,9 +127,23 @@ class Storing:
         self._writer = self.make_writer(conn, self._book)
         self.database_ok = True
 
+    def open_without_database(self, fencing: Mapping[str, int]) -> None:
+        """Spool from now on, until the areas with these numbers are ours again."""
+        self.since_start = True
+        self.line.resume(fencing)
+
+    def disown(self) -> None:
+        """Another process owns our areas: no start from our copy."""
+        if self.copy is not None:
+            self.copy.drop()
+
     def close(self) -> None:
         """Close connections and spool; our ownership ends."""
         self.line.close()
+        if self.line.lost is not None:
+            self.disown()
+        if self.copy is not None:
+            self.copy.close()
         if self.spool is not None:
             self.spool.close()
             self.spool = None
@@ -149,6 +164,8 @@ class Storing:
                 return False
             self._stop.wait(RETRY_S[min(attempt, len(RETRY_S) - 1)])
             attempt += 1
+        if self.copy is not None:
+            self.copy.note(judged, self._book.table)
         snapshot = judged.snapshot
         if snapshot is not None:
             is_kept = self._keep_snapshot(snapshot)
@@ -164,6 +181,7 @@ class Storing:
         spool = self.spool
         # What is newer waits behind what is spooled.
         if (spool is None or spool.n_turns == 0) and self._write([judged]):
+            self._wrote([judged])
             return True
         if spool is None:
             return False
@@ -177,18 +195,22 @@ class Storing:
         return True
 
     def _keep_snapshot(self, snapshot: Snapshot) -> bool:
-        """In the database, once its log reaches so far; else beside the spool.
+        """Beside the spool, and in the database once its log reaches so far.
 
         Returns:
             Whether a restart will find it.
         """
-        writer = self._present_writer()
-        spool = self.spool
-        if spool is not None and spool.n_turns:
-            leave_bytes = RESERVE_BYTES // 2 if spool.readings_refused else 0
-            return self.kept is not None and self.kept.write(snapshot, leave_bytes)
-        if writer is None:
-            return False
+        writer, spool = self._present_writer(), self.spool
+        is_waiting = spool is not None and spool.n_turns > 0
+        is_refused = spool is not None and spool.readings_refused
+        leave_bytes = RESERVE_BYTES // 2 if is_refused else 0
+        is_kept = False
+        if self.copy is not None:
+            is_kept = self.copy.keep(snapshot, leave_bytes)
+        elif self.kept is not None and is_waiting:
+            is_kept = self.kept.write(snapshot, leave_bytes)
+        if writer is None or is_waiting:
+            return is_kept
         try:
             with self.line.watched():
                 writer.save(snapshot)
@@ -197,7 +219,7 @@ class Storing:
             # the areas are still ours, the next turn finds out.
             log.warning("a snapshot of the engine was not stored: %s", error)
             self._settle(writer)
-            return False
+            return is_kept
         return True
 
     def work(self) -> None:
@@ -210,7 +232,9 @@ class Storing:
         self.outage = measure(self.spool, self._clock.now_us())
         writer = self._present_writer()
         if self.spool is not None and self.spool.n_turns:
-            self._warn(now_s, self.spool)
+            if now_s >= self._warn_at_s:
+                self._warn_at_s = now_s + WARN_EVERY_S
+                outage.warn(self.spool, self._clock.now_us())
             if now_s >= self._retry_at_s:
                 if self._drain(self.spool):
                     self._failed = 0
@@ -219,7 +243,28 @@ class Storing:
                     self._failed += 1
                     self._retry_at_s = now_s + wait_s
         elif self.database_ok and writer is not None:
+            if self.since_start:
+                self._rejoin(writer)
             self._look_for_confirmations(now_s, writer)
+        if self.copy is not None and self.copy.work():
+            self.snapshot_wanted = True
+
+    def _rejoin(self, writer: Writer) -> None:
+        """The database has everything that came without it: compare what is open.
+
+        Raises:
+            RecordDiffers: the record is not what we went on from.
+        """
+        assert self.copy is not None, "it was begun from"
+        try:
+            with self.line.watched():
+                recorded = alarms.open_alarms(writer.conn, self._run)
+                writer.conn.commit()
+        except psycopg.Error:
+            self._settle(writer)
+            return
+        self.since_start, self.snapshot_wanted = False, True
+        self.copy.alarms.require_same(recorded, self.areas)
 
     def _drain(self, spool: Spool) -> bool:
         """Write the oldest spooled turns; False when the database is still away."""
@@ -234,43 +279,31 @@ class Storing:
                 self._together = max(1, len(waiting) // 2)
                 return False
             self._together = DRAIN_TURNS
+            self._wrote([turn.judged for turn in waiting])
             spool.done(waiting[-1].id, self._clock.now_us())
         if spool.n_turns == 0:
             log.warning("the spool is empty again, the database has everything")
         return True
 
+    def _wrote(self, turns: Sequence[Judged]) -> None:
+        """Let the copy hold what the database has."""
+        if self.copy is not None:
+            has_room = self.spool is None or not self.spool.readings_refused
+            for judged in turns:
+                self.copy.wrote(judged, self._book.table, has_room=has_room)
+
     def _write(self, turns: Sequence[Judged]) -> bool:
         """Write these together, or apart when the database refuses one."""
         return write_all(self._try, turns, self._run, self._clock.now_us())
-
-    def _warn(self, now_s: float, spool: Spool) -> None:
-        """Say loudly how long readings can still be kept."""
-        if now_s < self._warn_at_s:
-            return
-        self._warn_at_s = now_s + WARN_EVERY_S
-        left_min = spool.minutes_left(self._clock.now_us())
-        if left_min is not None:
-            say = log.critical if left_min < LOUD_BELOW_MIN else log.warning
-            say(
-                "the database is away: %d turns are spooled, readings fit for %.0f"
-                " more minutes",
-                spool.n_turns,
-                left_min,
-            )
 
     def problem(self) -> str | None:
         """What is wrong now; None when nothing is."""
         if self.line.lost is not None:
             return str(self.line.lost)
-        spool = self.spool
-        waiting = spool.n_turns if spool is not None else 0
-        if self.database_ok and not waiting:
+        n_waiting = 0 if self.spool is None else self.spool.n_turns
+        if self.database_ok and not (n_waiting or self.since_start):
             return None
-        if spool is None:
-            return "the database is away"
-        left_min = spool.minutes_left(self._clock.now_us())
-        room = "" if left_min is None else f", room for {left_min:.0f} more minutes"
-        return f"the database is away or behind: {waiting} turns are spooled{room}"
+        return outage.problem(self.spool, self._clock.now_us(), self.since_start)
 
     def _try(self, judged: Judged) -> bool:
         """Write a turn; False while the database is away.
@@ -297,29 +330,15 @@ class Storing:
             self._settle(writer)
             return False
         except StateConflict as error:
-            if not self._is_ours_again(writer):
+            if not self.line.is_ours_again(writer.conn):
                 raise
             log.warning("a turn is tried again: %s", error)
+            self._settle(writer)
             return False
         self.database_ok = True
         self.stored_at_s = self._clock.monotonic_s()
         self._counts.stored(judged, written, self._clock.now_us())
         return True
-
-    def _is_ours_again(self, writer: Writer) -> bool:
-        """Whether a fencing number rose because the line took our areas anew."""
-        deadline_s = self._clock.monotonic_s() + TAKING_S
-        while self.line.lost is None and self._clock.monotonic_s() < deadline_s:
-            try:
-                ours = self.line.fencing
-                with self.line.watched():
-                    if fencing_of(writer.conn, list(ours)) == ours:
-                        return True
-            except psycopg.Error:
-                self._settle(writer)
-                return True  # the next try will tell
-            self._stop.wait(0.05)
-        return False
 
     def _settle(self, writer: Writer) -> None:
         """After an error: a connection that is gone is given up."""
@@ -353,8 +372,10 @@ class Storing:
         conn = writer.conn
         try:
             with self.line.watched():
-                self.confirmed = frames.confirmed_ranks(conn, self._run)
+                self.confirmed = ranks = frames.confirmed_ranks(conn, self._run)
                 conn.commit()
+            if self.copy is not None:
+                self.copy.confirm(ranks)
         except psycopg.Error as error:
             log.warning("confirmations were not read: %s", error)
             self._settle(writer)

@@ -45,7 +45,7 @@ def to_header(judged: Judged, mines: Sequence[MineDef]) -> Header:
             for r in judged.rejects
         ],
         "definitions": [
-            [_definition(told), [_point(point) for point in standing]]
+            [_definition(told), [point_fields(point) for point in standing]]
             for told, standing in judged.definitions
         ],
         "unknown": judged.unknown,
@@ -72,7 +72,7 @@ def newest_of(facts: Header) -> dict[str, Frame]:
 def definitions_of(facts: Header) -> list[tuple[Definition, list[PointDef]]]:
     """What mines told, with their points as they stood then."""
     return [
-        (_to_definition(told), [_to_point(point) for point in standing])
+        (_to_definition(told), [point_of(point) for point in standing])
         for told, standing in facts["definitions"]
     ]
 
@@ -163,11 +163,13 @@ def _to_event(told: dict[str, Any], book: PointBook) -> AlarmEvent:
     return AlarmEvent(**{**told, "row": row})
 
 
-def _point(point: PointDef) -> dict[str, Any]:
+def point_fields(point: PointDef) -> dict[str, Any]:
+    """A version of a point as plain values."""
     return {name: getattr(point, name) for name in _POINT_FIELDS}
 
 
-def _to_point(told: dict[str, Any]) -> PointDef:
+def point_of(told: dict[str, Any]) -> PointDef:
+    """The version that ``point_fields`` wrote."""
     key, relations = PointKey(*told["key"]), tuple(told["relations"])
     return PointDef(**{**told, "key": key, "relations": relations})
 
@@ -179,19 +181,23 @@ def _definition(told: Definition) -> dict[str, Any]:
         "rev": told.rev,
         "ts_ms": told.ts_ms,
         "arrived_us": told.arrived_us,
-        "points": [_point(point) for point in told.points],
+        "points": [point_fields(point) for point in told.points],
         "refused": [[key, names] for key, names in told.refused.items()],
     }
 
 
+def mine_of(told: dict[str, Any]) -> MineDef:
+    """The mine that ``asdict`` wrote."""
+    return MineDef(**{**told, "units": tuple(UnitDef(**u) for u in told["units"])})
+
+
 def _to_definition(told: dict[str, Any]) -> Definition:
-    units = tuple(UnitDef(**unit) for unit in told["mine"]["units"])
     refused = {PointKey(*key): tuple(names) for key, names in told["refused"]}
     return Definition(
         **{
             **told,
-            "mine": MineDef(**{**told["mine"], "units": units}),
-            "points": tuple(_to_point(point) for point in told["points"]),
+            "mine": mine_of(told["mine"]),
+            "points": tuple(point_of(point) for point in told["points"]),
             "refused": refused,
         }
     )

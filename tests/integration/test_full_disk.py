@@ -141,7 +141,7 @@ def test_a_full_disk_that_is_over_leaves_a_snapshot_in_the_database(
     take(plant, HIGH)
     first = plant.running[-1]
     with monkeypatch.context() as patched:
-        patched.setattr(KeptSnapshot, "write", lambda *_: False)
+        patched.setattr(KeptSnapshot, "write", lambda *_, **__: False)
         no_room(first, patched)
         take(plant, PEAK)
         step = first.evaluator.step

@@ -132,6 +132,7 @@ class Plant:
     running: list[IngestLoop]
     metrics: Metrics
     rules: RuleSet = field(default_factory=default_rules)
+    n_made: int = 0
 
     def settings(self, **overrides: Any) -> Settings:
         values = {
@@ -147,6 +148,7 @@ class Plant:
     def make(self, clock: Clock | None = None, **overrides: Any) -> IngestLoop:
         """An ingest that has not begun; by the machine's clock or ours."""
         self.metrics = Metrics()
+        self.n_made += 1
         return IngestLoop(
             self.settings(**overrides),
             self.rules,
@@ -154,7 +156,7 @@ class Plant:
             clock or SystemClock(),
             self.metrics,
             owner=f"test:{len(self.running)}",
-            boot=f"boot{len(self.running)}",
+            boot=f"boot{self.n_made}",
         )
 
     def start(self, clock: Clock | None = None, **overrides: Any) -> IngestLoop:

@@ -277,7 +277,7 @@ def test_a_start_that_fails_takes_nothing_from_the_next(
     loop = plant.make(**more)
     with monkeypatch.context() as patched:
 
-        def away(_: Beginning) -> None:
+        def away(*_: object) -> None:
             raise psycopg.OperationalError("the server closed the connection")
 
         patched.setattr(Beginning, "_go_on", away)
