@@ -6,7 +6,7 @@ the turns that it has besides the spool's are what the database's log would tell
 
 import logging
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -41,7 +41,7 @@ class Past(Protocol):
         """Corrections of gateways' clocks."""
 
     def points(self) -> tuple[Sequence[MineDef], Sequence[PointDef]]:
-        """All mines, and every version of every point."""
+        """All mines of ours, and every version of every point."""
 
     def know_frames(self, seen: SeenFrames, now_us: int) -> None:
         """Let the frames that came lately be known as seen."""
@@ -67,11 +67,13 @@ class FromDatabase:
     """The database, and the spool's turns that it has not seen, of one history.
 
     Attributes:
+        areas: codes of the areas that are ours; none means all.
         scope: what our engine's log is called.
     """
 
     conn: Connection
     run: int
+    areas: Collection[str]
     scope: str
     spool: Spool | None
     kept: KeptSnapshot | None
@@ -83,7 +85,13 @@ class FromDatabase:
         mines = points.load_mines(self.conn)
         versions = points.load_point_versions(self.conn, retired=True)
         self.conn.commit()
-        return mines, versions
+        if not self.areas:
+            return mines, versions
+        # Another process speaks to the relays of the others.
+        return (
+            [mine for mine in mines if mine.code[:6] in self.areas],
+            [point for point in versions if point.key.mine[:6] in self.areas],
+        )
 
     def know_frames(self, seen: SeenFrames, now_us: int) -> None:
         know_frames(self.conn, seen, self.run, now_us)

@@ -77,7 +77,9 @@ class Beginning:
         """
         storing = self.storing
         run = self.evaluator.engine.run
-        past = FromDatabase(conn, run, storing.scope, storing.spool, storing.kept)
+        past = FromDatabase(
+            conn, run, storing.areas, storing.scope, storing.spool, storing.kept
+        )
         with _without_collector():
             self._settle_spool(conn)
             done = self._go_on(past) or self._without_snapshot(conn, past)

@@ -124,3 +124,22 @@ def test_a_database_of_another_schema_is_left_alone(cut: Cut) -> None:  # noqa: 
     plant.stored(2)
     cut.written()
     assert loop.failure is None
+
+
+@SITE
+def test_each_of_two_processes_speaks_for_its_own_mines(
+    paired: Plant,  # noqa: F811
+) -> None:
+    """The relays of an area hear its owner alone, also after a restart."""
+    first = paired.start(ingest__areas="530627")
+    paired.gateway.define()
+    paired.gateway.gas(HIGH)
+    paired.stored(1)
+    told = sounds(paired.gateway, 0)
+    south = paired.start(ingest__areas="yanjin", mqtt__client_id="south")
+    assert south.evaluator.book.table.n == 0
+    assert south.annunciator.n_open == 0
+    n_told = len(paired.gateway.told)
+    south.annunciator.reconnected()
+    first.annunciator.reconnected()
+    assert sounds(paired.gateway, n_told) == told
