@@ -49,11 +49,13 @@ def stoppable(
             process.child.wait()
 
 
-def ingest_of(site: Site) -> Process:
+def ingest_of(
+    site: Site, name: str = "ingest", port: str = "ingest.health_port"
+) -> Process:
     """An ingest of this host."""
     made = site.command(
-        "ingest",
-        "ingest.health_port",
+        name,
+        port,
         ingest__spool_dir=site.folder / "spool",
         engine__mark_interval_s=0.2,
     )
@@ -122,4 +124,31 @@ def test_a_killed_ingest_goes_on_without_its_database(
     gateway.gas(LOW)
     wait_until(lambda: not site.count("alarm", "cleared_at IS NULL"), 20, "the end")
     assert third.end()[0] == 0
+    gateway.close()
+
+
+@pytest.mark.slow
+def test_serve_sounds_before_its_database_is_there(
+    stoppable: Site, own_server: EmbeddedPostgres
+) -> None:
+    """All in one process: pages and duty follow when the database is back."""
+    site, gateway = stoppable, Gateway(stoppable.broker)
+    first = ingest_of(site, "serve", "api.port").ready()
+    gateway.define()
+    gateway.gas(HIGH)
+    shows(first, "gasmon_start_copy 1")
+    before = sounds(gateway, 0)
+    wait_until(lambda: site.count("alarm") == 2, READY_S, "alarms")
+    own_server.stop()
+    first.end(signal.SIGKILL)
+
+    n_told = len(gateway.told)
+    second = ingest_of(site, "serve", "api.port")
+    assert sounds(gateway, n_told) == before
+    shows(second, "gasmon_without_database 1")
+    own_server.start()
+    second.ready()
+    gateway.gas(LOW)
+    wait_until(lambda: not site.count("alarm", "cleared_at IS NULL"), 20, "the end")
+    assert second.end()[0] == 0
     gateway.close()
