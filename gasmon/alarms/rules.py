@@ -30,7 +30,6 @@ from gasmon.alarms.rule_spec import KindParams
 from gasmon.alarms.toml_fields import duration_us, number
 from gasmon.errors import ConfigError
 from gasmon.points import MineDef, PointDef
-from gasmon.units import parse_iso_us
 
 __all__ = [
     "MAX_BANDS",
@@ -47,7 +46,6 @@ __all__ = [
 ]
 
 TOP_KEYS = {
-    "effective_from",
     "replace",
     "delays",
     "own_limits",
@@ -68,7 +66,6 @@ class RuleSet:
         stricter: quantities for which the law binds a mine's own limits.
         rise_fraction: share of the alarm limit that counts as "near".
         rise_within_us: how long before a fault a near value counts [µs].
-        effective_from_us: from when it counts [µs UTC]; 0 = ever.
         name: of the file.
         book: the rules by kind.
     """
@@ -79,7 +76,6 @@ class RuleSet:
     off_delay_us: int
     rise_fraction: float
     rise_within_us: int
-    effective_from_us: int = field(default=0, compare=False)
     name: str = field(default=SHIPPED, compare=False)
     book: RuleBook = field(init=False, compare=False, repr=False)
 
@@ -184,7 +180,6 @@ def _read(text: str, name: str, shipped: RuleSet | None) -> RuleSet:
         rise_within_us=rise.duration_us(
             "within", shipped.rise_within_us if shipped else 0
         ),
-        effective_from_us=_effective_from(tree, lines, name),
         name=name,
     )
 
@@ -202,20 +197,6 @@ def _toml(text: str, name: str) -> dict[str, Any]:
         assert said  # the reader of TOML has no other form
         line = said[2] or len(text.splitlines())
         raise ConfigError(f"{name}:{line}: {said[1]}") from None
-
-
-def _effective_from(tree: Mapping[str, Any], lines: RuleLines, name: str) -> int:
-    if "effective_from" not in tree:
-        return 0
-    found = tree["effective_from"]
-    where = f"{name}:{lines.of('', key='effective_from')}"
-    try:
-        return parse_iso_us(found if isinstance(found, str) else found.isoformat())
-    except (AttributeError, ValueError):
-        raise ConfigError(
-            f"{where}: effective_from = {found!r} is not a time such as "
-            "'2026-11-01T08:00:00+08:00'"
-        ) from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from gasmon.points import LIMIT_FIELDS, MineDef, PointDef
 from gasmon.settings import Settings
 from gasmon.store import points
 from gasmon.store.db import connect
-from gasmon.units import US_PER_MIN, US_PER_S, iso_us
+from gasmon.units import US_PER_MIN, US_PER_S
 
 _POINT = re.compile(r"([0-9]{12})-([0-9]{2})-(\S{1,8})")
 
@@ -73,7 +73,6 @@ def _check(args: argparse.Namespace, _settings: Settings, rules: RuleSet) -> Non
         "ok": True,
         "rules": len(rules.rules),
         "own_rules": own,
-        "effective_from": _effective(rules),
         "fingerprint": fingerprint(rules),
     }
     if args.json:
@@ -85,15 +84,10 @@ def _check(args: argparse.Namespace, _settings: Settings, rules: RuleSet) -> Non
     )
 
 
-def _effective(rules: RuleSet) -> str | None:
-    return iso_us(rules.effective_from_us) if rules.effective_from_us else None
-
-
 def _show(args: argparse.Namespace, _settings: Settings, rules: RuleSet) -> None:
     if args.json:
         shown = {
             "file": rules.name,
-            "effective_from": _effective(rules),
             "on_delay_s": rules.on_delay_us / US_PER_S,
             "off_delay_s": rules.off_delay_us / US_PER_S,
             "stricter": sorted(rules.stricter),
@@ -107,7 +101,12 @@ def _show(args: argparse.Namespace, _settings: Settings, rules: RuleSet) -> None
     print("规则 Rules")
     for rule in rules.rules:
         print(f"{rule.where:<28} {rule.family:<26} {_selects(rule)}")
-        for line in (_gives(rule), _levels_text(rule.bands), rule.source):
+        for line in (
+            " · ".join(rule.text),
+            _gives(rule),
+            _levels_text(rule.bands),
+            rule.source,
+        ):
             if line:
                 print(f"{'':<28}   {line}")
     print(f"\n法定限值 Limits of the law ({LAW_FILE})")
@@ -234,7 +233,6 @@ def _story_object(name: str, rules: RuleSet, story: PointStory) -> dict[str, Any
     return {
         "point": name,
         "file": rules.name,
-        "effective_from": _effective(rules),
         "attributes": {key: getattr(story.subject, key) for key in SELECTOR_NAMES[:-1]},
         "limits_from": story.limits.rule,
         "limits": {

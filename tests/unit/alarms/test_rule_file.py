@@ -7,7 +7,6 @@ import pytest
 from gasmon.alarms.kinds import STANDING_KINDS
 from gasmon.alarms.rules import default_rules, parse_rules
 from gasmon.errors import ConfigError
-from gasmon.units import parse_iso_us
 from tests.rule_texts import DEFAULT
 
 RULES = default_rules()
@@ -49,8 +48,6 @@ def changed(old: str, new: str, of: str = LEVEL) -> str:
         ("[after_rise]\nfraction = inf\n", "fraction = inf is not finite"),
         ("replace = ['over']\n", "site.toml:1: unknown replace 'over'"),
         ("replace = ['over_limit']\n", "site.toml: no rule of kind over_limit with"),
-        ("\neffective_from = 'soon'\n", "site.toml:2: effective_from = 'soon' is not"),
-        ("effective_from = 3\n", "effective_from = 3 is not a time"),
         ("rule = 3\n", "site.toml:1: [[rule]]: 3 is not an array of tables"),
         ("rule = [3]\n", "site.toml:1: rule 1: 3 is not a table"),
         (changed("over_limit", "over"), "site.toml:2: rule 1: unknown kind 'over'"),
@@ -234,16 +231,3 @@ def test_shipped_rules_of_a_kind_can_be_replaced() -> None:
     level = rules.levels[rules.level_of("over_limit", "CO")]
     assert level.bands[0].steps == ((0, 4),)
     assert level.where == "site.toml:2"
-
-
-def test_a_file_says_from_when_it_counts() -> None:
-    """As text or as a time of TOML, Beijing time when it says no zone."""
-    want = parse_iso_us("2026-11-01T08:00:00+08:00")
-    for written in (
-        "'2026-11-01T08:00:00+08:00'",
-        "'2026-11-01 08:00'",
-        "2026-11-01T00:00:00Z",
-    ):
-        rules = parse_rules(f"effective_from = {written}\n", "site.toml")
-        assert rules.effective_from_us == want
-    assert RULES.effective_from_us == 0
