@@ -64,7 +64,11 @@ def is_lost(key: tuple[str, str, int], facts: Facts) -> bool:
 
 
 def times_kept(made: Sequence[Frame], facts: Facts, stepped: set[str]) -> list[Finding]:
-    """I1 for the clocks: a true time is kept, a wrong one never goes back."""
+    """I1 for the clocks: a true time is kept, a wrong one never goes back.
+
+    But for frames that were given up and came again: of a former start of the gateway
+    no correction is known any more.
+    """
     moved, back = [], []
     for mine, frames in by_mine(made).items():
         before = 0
@@ -75,7 +79,8 @@ def times_kept(made: Sequence[Frame], facts: Facts, stepped: set[str]) -> list[F
             judged = rows[0].judged_us
             if mine not in stepped and judged != frame.sent_ms * US_PER_MS:
                 moved.append((frame.key, seconds(judged), seconds(frame.true_us)))
-            if judged <= before:
+            comes_again = mine in stepped and is_lost(frame.key, facts)
+            if judged <= before and not comes_again:
                 back.append((frame.key, seconds(judged), seconds(before)))
             before = max(before, judged)
     return [

@@ -176,24 +176,40 @@ def described(alarm: Alarm) -> str:
 def judged_late(
     made: Sequence[Frame], facts: Facts, hold_us: int
 ) -> dict[str, list[int]]:
-    """Times of frames that came so late after a newer one that no hold covers it."""
+    """Times of frames that came so late after a newer one that no hold covers it.
+
+    Nothing is held of a start of a gateway of which nothing came before: what of it is
+    older than its first frame to come is late, however soon it came.
+    """
     out: dict[str, list[int]] = defaultdict(list)
     for mine, frames in by_mine(made).items():
         newer_us, newer_boot = 2**63, ""
+        first = _first_to_come(frames, facts)
         for frame in reversed(frames):
             rows = facts.frames.get(frame.key)
             if not rows:
                 continue
-            if _is_late(rows[0], newer_us, frame.boot != newer_boot, hold_us):
+            has_no_past = frame.boot != newer_boot or frame.seq < first[frame.boot][1]
+            if _is_late(rows[0], newer_us, has_no_past, hold_us):
                 out[mine].append(rows[0].judged_us)
             if rows[0].arrived_us < newer_us:
                 newer_us, newer_boot = rows[0].arrived_us, frame.boot
     return out
 
 
-def _is_late(row: StoredFrame, newer_us: int, other_boot: bool, hold_us: int) -> bool:
+def _first_to_come(frames: Iterable[Frame], facts: Facts) -> dict[str, tuple[int, int]]:
+    """Of each start of a gateway the arrival and number of its first frame."""
+    first: dict[str, tuple[int, int]] = {}
+    for frame in frames:
+        for row in facts.frames.get(frame.key, [])[:1]:
+            came = row.arrived_us, frame.seq
+            first[frame.boot] = min(came, first.get(frame.boot, came))
+    return first
+
+
+def _is_late(row: StoredFrame, newer_us: int, has_no_past: bool, hold_us: int) -> bool:
     behind_us = row.arrived_us - newer_us
-    return behind_us > (0 if other_boot else hold_us) or (
+    return behind_us > (0 if has_no_past else hold_us) or (
         row.backfill and behind_us > 0
     )
 

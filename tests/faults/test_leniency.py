@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gasmon.units import US_PER_S
-from tests.faults.check_alarms import alarms_true, is_dimmed
+from tests.faults.check_alarms import alarms_true, is_dimmed, judged_late
 from tests.faults.delays import Delays
-from tests.faults.facts import Facts, Lost
+from tests.faults.facts import Facts, Lost, StoredFrame
 from tests.faults.finding import Finding, Span
 from tests.faults.forgetting import forgotten
 from tests.faults.gateways import Frame
@@ -110,3 +110,20 @@ def test_only_what_a_full_disk_gave_up_before_an_end_is_forgotten() -> None:
     assert forgotten(judged, facts, [at(1)]) == {}
     assert forgotten(judged, facts, [at(20)]) == {}
     assert forgotten(judged, facts, []) == {}
+
+
+def test_of_a_start_without_a_past_what_is_older_is_late() -> None:
+    """Its first frame to come was a newer one; with a past the hold covers it."""
+    frames = [Frame(MINE, "b", seq, at(seq), T0 // 1000 + seq * 1000, ())
+              for seq in (1, 2, 3)]  # fmt: skip
+
+    def late(*arrived_s: float) -> list[int]:
+        came = zip(frames, arrived_s, strict=True)
+        rows = {f.key: [StoredFrame(f.true_us, at(s), 5, backfill=False)]
+                for f, s in came}  # fmt: skip
+        return judged_late(frames, Facts(frames=rows), 12 * US_PER_S).get(MINE, [])
+
+    assert late(20, 20.1, 20.2) == []
+    assert late(20.1, 20.2, 20) == [at(2), at(1)]
+    assert late(1, 20.2, 20) == []
+    assert late(1, 33, 20) == [at(2)]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from gasmon.units import US_PER_MS
-from tests.faults.facts import Facts, StoredFrame
+from tests.faults.check import times_kept
+from tests.faults.facts import Facts, Lost, StoredFrame
 from tests.faults.gateways import Frame
 from tests.faults.times import judged_times
 
@@ -60,6 +61,19 @@ def test_the_last_frames_are_off_as_those_before_them() -> None:
     first = judged_times(made(1, 2), stored(f2=14), is_stepped=True)
 
     assert [j.at_us for j in last] == [j.at_us for j in first] == [at(13), at(14)]
+
+
+def test_a_frame_that_was_given_up_and_came_again_was_judged_before() -> None:
+    """Its record is of the second time, when its clock's correction was forgotten."""
+    frames, facts = made(1, 2, 3), stored(f1=13, f2=2, f3=15)
+    facts.lost.append(Lost(MINE, "b", 2, 2, at(2)))
+
+    told = judged_times(frames, facts, is_stepped=True)
+
+    assert [j.at_us for j in told] == [at(13), at(14), at(15)]
+    assert times_kept(frames, facts, {MINE}) == []
+    facts.lost.clear()
+    assert len(times_kept(frames, facts, {MINE})) == 1
 
 
 def test_between_unequal_neighbours_a_time_is_a_guess() -> None:

@@ -2,7 +2,8 @@
 
 A frame of a right clock is judged at its own time. Once a gateway's clock was wrong,
 the times of its mine may stay off (0010): then the record says when a frame was judged.
-Of a frame that a full disk gave up there is no record; its neighbours tell.
+Of a frame that a full disk gave up there is no record of that, even if it came again
+and was judged at another time, which then was late; its neighbours tell.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ def judged_times(
     out: list[Judged] = []
     runs = [
         (is_stored, list(run))
-        for is_stored, run in groupby(frames, lambda f: bool(facts.frames.get(f.key)))
+        for is_stored, run in groupby(frames, lambda f: _is_on_record(f, facts))
     ]
     for number, (is_stored, run) in enumerate(runs):
         if is_stored:
@@ -57,6 +58,11 @@ def judged_times(
             after = Judged(first, facts.frames[first.key][0].judged_us)
         out += _between(run, before, after)
     return out
+
+
+def _is_on_record(frame: Frame, facts: Facts) -> bool:
+    given_up = any(lost.names(frame.key) for lost in facts.lost)
+    return not given_up and bool(facts.frames.get(frame.key))
 
 
 def _between(
