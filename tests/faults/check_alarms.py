@@ -220,6 +220,7 @@ def silences_real(
     lost: dict[str, list[int]],
     mine_us: int,
     slack_us: int,
+    paused_us: int = 2**63,
 ) -> list[Finding]:
     """I2 for what is judged by arrival: over now, and true while it lasted.
 
@@ -227,6 +228,7 @@ def silences_real(
         lost: when each mine's own connection was lost [µs].
         mine_us: how long a mine may be silent [µs].
         slack_us: how far our look at the clock and theirs may differ [µs].
+        paused_us: since when no frame is made [µs UTC]; a mine may be silent then.
     """
     arrivals: dict[str, list[int]] = defaultdict(list)
     for frame in made:
@@ -236,7 +238,8 @@ def silences_real(
     for mine, kind, raised, cleared, cause in facts.silences:
         shown = f"{mine} {kind} {cause} {seconds(raised)}"
         if cleared is None:
-            is_open.append(shown)
+            if cause != "silence" or raised < paused_us:
+                is_open.append(shown)
             continue
         if kind == "no_data":
             false.append(shown)

@@ -5,7 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gasmon.units import US_PER_S
-from tests.faults.check_alarms import alarms_true, is_dimmed, judged_late
+from tests.faults.check_alarms import (
+    alarms_true,
+    is_dimmed,
+    judged_late,
+    silences_real,
+)
 from tests.faults.delays import Delays
 from tests.faults.facts import Facts, Lost, StoredFrame
 from tests.faults.finding import Finding, Span
@@ -127,3 +132,15 @@ def test_of_a_start_without_a_past_what_is_older_is_late() -> None:
     assert late(20.1, 20.2, 20) == [at(2), at(1)]
     assert late(1, 20.2, 20) == []
     assert late(1, 33, 20) == [at(2)]
+
+
+def test_a_mine_is_silent_only_while_no_frame_is_made() -> None:
+    """A pause that takes long on a busy machine makes silence true, and no other."""
+
+    def found(raised_s: float, cause: str = "silence") -> list[Finding]:
+        facts = Facts(silences=[(MINE, "link_break", at(raised_s), None, cause)])
+        return silences_real([], facts, {}, 20 * US_PER_S, 0, paused_us=at(100))
+
+    assert found(121) == []
+    assert len(found(99)) == 1
+    assert len(found(121, "last_will")) == 1

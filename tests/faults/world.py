@@ -50,6 +50,7 @@ class World:
         self.facts = Facts()
         self.n_sounded = 0
         self._pauses: list[tuple[int, int]] = []
+        self._paused_us = 0
         self._garbage: set[str] = set()
         self._happened: list[Happened] = []
         self.gateways.start()
@@ -86,7 +87,7 @@ class World:
         found = self.settle(self.unrest)
         if not found:
             self.gateways.pause()
-            begin_us = time.time_ns() // 1000
+            self._paused_us = begin_us = time.time_ns() // 1000
             if self.rules.on_delay_us:
                 threading.Event().wait(MATURED_S)
             found = self.settle(lambda: self.unrest() or self.unequal())
@@ -193,6 +194,11 @@ class World:
         Args:
             relays_s: how long the relays may take to hear the last news [s].
         """
+        # What still moves is looked at before the truth is reckoned, which takes a
+        # while: a mine that is paused for long is silent in the end.
+        seen = list(self.reader.seen)
+        held = {name: held_by(self.stack.state_file(name)) for name in RECEIVERS}
+        by_relays = self._relays(facts, relays_s)
         made, stations = self.gateways.frames(), self.gateways.stations
         stepped = {code for code, s in stations.items() if s.stepped}
         full = [
@@ -234,21 +240,22 @@ class World:
         )
         found += late
         lost = {code: s.lost_us for code, s in stations.items()}
-        found += check_alarms.silences_real(made, facts, lost, MINE_US, SLACK_US)
-        found += check.outbox_complete(facts, self.reader.seen)
+        found += check_alarms.silences_real(
+            made, facts, lost, MINE_US, SLACK_US, self._paused_us
+        )
+        found += check.outbox_complete(facts, seen)
         for name, area in RECEIVERS.items():
-            held = held_by(self.stack.state_file(name))
             wanted = None if area == "all" else area
-            found += check.receiver_equals(name, wanted, held, facts)
+            found += check.receiver_equals(name, wanted, held[name], facts)
             out = self.stack.services[f"receive-{name}"].out.read_text("utf-8")
-            found += check.events_printed(name, out.splitlines(), held)
+            found += check.events_printed(name, out.splitlines(), held[name])
         found += check.ends_explained(
             {
                 name: service.log.read_text("utf-8", "replace")
                 for name, service in self.stack.services.items()
             }
         )
-        return found + self._relays(facts, relays_s), n_blurred
+        return found + by_relays, n_blurred
 
     def _late(self, facts: Facts) -> dict[str, list[int]]:
         hold_us = round(HOLD_S[self.stack.broker.kind] * US_PER_S)
