@@ -74,6 +74,7 @@ class Judged:
         clocks: of gateways, as far as they became different.
         steps: what the engine was given, in order, to be given again after a restart.
         snapshot: what the engine remembered after the last step, now and then.
+        given_up: newest frame of each mine whose readings a full spool did not take.
     """
 
     packets: Sequence[Packet] = ()
@@ -92,6 +93,7 @@ class Judged:
     clocks: list[GatewayClock] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
     snapshot: Snapshot | None = None
+    given_up: dict[str, Frame] = field(default_factory=dict)
 
     @property
     def n_readings(self) -> int:
@@ -107,6 +109,7 @@ class Evaluator:
         boots: the present boot of each mine, as far as it told.
         clocks: corrections of gateways' clocks.
         step: number of the last step that was given to the engine.
+        given_up: newest frame of each mine that a former process judged and gave up.
     """
 
     def __init__(
@@ -122,6 +125,7 @@ class Evaluator:
         self.boots: dict[str, str] = {}
         self.clocks = MineClocks()
         self.step = 0
+        self.given_up: dict[str, FrameKey] = {}
         self._limits = limits or DecodeLimits()
         self._layouts = Layouts(self._limits.lowest)
 
@@ -292,6 +296,10 @@ class Evaluator:
         for batch in judged.batches:
             for frame in batch.frames:
                 self._note(frame)
+        for mine, frame in judged.given_up.items():
+            # Not seen, for it may come again; but all up to it was judged.
+            self.given_up[mine] = frame.key
+            self.boots[mine] = frame.key.boot
 
     def _note(self, frame: Frame) -> None:
         arrived_ms = frame.arrived_us // US_PER_MS

@@ -38,6 +38,7 @@ def merge(turns: Sequence[Judged]) -> Judged:
         out.steps += turn.steps
         out.snapshot = turn.snapshot or out.snapshot
         out.newest |= turn.newest
+        out.given_up |= turn.given_up
         out.online |= turn.online
         out.clocks += turn.clocks
     # A mine's later copy holds everything that the earlier one held.

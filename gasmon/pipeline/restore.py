@@ -1,6 +1,6 @@
 """What ingest must know before it takes the first frame: read from the database."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from math import nan
 
 import numpy as np
@@ -14,6 +14,7 @@ from gasmon.ingest.dedupe import SeenFrames
 from gasmon.ingest.payloads import RaisedAlarm
 from gasmon.pipeline.annunciate import Annunciator
 from gasmon.pipeline.book import PointBook
+from gasmon.pipeline.evaluate import Evaluator
 from gasmon.pipeline.standing import Standing
 from gasmon.points import PointDef, PointKey
 from gasmon.store import frames, latest, points
@@ -127,6 +128,26 @@ def know_values(
         state.last_arrived_us[rows] = now_us
         # The time of the mines goes on from where it was when we went away.
         state.lag_us[rows] = now_us - kept["at_us"]
+
+
+def know_newest(evaluator: Evaluator, stored: Mapping[str, str]) -> None:
+    """The newest frame of each gateway, by which its clock is judged.
+
+    What was given up on a full disk counts, too: its times were judged, and when it
+    comes again it is old, and no sign of a clock that went back.
+
+    Args:
+        stored: the present start of each gateway that has a frame in the database.
+    """
+    run, seen = evaluator.engine.run, evaluator.seen
+    for mine, newest_us in newest_judged(evaluator.book, evaluator.engine).items():
+        newest_seq = seen.newest_of_boots(run, mine)
+        lost = evaluator.given_up.get(mine)
+        if lost is not None:
+            newest_seq[lost.boot] = max(lost.seq, newest_seq.get(lost.boot, lost.seq))
+        told = (evaluator.boots.get(mine), stored.get(mine))
+        boot = next((each for each in told if each in newest_seq), None)
+        evaluator.clocks.know(run, mine, newest_us, boot, newest_seq)
 
 
 def newest_judged(book: PointBook, engine: AlarmEngine) -> dict[str, int]:

@@ -12,7 +12,7 @@ and whole (``localcopy.py``), as an owner that lost the database while it ran.
 
 import gc
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -27,10 +27,10 @@ from gasmon.pipeline.localcopy import LocalCopy
 from gasmon.pipeline.past import FromCopy, FromDatabase, Past
 from gasmon.pipeline.recover import Recovered, carried_on, know_turns, recover
 from gasmon.pipeline.restore import (
+    know_newest,
     know_points,
     know_raised,
     living_of,
-    newest_judged,
     restore,
 )
 from gasmon.pipeline.standing import Standing
@@ -190,7 +190,7 @@ class Beginning:
         evaluator = self.evaluator
         self.standing.begin(past.open_alarms(), done.said, self.clock.now_us())
         stored = past.boots()
-        _know_newest(evaluator, stored)
+        know_newest(evaluator, stored)
         # Those of the spool are newer.
         evaluator.boots = stored | evaluator.boots
 
@@ -234,20 +234,6 @@ class Beginning:
             now_us = self.clock.now_us()
             write_all(write, [change(turn.judged) for turn in waiting], run, now_us)
             spool.done(waiting[-1].id, now_us)
-
-
-def _know_newest(evaluator: Evaluator, stored: Mapping[str, str]) -> None:
-    """The newest frame of each gateway, by which its clock is judged.
-
-    Args:
-        stored: the present start of each gateway that has a frame in the database.
-    """
-    run, seen = evaluator.engine.run, evaluator.seen
-    for mine, newest_us in newest_judged(evaluator.book, evaluator.engine).items():
-        newest_seq = seen.newest_of_boots(run, mine)
-        told = (evaluator.boots.get(mine), stored.get(mine))
-        boot = next((each for each in told if each in newest_seq), None)
-        evaluator.clocks.know(run, mine, newest_us, boot, newest_seq)
 
 
 @contextmanager

@@ -111,6 +111,7 @@ def decode_turn(
         judged.steps = list(steps_of(facts, judged.batches, kept, book.table))
         if facts["has_readings"] and not turn.readings:
             judged.rejects += _missing((f for told in frames for f in told), lost)
+            judged.given_up = newest_of(facts)
         return judged
     except _MISFITS as error:
         raise RecordCorrupt(f"{type(error).__name__}: {error}") from error

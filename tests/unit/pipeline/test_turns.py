@@ -264,8 +264,9 @@ def test_every_field_of_a_turn_is_spooled_or_needless() -> None:
                "repeated", "marks", "newest", "online", "latest", "steps",
                "clocks"}  # fmt: skip
     # Packets are judged, answers of gateways are dealt with when they come, and a
-    # snapshot has a file of its own.
-    needless = {"packets", "responses", "snapshot"}
+    # snapshot has a file of its own. What was given up is known from the absence of
+    # the readings.
+    needless = {"packets", "responses", "snapshot", "given_up"}
     assert {field.name for field in fields(Judged)} == spooled | needless
 
 
