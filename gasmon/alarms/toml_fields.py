@@ -21,28 +21,6 @@ def only(table: Any, known: set[str], where: str) -> None:
             raise ConfigError(f"{where}: unknown key {key!r}")
 
 
-def section(
-    tree: Mapping[str, Any], key: str, known: set[str], name: str
-) -> tuple[Mapping[str, Any], str]:
-    """The table ``[key]``, empty when absent, and what to call it in errors."""
-    found, where = tree.get(key, {}), f"{name} [{key}]"
-    only(found, known, where)
-    return found, where
-
-
-def rows(
-    tree: Mapping[str, Any], key: str, known: set[str], name: str
-) -> list[tuple[str, Mapping[str, Any]]]:
-    """The tables of ``[[key]]``, each with what to call it in errors."""
-    found = tree.get(key, [])
-    if not isinstance(found, list):
-        raise ConfigError(f"{name} [[{key}]]: {found!r} is not an array of tables")
-    named = [(f"{name} [[{key}]] {number}", row) for number, row in enumerate(found, 1)]
-    for where, row in named:
-        only(row, known, where)
-    return named
-
-
 def items(row: Mapping[str, Any], key: str, most: int, where: str) -> list[Any]:
     """A list of 1 to ``most`` entries."""
     found = row.get(key, [])
