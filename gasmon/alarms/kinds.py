@@ -62,3 +62,9 @@ ALL_KINDS = (*ENGINE_KINDS, *STANDING_KINDS)
 
 FORECAST_KIND = "forecast"
 """A pre-warning (forecast.py): ungraded always, so no level row of a rule file."""
+
+ADVISORY_KIND = "forecast_advisory"
+"""The forecast of a point loses to a plain running mean; ungraded always."""
+
+FORECAST_KINDS = (FORECAST_KIND, ADVISORY_KIND)
+"""What only the mine is told: no county's list, stream or count, and no relay."""

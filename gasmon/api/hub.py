@@ -36,6 +36,7 @@ class Subscriber:
         limit: int,
         seen: int,
         told: int,
+        for_mine: bool,
     ) -> None:
         self.queue: deque[Told] = deque()
         self.seen = seen
@@ -46,6 +47,7 @@ class Subscriber:
         self._wants = wants
         self._limit = limit
         self._told = told
+        self._for_mine = for_mine
 
     def offer(self, entry: Told) -> None:
         """Queue an entry if it is this client's; cut the client off when it is full."""
@@ -55,6 +57,8 @@ class Subscriber:
         if entry.run != 0 or entry.seq <= self._told or self.cut is not None:
             return
         if not self._scope.allows(entry.area, entry.mine):
+            return
+        if entry.mine_only and not self._for_mine:
             return
         if not self._wants(entry.area, entry.mine, entry.rank):
             return
@@ -121,6 +125,8 @@ class Hub:
         wants: Callable[[str, str | None, int], bool],
         limit: int,
         told: int = 0,
+        *,
+        for_mine: bool = False,
     ) -> Subscriber:
         """Take part from ``position`` on: every later entry will be offered.
 
@@ -129,8 +135,9 @@ class Hub:
             wants: whether an (area, mine, rank) is asked for.
             limit: entries that may wait.
             told: the client has everything up to this number already.
+            for_mine: it looks at one mine, or is one: pre-warnings are for it.
         """
-        subscriber = Subscriber(scope, wants, limit, self.position, told)
+        subscriber = Subscriber(scope, wants, limit, self.position, told, for_mine)
         self._subscribers.add(subscriber)
         return subscriber
 

@@ -76,7 +76,10 @@ class LiveStream:
         self._read_query()
         self._number = 0
         self._place = state.hub.join(
-            self._scope, self._wants_alarm, state.settings.api.client_queue_frames
+            self._scope,
+            self._wants_alarm,
+            state.settings.api.client_queue_frames,
+            for_mine=self._scope.is_mine or self._mine is not None,
         )
         self._listener = LiveListener(self._place.wake)
 

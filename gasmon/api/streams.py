@@ -30,7 +30,7 @@ from gasmon.remote.session import (
     judge_resume,
 )
 from gasmon.store.outbox import position_async
-from gasmon.store.views_alarms import open_events
+from gasmon.store.views_open import open_events
 from gasmon.store.views_outbox import told_between
 
 log = logging.getLogger("gasmon.api.streams")
@@ -327,6 +327,7 @@ class AlarmStream:
             lambda area, mine, rank: self._session.wants(area, rank),
             self._api.client_queue_frames,
             told,
+            for_mine=self._scope.is_mine,
         )
         self._has_joined.set()
 

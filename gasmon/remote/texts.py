@@ -79,6 +79,14 @@ KINDS = {
     "fan_stopped": ("风机停运", "fan stopped"),
     "smoke": ("烟雾报警", "smoke"),
     "trend": ("趋势预警", "trend pre-warning"),
+    "forecast": (
+        "预测预警：预计10分钟内达到报警限",
+        "pre-warning: limit within 10 min",
+    ),
+    "forecast_advisory": (
+        "预测效果不佳，预警仅供参考",
+        "forecast worse than a running mean, advisory only",
+    ),
 }
 """Words for each kind (docs/alarm-rules.md); a kind that is absent shows its name."""
 

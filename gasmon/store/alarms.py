@@ -14,6 +14,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from gasmon.alarms.events import RANK_NAMES, AlarmEvent
+from gasmon.alarms.kinds import FORECAST_KINDS
 from gasmon.errors import BadRequest, NotFound, StateConflict
 from gasmon.store import outbox
 from gasmon.store.alarm_book import AlarmBook, as_json, moment
@@ -353,6 +354,7 @@ def _told(stored: Sequence[StoredEvent], encode: Encode) -> list[OutboxRow]:
             event=s.event.event,
             rank=s.event.rank,
             body=encode(s),
+            mine_only=s.event.kind in FORECAST_KINDS,
         )
         for s in stored
     ]

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from gasmon.alarms.events import AlarmEvent
+from gasmon.alarms.kinds import FORECAST_KINDS
 from gasmon.store.db import Connection
 from gasmon.units import to_datetime
 
@@ -45,7 +46,13 @@ class Incident:
 
 
 def scope_of(event: AlarmEvent) -> Scope:
-    """What the incident of an event is about: its unit if it has one."""
+    """What the incident of an event is about: its unit if it has one.
+
+    A pre-warning is no part of an incident: it has a scope of its own, so that it
+    neither opens one for a unit nor keeps one open.
+    """
+    if event.kind in FORECAST_KINDS:
+        return (event.run, event.kind, event.subject_id)
     if event.unit:
         return (event.run, "unit", f"{event.mine}/u/{event.unit}")
     return (event.run, event.subject_type, event.subject_id)

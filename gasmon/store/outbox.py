@@ -31,19 +31,21 @@ CHANNEL = "gasmon_outbox"
 _APPEND = """
 WITH told AS (
     INSERT INTO outbox (seq, run, area_code, mine, alarm_id, event, rank, body,
-                        recorded_at)
+                        mine_only, recorded_at)
     SELECT nextval('outbox_seq'), r.run, r.area, r.mine, r.alarm_id, r.event, r.rank,
-           r.body, %s
+           r.body, r.mine_only, %s
     FROM (SELECT * FROM unnest(%s::int[], %s::bpchar[], %s::bpchar[], %s::bigint[],
-                               %s::text[], %s::smallint[], %s::text[])
+                               %s::text[], %s::smallint[], %s::text[],
+                               %s::boolean[])
                         WITH ORDINALITY
-                        AS f (run, area, mine, alarm_id, event, rank, body, nr)
+                        AS f (run, area, mine, alarm_id, event, rank, body, mine_only,
+                              nr)
           ORDER BY nr) r
     RETURNING seq)
 SELECT max(seq) FROM told"""
 
 _READ = """
-SELECT seq, run, area_code AS area, mine, alarm_id, event, rank, body
+SELECT seq, run, area_code AS area, mine, alarm_id, event, rank, body, mine_only
 FROM outbox WHERE seq > %s ORDER BY seq LIMIT %s"""
 
 _POSITION = """
@@ -62,6 +64,7 @@ class OutboxRow:
         mine: 12 digits; None when it is about no single mine.
         event: what happened, as in the body.
         body: the event's JSON, encoded once.
+        mine_only: for those who look at this one mine, and for nobody above it.
     """
 
     run: int
@@ -71,6 +74,7 @@ class OutboxRow:
     event: str
     rank: int
     body: str
+    mine_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +89,7 @@ class Told:
     event: str
     rank: int
     body: str
+    mine_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +133,7 @@ def append(conn: Connection, rows: Sequence[OutboxRow], now_us: int) -> int:
             [r.event for r in rows],
             [r.rank for r in rows],
             [r.body for r in rows],
+            [r.mine_only for r in rows],
         ),
     ).fetchone()
     conn.execute(f"NOTIFY {CHANNEL}".encode())

@@ -35,6 +35,11 @@ class Scope:
             return False
         return self.areas is None or covers(self.areas, area)
 
+    @property
+    def is_mine(self) -> bool:
+        """Whether it is a mine's own: such a principal is told of pre-warnings."""
+        return self.mines is not None
+
     def allows_area(self, area: str) -> bool:
         """Whether anything in this area may be seen."""
         if self.mines is not None and not any(m.startswith(area) for m in self.mines):

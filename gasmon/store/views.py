@@ -16,6 +16,7 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from gasmon import domain
+from gasmon.alarms.kinds import FORECAST_KINDS
 from gasmon.domain import states
 from gasmon.errors import NotFound
 from gasmon.store.scope import Scope, area_condition, scope_condition
@@ -59,10 +60,17 @@ def unconfirmed(alarm: str = "a") -> sql.Composed:
     A confirmation counts up to the level it was given at: a level above it asks again.
     """
     return sql.SQL(
-        "NOT EXISTS (SELECT FROM confirmation c WHERE c.alarm_id = {a}.alarm_id"
-        " AND c.rank >= {a}.rank"
-        " AND (%(tier)s::text IS NULL OR c.tier = %(tier)s::text))"
-    ).format(a=sql.Identifier(alarm))
+        "({alarm} AND NOT EXISTS (SELECT FROM confirmation c"
+        " WHERE c.alarm_id = {a}.alarm_id AND c.rank >= {a}.rank"
+        " AND (%(tier)s::text IS NULL OR c.tier = %(tier)s::text)))"
+    ).format(a=sql.Identifier(alarm), alarm=is_alarm(alarm))
+
+
+def is_alarm(alarm: str = "a") -> sql.Composed:
+    """SQL: an alarm, and not a pre-warning, which only the mine's own page shows."""
+    return sql.SQL("{a}.kind <> ALL({kinds}::text[])").format(
+        a=sql.Identifier(alarm), kinds=sql.Literal(list(FORECAST_KINDS))
+    )
 
 
 async def areas(conn: Conn, scope: Scope, tier: str | None) -> list[Row]:
@@ -82,12 +90,14 @@ async def areas(conn: Conn, scope: Scope, tier: str | None) -> list[Row]:
         "   max(a.rank) AS worst_rank,"
         "   count(*) FILTER (WHERE {owed}) AS unconfirmed"
         "   FROM alarm a LEFT JOIN mine m USING (mine_id)"
-        "   WHERE a.run = 0 AND a.cleared_at IS NULL AND {alarms} GROUP BY 1) o"
+        "   WHERE a.run = 0 AND a.cleared_at IS NULL AND {real} AND {alarms}"
+        "   GROUP BY 1) o"
         " ON o.area_code = r.code"
         " WHERE {areas} ORDER BY r.code"
     ).format(
         mines=scope_condition(scope),
         owed=unconfirmed(),
+        real=is_alarm(),
         alarms=scope_condition(scope, "a.area_code"),
         areas=area_condition(scope, "r.code"),
     )
@@ -105,7 +115,7 @@ _MINES = sql.SQL(
     " LEFT JOIN mine_latest l ON l.mine_id = m.mine_id AND l.run = 0"
     " LEFT JOIN (SELECT a.mine_id, count(*) AS open_alarms, max(a.rank) AS worst_rank,"
     "   count(*) FILTER (WHERE {owed}) AS unconfirmed"
-    "   FROM alarm a WHERE a.run = 0 AND a.cleared_at IS NULL GROUP BY 1) o"
+    "   FROM alarm a WHERE a.run = 0 AND a.cleared_at IS NULL AND {real} GROUP BY 1) o"
     " ON o.mine_id = m.mine_id"
     " WHERE m.retired_at IS NULL AND {scope} AND {filter} ORDER BY m.code"
 )
@@ -129,6 +139,7 @@ async def mines(
     """
     query = _MINES.format(
         owed=unconfirmed(),
+        real=is_alarm(),
         scope=scope_condition(scope),
         filter=sql.SQL(
             "(%(area)s::text IS NULL OR m.area_code = %(area)s::text"

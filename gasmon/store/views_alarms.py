@@ -9,17 +9,26 @@ from typing import Any
 
 from psycopg import sql
 
-from gasmon.alarms.events import RANK_NAMES, AlarmEvent
+from gasmon.alarms.events import RANK_NAMES
 from gasmon.errors import BadRequest, NotFound
 from gasmon.store.scope import Scope, scope_condition
-from gasmon.store.views import Conn, Row, fetch, finite, iso, like, unconfirmed
+from gasmon.store.views import (
+    Conn,
+    Row,
+    fetch,
+    finite,
+    is_alarm,
+    iso,
+    like,
+    unconfirmed,
+)
 from gasmon.units import from_datetime, iso_us, to_datetime
 
 TIERS = ("mine", "county", "city")
 
 # The attributes of the point at the time the alarm began: a later definition must not
 # rewrite what an old alarm was about. A unit's name stands for its place.
-_PLACE = sql.SQL(
+PLACE = sql.SQL(
     " LEFT JOIN point p ON p.point_id = a.point_id"
     " LEFT JOIN LATERAL ((SELECT w.place, w.quantity, w.uom FROM point_version w"
     "   WHERE w.point_id = a.point_id AND w.effective_from_us"
@@ -72,10 +81,16 @@ class AlarmFilter:
     alarm_id: int | None = None
 
 
-def _filter(wanted: AlarmFilter) -> tuple[sql.Composed, dict[str, Any]]:
-    """The condition of a filter and its parameters."""
-    parts = [sql.SQL("a.run = 0")]
+def _filter(wanted: AlarmFilter, scope: Scope) -> tuple[sql.Composed, dict[str, Any]]:
+    """The condition of a filter and its parameters.
+
+    Pre-warnings are found by who asks for one mine, one point or their kind.
+    """
+    parts: list[sql.Composable] = [sql.SQL("a.run = 0")]
     params: dict[str, Any] = {}
+    asked = (wanted.mine, wanted.point, wanted.kinds, wanted.alarm_id)
+    if not scope.is_mine and asked == (None, None, None, None):
+        parts.append(is_alarm())
 
     def add(condition: str, **values: Any) -> None:
         parts.append(sql.SQL(condition))
@@ -100,7 +115,7 @@ def _filter(wanted: AlarmFilter) -> tuple[sql.Composed, dict[str, Any]]:
     if wanted.min_rank:
         add("a.rank >= %(min_rank)s", min_rank=wanted.min_rank)
     if wanted.confirmed is not None:
-        parts.append(sql.SQL("" if not wanted.confirmed else "NOT ") + unconfirmed())  # type: ignore[arg-type]
+        parts.append(sql.SQL("" if not wanted.confirmed else "NOT ") + unconfirmed())
     if wanted.from_us is not None:
         add("a.raised_at >= %(from)s", **{"from": to_datetime(wanted.from_us)})
     if wanted.to_us is not None:
@@ -139,17 +154,17 @@ async def alarms(
         The alarms, the cursor of the next page (None on the last), and how many the
         filter finds altogether.
     """
-    condition, params = _filter(wanted)
+    condition, params = _filter(wanted, scope)
     params["tier"] = tier
     parts = {
         "owed": unconfirmed(),
-        "place": _PLACE,
+        "place": PLACE,
         "scope": scope_condition(scope, "a.area_code"),
     }
     counting = sql.SQL(
         "SELECT count(*) AS n FROM alarm a LEFT JOIN mine m USING (mine_id){place}"
         " WHERE {scope} AND {filter}"
-    ).format(place=_PLACE, scope=parts["scope"], filter=condition)
+    ).format(place=PLACE, scope=parts["scope"], filter=condition)
     total = int((await fetch(conn, counting, params))[0]["n"])
     if cursor is not None:
         raised_at, alarm_id = _after(cursor)
@@ -260,8 +275,8 @@ _INCIDENTS = sql.SQL(
     " FROM incident i LEFT JOIN mine m USING (mine_id)"
     " CROSS JOIN LATERAL (SELECT array_agg(DISTINCT a.kind) AS kinds,"
     "   array_agg(a.alarm_id ORDER BY a.alarm_id) AS alarms, max(a.unit_slug) AS unit"
-    "   FROM alarm a WHERE a.incident_id = i.incident_id) x"
-    " WHERE i.run = 0 AND {scope}"
+    "   FROM alarm a WHERE a.incident_id = i.incident_id AND {real}) x"
+    " WHERE i.run = 0 AND x.alarms IS NOT NULL AND {scope}"
     " AND (%(id)s::bigint IS NULL OR i.incident_id = %(id)s)"
     " AND (%(state)s = 'all' OR (i.closed_at IS NULL) = (%(state)s = 'open'))"
     " AND (%(area)s::text IS NULL OR i.area_code = %(area)s::text"
@@ -284,7 +299,7 @@ async def incidents(
     """Incidents, the newest first; ``state`` is open, closed or all."""
     rows = await fetch(
         conn,
-        _INCIDENTS.format(scope=scope_condition(scope, "i.area_code")),
+        _INCIDENTS.format(real=is_alarm(), scope=scope_condition(scope, "i.area_code")),
         {
             "state": state,
             "area": area,
@@ -309,80 +324,3 @@ async def incidents(
         }
         for row in rows
     ]
-
-
-_OPEN_EVENTS = sql.SQL(
-    "SELECT a.*, m.code AS mine, m.name AS mine_name, p.system, p.no, v.place,"
-    " v.quantity, v.uom, j.event, j.happened_at, j.arrived_at AS j_arrived_at,"
-    " j.decided_at AS j_decided_at, j.rank AS j_rank, j.value AS j_value,"
-    " j.limit_value AS j_limit"
-    " FROM alarm a LEFT JOIN mine m USING (mine_id){place}"
-    " JOIN LATERAL (SELECT * FROM alarm_journal j WHERE j.alarm_id = a.alarm_id"
-    "   AND j.tier IS NULL ORDER BY j.journal_id DESC LIMIT 1) j ON true"
-    " WHERE a.run = 0 AND a.cleared_at IS NULL AND {scope}"
-    " ORDER BY a.raised_at, a.alarm_id"
-)
-
-
-@dataclass(frozen=True, slots=True)
-class OpenEvent:
-    """The newest transition of an open alarm, with what a person needs to read it."""
-
-    event: AlarmEvent
-    alarm_id: int
-    incident_id: int
-    mine_name: str
-    place: str
-    quantity: str
-    uom: str
-
-
-async def open_events(conn: Conn, scope: Scope) -> list[OpenEvent]:
-    """All open live alarms of a scope as the event that was last told of each.
-
-    Rebuilt from the journal and not read from the outbox, because the outbox forgets
-    after its retention and an alarm may be open for longer. The event's id is the one
-    that was sent, so a platform that has it already recognises it.
-    """
-    query = _OPEN_EVENTS.format(
-        place=_PLACE, scope=scope_condition(scope, "a.area_code")
-    )
-    return [_open_event(row) for row in await fetch(conn, query)]
-
-
-def _open_event(row: Row) -> OpenEvent:
-    event = AlarmEvent(
-        event=row["event"],
-        kind=row["kind"],
-        rule=row["rule"],
-        subject_type=row["subject_type"],
-        subject_id=row["subject_id"],
-        area=row["area_code"],
-        mine=row["mine"] or "",
-        raised_at_us=from_datetime(row["raised_at"]),
-        happened_at_us=from_datetime(row["happened_at"]),
-        arrived_at_us=from_datetime(row["j_arrived_at"] or row["arrived_at"]),
-        decided_at_us=from_datetime(row["j_decided_at"]),
-        rank=row["j_rank"],
-        run=row["run"],
-        system=row["system"],
-        no=row["no"],
-        unit=row["unit_slug"],
-        value=finite(row["j_value"]),
-        limit=finite(row["j_limit"]),
-        peak=finite(row["peak"]),
-        peak_at_us=None if row["peak_at"] is None else from_datetime(row["peak_at"]),
-        late=row["late"],
-        planned=row["planned"],
-        quiet=row["quiet"],
-        explain=row["explain"],
-    )
-    return OpenEvent(
-        event=event,
-        alarm_id=row["alarm_id"],
-        incident_id=row["incident_id"],
-        mine_name=row["mine_name"] or "",
-        place=row["place"] or "",
-        quantity=row["quantity"] or "",
-        uom=row["uom"] or "",
-    )

@@ -8,9 +8,10 @@ from gasmon.store.outbox import Told
 from gasmon.store.scope import Scope, scope_condition
 
 _BETWEEN = sql.SQL(
-    "SELECT seq, run, area_code AS area, mine, alarm_id, event, rank, body"
+    "SELECT seq, run, area_code AS area, mine, alarm_id, event, rank, body, mine_only"
     " FROM outbox WHERE seq > %(after)s AND seq <= %(up_to)s"
-    " AND run = 0 AND rank >= %(min_rank)s AND {scope} AND {areas}"
+    " AND run = 0 AND rank >= %(min_rank)s AND (NOT mine_only OR %(is_mine)s)"
+    " AND {scope} AND {areas}"
     " ORDER BY seq LIMIT %(limit)s"
 )
 
@@ -38,6 +39,13 @@ async def told_between(
     )
     cursor = conn.cursor(row_factory=class_row(Told))
     await cursor.execute(
-        query, {"after": after, "up_to": up_to, "min_rank": min_rank, "limit": limit}
+        query,
+        {
+            "after": after,
+            "up_to": up_to,
+            "min_rank": min_rank,
+            "is_mine": scope.is_mine,
+            "limit": limit,
+        },
     )
     return await cursor.fetchall()

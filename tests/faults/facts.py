@@ -18,6 +18,9 @@ from tests.faults.truth import Alarm, AlarmKey
 Key = tuple[str, str, int]
 """Mine, boot, number."""
 
+REAL = "a.kind NOT LIKE 'forecast%'"
+"""SQL: an alarm and not a pre-warning, which no relay and no receiver is told."""
+
 
 def us_of(column: str) -> str:
     """SQL for a timestamp in whole microseconds."""
@@ -99,11 +102,13 @@ def look(conn: psycopg.Connection[tuple[object, ...]]) -> Facts:
     _frames(conn, facts)
     _alarms(conn, facts)
     for id_, alarm_id, event in conn.execute(
-        "SELECT event_id, alarm_id, event FROM alarm_journal ORDER BY journal_id"
+        "SELECT event_id, alarm_id, event FROM alarm_journal JOIN alarm a"
+        f" USING (alarm_id) WHERE {REAL} ORDER BY journal_id"
     ):
         facts.journal[str(id_)] = (int(str(alarm_id)), str(event))
     for seq, area, alarm_id, event, body in conn.execute(
-        "SELECT seq, area_code, alarm_id, event, body FROM outbox ORDER BY seq"
+        "SELECT seq, area_code, alarm_id, event, body FROM outbox"
+        " WHERE NOT mine_only ORDER BY seq"
     ):
         told = json.loads(str(body))
         facts.outbox.append(
@@ -167,7 +172,7 @@ def _alarms(conn: psycopg.Connection[tuple[object, ...]], facts: Facts) -> None:
         f" {us_of('cleared_at')}, rank, peak, m.code, coalesce((SELECT"
         " detail -> 'explain' ->> 'cause' FROM alarm_journal j WHERE j.alarm_id ="
         " a.alarm_id AND event = 'raised' LIMIT 1), a.explain ->> 'cause', '')"
-        " FROM alarm a JOIN mine m USING (mine_id)"
+        f" FROM alarm a JOIN mine m USING (mine_id) WHERE {REAL}"
     ):
         end = None if cleared is None else int(str(cleared))
         key = AlarmKey(f"{type_}:{subject}", str(kind), int(str(raised)))
@@ -241,7 +246,8 @@ class OutboxReader:
         """Read what is new."""
         last = self.seen[-1] if self.seen else 0
         rows = conn.execute(
-            "SELECT seq FROM outbox WHERE seq > %s ORDER BY seq", (last,)
+            "SELECT seq FROM outbox WHERE seq > %s AND NOT mine_only ORDER BY seq",
+            (last,),
         ).fetchall()
         self.seen += [int(str(row[0])) for row in rows]
 

@@ -1,6 +1,6 @@
 // The open alarms this page knows, and what follows from them. Pure: no clock, no
 // network. The book is bounded; when the server has more, `more` says so.
-import { isDevice, worstRank } from "./levels.js";
+import { isDevice, isForecast, worstRank } from "./levels.js";
 
 export const BOOK_LIMIT = 2000;
 const TIERS = ["mine", "county", "city"];
@@ -15,6 +15,7 @@ export function emptyBook() {
  * alarms again; an upper tier's confirmation never clears a lower tier's duty.
  */
 export function owes(alarm, tier) {
+  if (isForecast(alarm.kind)) return false;
   const rank = worstRank(alarm);
   const covers = (name) => {
     const mark = alarm.confirmations[name];
@@ -51,7 +52,7 @@ export function merge(known, body, tier) {
 /** Takes one event or API row into the book; true when something changed. */
 export function enter(book, body, tier) {
   const id = body.alarm_id;
-  if (id === undefined || id === null) return false;
+  if (id === undefined || id === null || isForecast(body.kind)) return false;
   const row = merge(book.byId.get(id), body, tier);
   if (row.state === "closed") return book.byId.delete(id);
   if (!book.byId.has(id) && book.byId.size >= BOOK_LIMIT) {

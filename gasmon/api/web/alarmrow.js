@@ -71,6 +71,7 @@ function flags(alarm) {
   if (alarm.cleared_at) words.push(t("flag.cleared"));
   if (alarm.unknown) words.push(t("flag.unknown"));
   if (alarm.late) words.push(t("flag.late"));
+  if (alarm.explain && alarm.explain.advisory) words.push(t("flag.advisory"));
   return words.map((word) => html` <span class="flag">${word}</span>`);
 }
 

@@ -22,7 +22,13 @@ export const KINDS = [
   "mine_without_power", "feed_abnormal", "downstream_below_upstream",
   "fan_without_wind", "producing_but_flat", "pump_stopped", "suction_lost",
   "pipe_co_rising", "pipe_temperature_rising",
+  "forecast", "forecast_advisory",
 ];
+
+/** A pre-warning: help on the mine's own page, owed to nobody, never heard. */
+export function isForecast(kind) {
+  return kind === "forecast" || kind === "forecast_advisory";
+}
 
 const STATE_BITS = [1, 2, 4, 8, 16, 32, 64, 128];
 const BAD_BITS = 8 | 16 | 32 | 64 | 128;
