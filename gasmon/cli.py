@@ -27,6 +27,7 @@ COMMANDS = (
     "rules",
     "token",
     "replay",
+    "forecast",
     "receive",
     "doctor",
     "demo",

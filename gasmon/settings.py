@@ -185,6 +185,12 @@ class EngineSettings(Section):
         ge=0,
         description="what came late and is over is told when no more came for this [s]",
     )
+    forecast_false_alarms_a_day: float = Field(
+        1.0,
+        ge=0,
+        le=50,
+        description="false pre-warnings that each mine may have a day; 0 says none",
+    )
 
 
 class ApiSettings(Section):

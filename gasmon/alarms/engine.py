@@ -17,7 +17,9 @@ from gasmon.alarms import conditions, debounce
 from gasmon.alarms.compiled import RuleTable
 from gasmon.alarms.conditions import Readings, is_set
 from gasmon.alarms.events import AlarmEvent
+from gasmon.alarms.forecast import ForecastEngine
 from gasmon.alarms.kinds import (
+    FORECAST_KINDS,
     LINK_BREAK,
     N_VALUE_SLOTS,
     NO_DATA,
@@ -86,17 +88,22 @@ class AlarmEngine:
 
     Attributes:
         table: the points it knows; ``adopt`` changes it.
-        state: what it remembers of each point.
-        links: what it remembers of each mine.
+        state: what it remembers of each point; ``links`` of each mine.
+        forecast: looks ahead at methane, if wanted; it decides no alarm.
         mark_us: the newest clock mark [µs UTC].
         n_late: readings that were not newer than what was judged before.
     """
 
     def __init__(
-        self, rules: RuleSet, patience: Patience | None = None, run: int = 0
+        self,
+        rules: RuleSet,
+        patience: Patience | None = None,
+        run: int = 0,
+        forecast: ForecastEngine | None = None,
     ) -> None:
         self.patience = patience or Patience()
         self.run = run
+        self.forecast = forecast
         self.table = PointTable()
         self.rules = RuleTable(rules)
         self.state = PointState()
@@ -119,8 +126,7 @@ class AlarmEngine:
             versions: versions to add, oldest first; every new row needs one.
             now_us: from when the silence of new points and mines counts [µs].
         """
-        self.table = table
-        told = list(versions)
+        self.table, told = table, list(versions)
         rows = [table.index[point.key] for point in told]
         mines = [table.mines[table.mine_of[row]] for row in rows]
         self.rules.add_all(rows, told, mines)
@@ -128,6 +134,8 @@ class AlarmEngine:
         self.links.grow(len(table.mines), now_us)
         changed = {table.mine_index[point.key.mine] for point in told}
         self.relations.define(table, changed, self.rules.rules)
+        if self.forecast is not None:
+            self.forecast.adopt(table, told)
 
     def resume(self, alarms: Iterable[LivingAlarm]) -> None:
         """Go on with alarms that were open when the process ended, silently.
@@ -143,12 +151,13 @@ class AlarmEngine:
                 continue
             if alarm.subject:
                 self.relations.resume(
-                    alarm.subject,
-                    alarm.kind,
-                    alarm.raised_us,
-                    alarm.rank,
+                    alarm.subject, alarm.kind, alarm.raised_us, alarm.rank,
                     alarm.unknown,
-                )
+                )  # fmt: skip
+                continue
+            if alarm.kind in FORECAST_KINDS:
+                if self.forecast is not None:
+                    self.forecast.resume(alarm.kind, alarm.row, alarm.raised_us)
                 continue
             slot, row = POINT_KINDS.index(alarm.kind), alarm.row
             line = self._line_at(row, alarm.raised_us)
@@ -224,6 +233,8 @@ class AlarmEngine:
             for index in frames.rounds():
                 one = frames if len(index) == frames.n else frames.select(index)
                 self._round(one, speech)
+        if self.forecast is not None:
+            speech.said += self.forecast.tick(batch, speech.now_us)
 
     def _round(self, batch: ReadingBatch, speech: Speech) -> None:
         """Judge at most one reading a point."""
@@ -327,6 +338,8 @@ class AlarmEngine:
             self.alarms.fire(waiting[hit], reached[hit], times, speech, clock_us=times)
         for mine in self.links.mark(mark_us, speech):
             self._doubt_mine(mine, mark_us, speech)
+        if self.forecast is not None:
+            speech.said += self.forecast.mark(mark_us, speech.now_us)
         rows, since = silent_points(
             s.last_arrived_us[:n],
             self.table.mine_of,
@@ -366,6 +379,8 @@ class AlarmEngine:
         # The time of mines stands still until they are heard, or silent.
         s.lag_us[:n] += passed_us
         self.relations.pass_over(passed_us)
+        if self.forecast is not None:
+            self.forecast.pass_over(passed_us)
 
     def _reached(self, rows: NDArray[np.intp], mark_us: int) -> Int64:
         """How far the time of these points has come, int64[k] [µs UTC].

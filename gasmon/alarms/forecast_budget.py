@@ -61,6 +61,11 @@ class Budget:
             self.n_false = np.r_[self.n_false, np.zeros(more, np.int64)]
             self.n_hits = np.r_[self.n_hits, np.zeros(more, np.int64)]
 
+    @staticmethod
+    def bytes_each() -> int:
+        """Memory of one group [bytes]."""
+        return 4 * 8
+
     def earn(self, groups: Ints, took_s: Float64) -> None:
         """Time has passed for these groups, each named once."""
         earned = self.per_day * took_s / S_PER_DAY
@@ -86,7 +91,8 @@ class Budget:
         """
         have = self.have[groups] - open_now
         usual = np.maximum(self.rest[groups] - QUICK * have, LOWEST)
-        return np.where(have >= NEEDED, usual, np.inf)
+        # A budget of nothing means silence, whatever it began with.
+        return np.where((have >= NEEDED) & (self.per_day > 0), usual, np.inf)
 
     def told(self, group: int) -> dict[str, Any]:
         """The state of one group, for an explanation."""

@@ -2,24 +2,75 @@
 
 from dataclasses import dataclass
 from math import isnan
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from gasmon.alarms.events import AlarmEvent
 from gasmon.alarms.forecast_model import INPUTS, probability
 from gasmon.alarms.forecast_targets import Targets
-from gasmon.alarms.kinds import FORECAST_KIND
+from gasmon.alarms.kinds import ADVISORY_KIND, FORECAST_KIND
 from gasmon.batch import Float64
 from gasmon.points import PointTable
-
-if TYPE_CHECKING:
-    from gasmon.alarms.forecast_judge import Outcome
+from gasmon.units import US_PER_S
 
 AHEAD_S = (120, 600)
 """A pre-warning says that the limit is newly reached within this time [s]."""
 
+HORIZON_US = AHEAD_S[1] * US_PER_S
+
 N_REASONS = 4
+
+ADVISORY = "advisory"
+"""Why an advisory pre-warning wakes nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one pre-warning ended, as the forecast saw it on its grid.
+
+    Attributes:
+        target: number of the target; ``row`` its point; ``model`` who said it.
+        ended_us: when the limit was reached, or when the time was over.
+        hit: whether the limit was newly reached in time; None when the value was
+            not known at the end.
+        lead_s: from the pre-warning to the limit; None when it was not reached.
+        probability: and ``threshold``: NaN when a restart has forgotten them.
+    """
+
+    target: int
+    row: int
+    model: int
+    limit: float
+    raised_us: int
+    ended_us: int
+    hit: bool | None
+    lead_s: float | None
+    probability: float
+    threshold: float
+
+
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """A pre-warning, or what a baseline would have said; to be stored and judged.
+
+    Attributes:
+        row: the point's; ``model`` one of ``forecast_model.MODELS``.
+        limit: in the point's unit, as are ``last_value`` and ``ewma_1min``: what the
+            baselines looked at in that moment.
+        threshold: the probability that was needed.
+    """
+
+    row: int
+    model: str
+    raised_us: int
+    limit: float
+    horizon_s: int
+    probability: float
+    threshold: float
+    last_value: float
+    ewma_1min: float
+    advisory: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +82,13 @@ class Told:
     raised_us: int
     happened_us: int
     explain: dict[str, Any]
+    kind: str = FORECAST_KIND
+    quiet: str | None = None
 
 
 def raised(
     target: int,
-    at_us: int,
-    odds: float,
-    threshold: float,
+    warned: Warned,
     share: Float64,
     budget: dict[str, Any],
     lost: float,
@@ -46,45 +97,68 @@ def raised(
     """A pre-warning.
 
     Args:
-        odds: log-odds of a new crossing; ``threshold`` what they had to reach.
-        share: what each input added to them, float64[inputs].
+        share: what each input added to the log-odds, float64[inputs].
         budget: the state of its false-alarm budget.
         lost: how much worse than EWMA the forecast was here lately [nats].
         n_asked: on how many tests that rests.
     """
     heaviest = np.argsort(-np.abs(share), kind="stable")[:N_REASONS]
     explain: dict[str, Any] = {
-        "probability": round(float(probability(np.asarray(odds))), 4),
-        "threshold": round(float(probability(np.asarray(threshold))), 4),
+        "probability": round(warned.probability, 4),
+        "threshold": round(warned.threshold, 4),
         "ahead_s": list(AHEAD_S),
         "why": {INPUTS[k]: round(float(share[k]), 3) for k in heaviest.tolist()},
+        "last_value": round(warned.last_value, 4),
+        "ewma_1min": round(warned.ewma_1min, 4),
         "budget": budget,
-        "advisory": is_advisory(lost, n_asked),
+        "advisory": warned.advisory,
     }
     if n_asked:
-        explain["behind_ewma"] = {"nats": round(lost, 4), "tests": n_asked}
-    return Told("raised", target, at_us, at_us, explain)
+        explain["behind_ewma"] = _behind(lost, n_asked)
+    quiet = ADVISORY if warned.advisory else None
+    return Told(
+        "raised", target, warned.raised_us, warned.raised_us, explain, quiet=quiet
+    )
 
 
-def cleared(outcome: "Outcome") -> Told:
+def cleared(outcome: Outcome) -> Told:
     """The end of a pre-warning, and what it was worth."""
     words = {True: "hit", False: "false", None: "unknown"}
     explain = {
         "outcome": words[outcome.hit],
         "lead_s": outcome.lead_s,
-        "probability": round(outcome.probability, 4),
-        "threshold": round(outcome.threshold, 4),
+        "probability": _known(outcome.probability),
+        "threshold": _known(outcome.threshold),
     }
     return Told("cleared", outcome.target, outcome.raised_us, outcome.ended_us, explain)
 
 
-ENOUGH_TESTS = 144
-"""The comparison with EWMA is believed after a day of tests, one each 10 minutes."""
+def advisory(
+    target: int, begun_us: int, at_us: int, lost: float, n_asked: int, *, ends: bool
+) -> Told:
+    """The forecast of a point became advisory, or counts again."""
+    return Told(
+        "cleared" if ends else "raised",
+        target,
+        begun_us,
+        at_us,
+        {"behind_ewma": _behind(lost, n_asked)},
+        ADVISORY_KIND,
+        ADVISORY,
+    )
 
 
-def is_advisory(lost: float, n_asked: int) -> bool:
-    """Whether the forecast loses to EWMA here and should not be relied on."""
-    return n_asked >= ENOUGH_TESTS and lost > 0.0
+def chance(log_odds: float) -> float:
+    """Log-odds as a probability; NaN stays NaN."""
+    return float(probability(np.asarray(log_odds)))
+
+
+def _behind(lost: float, n_asked: int) -> dict[str, Any]:
+    return {"nats": round(lost, 4), "tests": n_asked}
+
+
+def _known(share: float) -> float | None:
+    return None if isnan(share) else round(share, 4)
 
 
 class Saying:
@@ -110,15 +184,16 @@ class Saying:
 
     def say(self, told: Told, arrived_us: int, value: float) -> None:
         """Make the event of one thing that is told."""
-        watch = self._targets.watches[told.target]
+        watch = self._targets.watch_of(told.target)
+        version = watch.at(told.raised_us)
         point = self._table.current[watch.row]
         mine = self._table.mines[int(self._table.mine_of[watch.row])]
         number = None if isnan(value) else value
         self.said.append(
             AlarmEvent(
                 event=told.event,
-                kind=FORECAST_KIND,
-                rule=watch.rule,
+                kind=told.kind,
+                rule=version.rule,
                 subject_type="point",
                 subject_id=str(point.key),
                 area=mine.area,
@@ -136,9 +211,10 @@ class Saying:
                 unit=point.unit_slug,
                 row=watch.row,
                 value=number,
-                limit=None if isnan(watch.limit) else watch.limit,
+                limit=None if isnan(version.limit) else version.limit,
                 peak=number,
                 peak_at_us=told.happened_us,
+                quiet=told.quiet,
                 explain=told.explain,
             )
         )

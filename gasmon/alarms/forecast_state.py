@@ -3,7 +3,6 @@
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gasmon.alarms.levels import NEVER_US
 from gasmon.alarms.state import LONG_AGO_US
@@ -32,11 +31,6 @@ class Arrays:
             setattr(self, name, np.concatenate([getattr(self, name), fresh]))
         self.n = n
 
-    def reset(self, members: NDArray[np.bool_]) -> None:
-        """Begin anew where the mask is set."""
-        for name, (_, _, start) in self.FIELDS.items():
-            getattr(self, name)[members] = start
-
     @classmethod
     def bytes_each(cls) -> int:
         """Memory of one entry [bytes]."""
@@ -60,6 +54,7 @@ class TargetState(Arrays):
         asked_odds: what it said then, and what EWMA said, float64[n, 2].
         lost: running mean of how much worse than EWMA it did [nats].
         n_asked: how often it was tested.
+        advisory_us: since when it is advisory; NEVER_US while it is not.
     """
 
     FIELDS: ClassVar[Fields] = {
@@ -77,6 +72,7 @@ class TargetState(Arrays):
         "asked_odds": ((2,), np.float64, np.nan),
         "lost": ((), np.float64, 0.0),
         "n_asked": ((), np.int64, 0),
+        "advisory_us": ((), np.int64, NEVER_US),
     }
     value: Float64
     running: Float64
@@ -92,6 +88,23 @@ class TargetState(Arrays):
     asked_odds: Float64
     lost: Float64
     n_asked: Int64
+    advisory_us: Int64
+
+
+class MineState(Arrays):
+    """One entry a mine.
+
+    Attributes:
+        bin: number of the grid's stretch in which it was last looked at.
+        lag_us: how far the time of its readings was behind ours then.
+    """
+
+    FIELDS: ClassVar[Fields] = {
+        "bin": ((), np.int64, LONG_AGO_US),
+        "lag_us": ((), np.int64, 0),
+    }
+    bin: Int64
+    lag_us: Int64
 
 
 class WorksState(Arrays):

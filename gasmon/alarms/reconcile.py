@@ -11,7 +11,7 @@ import numpy as np
 
 from gasmon.alarms import debounce
 from gasmon.alarms.engine import AlarmEngine, LivingAlarm
-from gasmon.alarms.kinds import LINK_BREAK, OVER_LIMIT, POINT_KINDS
+from gasmon.alarms.kinds import FORECAST_KINDS, LINK_BREAK, OVER_LIMIT, POINT_KINDS
 from gasmon.alarms.levels import NEVER_US
 
 Subject = tuple[str, int | str]
@@ -22,13 +22,16 @@ def living(engine: AlarmEngine) -> set[Subject]:
     """Everything that is raised in an engine."""
     phase = engine.state.phase[: engine.state.n]
     rows, slots = np.nonzero(phase >= debounce.ACTIVE)
-    found = {
+    found: set[Subject] = {
         (POINT_KINDS[slot], row)
         for row, slot in zip(rows.tolist(), slots.tolist(), strict=True)
     }
     broken = np.flatnonzero(engine.links.raised_us != NEVER_US)
-    links = {(LINK_BREAK, mine) for mine in broken.tolist()}
-    return found | links | engine.relations.living().keys()
+    found |= {(LINK_BREAK, mine) for mine in broken.tolist()}
+    found |= engine.relations.living().keys()
+    if engine.forecast is not None:
+        found |= engine.forecast.living().keys()
+    return found
 
 
 def subject_of(alarm: LivingAlarm) -> Subject:
@@ -69,6 +72,9 @@ def _raised_us(engine: AlarmEngine, subject: Subject) -> int:
         return engine.relations.living()[kind, index]
     if kind == LINK_BREAK:
         return int(engine.links.raised_us[index])
+    if kind in FORECAST_KINDS:
+        assert engine.forecast is not None
+        return engine.forecast.living()[kind, index]
     return int(engine.state.raised_us[index, POINT_KINDS.index(kind)])
 
 
@@ -82,6 +88,10 @@ def _forget(engine: AlarmEngine, kind: str, index: int | str) -> None:
         engine.links.since_us[index] = NEVER_US
         engine.links.due_us[index] = NEVER_US
         engine.links.rank[index] = 0
+        return
+    if kind in FORECAST_KINDS:
+        assert engine.forecast is not None
+        engine.forecast.forget(kind, index)
         return
     state, slot = engine.state, POINT_KINDS.index(kind)
     state.phase[index, slot] = debounce.IDLE

@@ -15,6 +15,11 @@ from numpy.typing import NDArray
 
 from gasmon.alarms import debounce, relation_snapshot
 from gasmon.alarms.engine import AlarmEngine
+from gasmon.alarms.forecast_snapshot import (
+    forecast_arrays,
+    forecast_header,
+    load_forecast,
+)
 from gasmon.alarms.kinds import (
     N_SLOTS,
     N_VALUE_SLOTS,
@@ -96,6 +101,9 @@ def dump(engine: AlarmEngine) -> bytes:
         "mines": [mine.code for mine in table.mines],
         "relations": relations,
     }
+    if engine.forecast is not None:
+        header["forecast"] = forecast_header(engine.forecast)
+        arrays |= forecast_arrays(engine.forecast)
     return pack(MAGIC, header, arrays)
 
 
@@ -151,6 +159,10 @@ def load(engine: AlarmEngine, data: bytes) -> int:
         engine.relations, header["relations"], arrays, row_of, ours, rules_changed
     )
     engine.relations.mark_us = header["mark_us"]
+    if engine.forecast is not None and "forecast" in header:
+        load_forecast(
+            engine.forecast, header["forecast"], arrays, row_of, ours.tolist()
+        )
     engine.mark_us, engine.n_late = header["mark_us"], header["n_late"]
     return len(rows)
 

@@ -10,7 +10,13 @@ import uvicorn
 from fastapi import FastAPI, WebSocket
 
 import gasmon
-from gasmon.api import problems, routes_alarms, routes_mines, routes_session
+from gasmon.api import (
+    problems,
+    routes_alarms,
+    routes_forecasts,
+    routes_mines,
+    routes_session,
+)
 from gasmon.api.follower import Follower
 from gasmon.api.health import Check, health_routes
 from gasmon.api.hub import Hub
@@ -91,7 +97,12 @@ def create_app(
         redoc_url=None,
         lifespan=lifespan,
     )
-    for router in (routes_session.router, routes_mines.router, routes_alarms.router):
+    for router in (
+        routes_session.router,
+        routes_mines.router,
+        routes_alarms.router,
+        routes_forecasts.router,
+    ):
         app.include_router(router, prefix=PREFIX)
     _add_streams(app)
     app.router.routes.extend(health_routes(all_checks, metrics))

@@ -87,6 +87,43 @@ class IncidentsQuery(Query):
     limit: int = Field(100, ge=1, le=500)
 
 
+class ScoreQuery(Query):
+    days: int = Field(30, ge=1, le=MAX_RANGE_DAYS)
+    by: Literal["all", "area", "mine", "point"] = "all"
+    area: AreaCode | None = None
+    mine: MineCode | None = None
+
+
+class ScoreLine(Answer):
+    n_warned: int = Field(description="pre-warnings said")
+    n_hits: int = Field(description="of which the limit was newly reached in time")
+    n_false: int
+    n_unknown: int = Field(description="readings are missing in which it could hide")
+    n_undecided: int
+    n_onsets: int = Field(description="times the limit was newly reached")
+    n_warned_of: int = Field(description="of which a pre-warning told")
+    n_missed: int
+    n_early: int = Field(description="told 3 min before or earlier")
+    median_lead_s: float | None
+    false_per_day: float | None
+
+
+class ScoreItem(Answer):
+    name: str = Field(description="area, mine or point; empty for all of it")
+    advisory: int = Field(description="points whose forecast is advisory now")
+    forecast: ScoreLine
+    ewma_1min: ScoreLine
+    last_value: ScoreLine
+
+
+class Scoreboard(Answer):
+    from_: str = Field(alias="from")
+    to: str
+    days: float = Field(description="of which readings were searched")
+    by: str
+    items: list[ScoreItem]
+
+
 class ConfirmBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
 

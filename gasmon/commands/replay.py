@@ -223,7 +223,8 @@ def replay(
     book = PointBook()
     mine_def, points = definitions(mine, columns)
     book.load((mine_def,), points)
-    evaluator = Evaluator(book, AlarmEngine(rules, patience), SeenFrames())
+    engine = AlarmEngine(rules, patience, forecast=forecast)
+    evaluator = Evaluator(book, engine, SeenFrames())
     narrator = Narrator(book)
     gap_us = min(patience.point_us, patience.mine_us)
     for chunk in chunks(series, until_us, gap_us):
@@ -233,10 +234,6 @@ def replay(
         yield from map(narrator.tell, judged.events)
         tally.add(judged)
         judged = evaluator.evaluate(packets, now_us=chunk[-1].at_us)
-        if forecast.table is not book.table:
-            forecast.adopt(book.table)
-        for batch in judged.batches:
-            judged.events += forecast.tick(batch, chunk[-1].at_us)
         yield from map(narrator.tell, judged.events)
         tally.add(judged)
 

@@ -134,7 +134,8 @@ def make_ingest(settings: Settings, clock: Clock, metrics: Metrics) -> IngestLoo
 
 def make_duty(settings: Settings, clock: Clock, metrics: Metrics) -> DutyLoop:
     """Duty with all its jobs."""
-    return DutyLoop(settings, jobs(settings), clock, metrics)
+    rules = load_rules(settings.engine.rules_file)
+    return DutyLoop(settings, jobs(settings, rules), clock, metrics)
 
 
 class Stop:

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from gasmon.alarms.forecast import ForecastEngine
 from gasmon.alarms.forecast_model import EWMA, FORECAST, MODELS, Bools
+from gasmon.alarms.forecast_truth import onsets
 from gasmon.batch import Float64, Int64
 from gasmon.commands.series import Column
 from gasmon.errors import ConfigError
@@ -30,13 +31,9 @@ from gasmon.points import PointKey
 from gasmon.units import US_PER_S
 
 US_PER_MIN = 60 * US_PER_S
-FRESH_US = 5 * US_PER_MIN
 WITHIN_US = 10 * US_PER_MIN
 LABEL_US = (3 * US_PER_MIN, 6 * US_PER_MIN)
 LEAD_US = 3 * US_PER_MIN
-GAP_US = 10 * US_PER_MIN
-"""A crossing after a longer gap is no onset: nobody saw what was before."""
-
 BLOCK_US = 120 * US_PER_MIN
 N_RESAMPLES = 200
 Z95 = 1.96
@@ -85,18 +82,6 @@ def parse_scores(
             raise ConfigError(f"--score {text} is given twice")
         limits.append(limit)
     return scores
-
-
-def onsets(at_us: Int64, value: Float64, limit: float) -> Int64:
-    """Times at which the limit was newly reached, int64[k] [µs UTC]."""
-    over = value >= limit
-    index = np.arange(len(at_us))
-    last_over = np.maximum.accumulate(np.where(over, index, -1))
-    before = np.r_[-1, last_over[:-1]] if len(index) else last_over
-    begun = at_us[np.minimum(before + 1, len(at_us) - 1)]
-    near = np.r_[False, np.diff(at_us) <= GAP_US] if len(index) else over
-    fresh = over & near & (at_us - begun >= FRESH_US)
-    return np.asarray(at_us[fresh], np.int64)
 
 
 def labels(at_us: Int64, value: Float64, limit: float) -> tuple[Bools, Bools]:
@@ -188,13 +173,14 @@ def records(engine: ForecastEngine) -> dict[tuple[str, float], dict[int, Record]
     )
     odds = np.concatenate([look.odds for look in looks])
     found: dict[tuple[str, float], dict[int, Record]] = {}
-    for number, watch in enumerate(engine.targets.watches):
+    for number in range(engine.targets.n):
+        watch = engine.targets.watch_of(number)
         if watch.rule != "score":
             continue
         own = target == number
         warned = [o.raised_us for o in engine.outcomes if o.target == number]
         name = engine.table.keys[watch.row].no
-        found.setdefault((name, watch.limit), {})[watch.model] = Record(
+        found.setdefault((name, watch.limit), {})[number % len(MODELS)] = Record(
             at[own], value[own], odds[own], np.asarray(warned, np.int64)
         )
     return found

@@ -10,6 +10,7 @@ from typing import Any
 
 from gasmon.alarms.engine import AlarmEngine
 from gasmon.alarms.events import AlarmEvent
+from gasmon.alarms.forecast_speak import Warned
 from gasmon.alarms.kinds import LINK_BREAK
 from gasmon.alarms.quiet import QuietTable
 from gasmon.alarms.silence import Sign
@@ -72,6 +73,7 @@ class Judged:
         online: mines of which was learned whether they are heard.
         latest: what is known now of each mine in ``online``.
         clocks: of gateways, as far as they became different.
+        warned: pre-warnings, and what the baselines beside them would have said.
         steps: what the engine was given, in order, to be given again after a restart.
         snapshot: what the engine remembered after the last step, now and then.
         given_up: newest frame of each mine whose readings a full spool did not take.
@@ -91,6 +93,7 @@ class Judged:
     online: dict[str, bool] = field(default_factory=dict)
     latest: list[LatestPoints] = field(default_factory=list)
     clocks: list[GatewayClock] = field(default_factory=list)
+    warned: list[Warned] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
     snapshot: Snapshot | None = None
     given_up: dict[str, Frame] = field(default_factory=dict)
@@ -235,6 +238,8 @@ class Evaluator:
         judged.events += self.engine.tick(
             batch, now_us=now_us, marks=marks, signs=signs, quiet=quiet
         )
+        if self.engine.forecast is not None:
+            judged.warned += self.engine.forecast.take()
 
     def _control(self, decoded: Decoded, judged: Judged, now_us: int) -> list[Sign]:
         """Take definitions and states; returns what the engine must know of them."""

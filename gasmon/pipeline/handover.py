@@ -22,6 +22,7 @@ def late_part(judged: Judged) -> Judged:
         rejects=judged.rejects,
         mine_events=judged.mine_events,
         repeated=judged.repeated,
+        warned=judged.warned,
     )
 
 

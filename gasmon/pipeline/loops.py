@@ -17,6 +17,7 @@ from collections.abc import Callable
 from queue import Empty, Full, Queue
 
 from gasmon.alarms.engine import AlarmEngine
+from gasmon.alarms.forecast import ForecastEngine
 from gasmon.alarms.rules import RuleSet
 from gasmon.batch import Packet
 from gasmon.clock import Clock, SteadyClock
@@ -148,7 +149,10 @@ class IngestLoop(Shown):
         )
 
     def _new_engine(self) -> AlarmEngine:
-        return AlarmEngine(self._rules, patience_of(self._settings.engine))
+        engine = self._settings.engine
+        per_day = engine.forecast_false_alarms_a_day
+        forecast = ForecastEngine(self._rules, per_day=per_day)
+        return AlarmEngine(self._rules, patience_of(engine), forecast=forecast)
 
     # Life cycle, in order
 

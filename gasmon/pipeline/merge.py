@@ -41,6 +41,7 @@ def merge(turns: Sequence[Judged]) -> Judged:
         out.given_up |= turn.given_up
         out.online |= turn.online
         out.clocks += turn.clocks
+        out.warned += turn.warned
     # A mine's later copy holds everything that the earlier one held.
     latest = {points.mine: points for turn in turns for points in turn.latest}
     out.latest = list(latest.values())

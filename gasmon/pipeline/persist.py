@@ -23,7 +23,7 @@ from gasmon.pipeline.evaluate import Judged, Snapshot
 from gasmon.pipeline.latest import LatestPoints
 from gasmon.pipeline.merge import join
 from gasmon.points import PointKey
-from gasmon.store import alarms, clocks, points, readings, rejects, snapshots
+from gasmon.store import alarms, clocks, forecasts, points, readings, rejects, snapshots
 from gasmon.store.alarms import StoredEvent
 from gasmon.store.db import Connection, retry_deadlock
 from gasmon.store.latest import LATEST_DTYPE, MineLatest, upsert_latest
@@ -157,6 +157,10 @@ class Writer:
                 append_marks(self.conn, self._run, self._owner, judged.marks)
             if judged.steps:
                 self._append_steps(judged.steps, ids)
+            if judged.warned:
+                rows = np.asarray([warned.row for warned in judged.warned], np.int32)
+                point_ids = self._point_ids(rows, ids).tolist()
+                forecasts.append(self.conn, self._run, point_ids, judged.warned, now_us)
             stored = None
             if swiftly and batch.frames:
                 stored = readings.insert_frames(self.conn, self._run, batch.frames)
@@ -208,8 +212,7 @@ class Writer:
     ) -> None:
         rows = [batch.row for batch in judged.batches]
         rows += [latest.row for latest in judged.latest]
-        if not rows:
-            return
+        rows += [np.asarray([w.row for w in judged.warned], np.int32)]
         new = self._book.without_id(np.concatenate(rows))
         ids |= points.ensure_points(self.conn, [point.key for point in new], now_us)
 

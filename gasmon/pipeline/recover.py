@@ -17,7 +17,7 @@ import psycopg
 
 from gasmon.alarms.engine import AlarmEngine, LivingAlarm
 from gasmon.alarms.events import AlarmEvent
-from gasmon.alarms.kinds import ENGINE_KINDS, LINK_BREAK
+from gasmon.alarms.kinds import ENGINE_KINDS, FORECAST_KINDS, LINK_BREAK
 from gasmon.alarms.packing import BadPacking
 from gasmon.alarms.reconcile import reconcile, subject_of
 from gasmon.alarms.relation_kinds import RELATION_NAMES
@@ -173,6 +173,8 @@ def _replay(steps: Iterable[Step], engine: AlarmEngine, done: Recovered) -> None
         if step.number != done.step + 1:
             raise LogBroken(f"step {done.step + 1} is not in the log")
         engine.tick(step.batch, now_us=0, marks=step.marks, signs=step.signs)
+        if engine.forecast is not None:
+            engine.forecast.take()
         done.step = step.number
         done.n_steps += 1
         done.n_readings += step.batch.n
@@ -195,7 +197,7 @@ def carried_on(
     """The recorded open alarms after what the spool says of them."""
     open_now = {subject_of(alarm): alarm for alarm in recorded}
     for event in said:
-        if event.kind not in ENGINE_KINDS:
+        if event.kind not in (*ENGINE_KINDS, *FORECAST_KINDS):
             continue
         mine = book.table.mine_index.get(event.mine, -1)
         alarm = LivingAlarm(

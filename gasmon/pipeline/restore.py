@@ -6,7 +6,7 @@ from math import nan
 import numpy as np
 
 from gasmon.alarms.engine import AlarmEngine, LivingAlarm
-from gasmon.alarms.kinds import ENGINE_KINDS, LINK_BREAK
+from gasmon.alarms.kinds import ENGINE_KINDS, FORECAST_KINDS, LINK_BREAK
 from gasmon.alarms.relation_kinds import RELATION_NAMES
 from gasmon.batch import FrameKey
 from gasmon.domain import states
@@ -52,6 +52,8 @@ def know_raised(
     """What relays must sound for."""
     annunciator.know(mine.code for mine in book.table.mines)
     for alarm in open_now:
+        if alarm.kind in FORECAST_KINDS:
+            continue
         if standing.owns(alarm) or living_of(book, [alarm]):
             annunciator.restore(alarm.mine, _key(alarm), _raised(alarm))
 
@@ -67,7 +69,8 @@ def living_of(book: PointBook, open_now: Iterable[OpenAlarm]) -> list[LivingAlar
         mine = book.table.mine_index.get(alarm.mine, -1)
         related = alarm.kind in RELATION_NAMES
         of_mine = related or alarm.kind == LINK_BREAK
-        if alarm.kind not in ENGINE_KINDS or (mine if of_mine else row) < 0:
+        judged = alarm.kind in (*ENGINE_KINDS, *FORECAST_KINDS)
+        if not judged or (mine if of_mine else row) < 0:
             continue
         living.append(
             LivingAlarm(

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gasmon.alarms.events import AlarmEvent
+from gasmon.alarms.forecast_speak import Warned
 from gasmon.alarms.silence import Sign
 from gasmon.alarms.steps import Step
 from gasmon.batch import Frame, FrameKey, GatewayClock, ReadingBatch, Reject
@@ -27,11 +28,11 @@ _EVENT_FIELDS = tuple(field.name for field in fields(AlarmEvent))
 _POINT_FIELDS = tuple(field.name for field in fields(PointDef))
 
 
-def to_header(judged: Judged, mines: Sequence[MineDef]) -> Header:
+def to_header(judged: Judged, table: PointTable) -> Header:
     """Everything of a turn but the readings themselves.
 
     Args:
-        mines: by mine index, for signs of life.
+        table: says which point and which mine a row and an index mean.
     """
     return {
         "has_readings": bool(judged.batches or judged.latest),
@@ -55,7 +56,8 @@ def to_header(judged: Judged, mines: Sequence[MineDef]) -> Header:
         "newest": {mine: _frame(frame) for mine, frame in judged.newest.items()},
         "online": judged.online,
         "clocks": [asdict(clock) for clock in judged.clocks],
-        "steps": list(_steps(judged, mines)),
+        "warned": [[table.keys[w.row], asdict(w)] for w in judged.warned],
+        "steps": list(_steps(judged, table.mines)),
     }
 
 
@@ -129,6 +131,10 @@ def add_facts(judged: Judged, facts: Header, book: PointBook) -> None:
     judged.marks = facts["marks"]
     judged.online = facts["online"]
     judged.clocks = [GatewayClock(**told) for told in facts.get("clocks", ())]
+    for key, told in facts.get("warned", ()):
+        row = int(book.rows_by_key([PointKey(*key)])[0])
+        if row >= 0:
+            judged.warned.append(Warned(**{**told, "row": row}))
 
 
 def _frame_key(key: FrameKey) -> list[Any]:

@@ -64,7 +64,7 @@ def encode_turn(judged: Judged, table: PointTable) -> EncodedTurn:
     Args:
         table: the one that the turn's rows and mines belong to, or a later one.
     """
-    facts = to_header(judged, table.mines)
+    facts = to_header(judged, table)
     readings = b""
     if facts["has_readings"]:
         readings = seal(READINGS, *_readings(judged, table.keys))

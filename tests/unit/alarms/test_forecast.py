@@ -9,7 +9,7 @@ import pytest
 
 from gasmon.alarms.events import AlarmEvent
 from gasmon.alarms.forecast import ForecastEngine
-from gasmon.alarms.forecast_model import FORECAST
+from gasmon.alarms.forecast_model import FORECAST, MODELS
 from gasmon.alarms.rules import default_rules
 from gasmon.batch import ReadingBatch
 from gasmon.points import MineDef, PointDef, PointTable, lay_out
@@ -43,6 +43,7 @@ def engine(table: PointTable, per_day: float = 50.0, **flags: bool) -> ForecastE
         default_rules(), per_day=per_day, per_mine=flags.get("per_mine", False)
     )
     made.adopt(table)
+    made.settle_in()
     return made
 
 
@@ -163,11 +164,17 @@ def test_a_rise_is_told_and_its_outcome_kept() -> None:
     ends = [event for event in said if event.event == "cleared"]
     assert ends[-1].explain["outcome"] == "hit"
     assert cleared.key == raised.key
-    hit = made.outcomes[-1]
+    hit = [o for o in made.outcomes if o.model == FORECAST][-1]
     assert hit.hit
     assert hit.lead_s == (hit.ended_us - hit.raised_us) / US_PER_S
-    assert hit.model == FORECAST
-    assert made.take_outcomes()[-1] == hit
+    warned = [w for w in made.take() if w.model == "forecast"]
+    assert [w.raised_us for w in warned] == [
+        event.raised_at_us for event in said if event.event == "raised"
+    ]
+    assert (warned[0].limit, warned[0].horizon_s) == (1.0, 600)
+    assert warned[0].last_value == raised.value
+    assert warned[0].ewma_1min < warned[0].last_value
+    assert made.take() == []
     assert made.outcomes == []
 
 
@@ -217,7 +224,7 @@ def test_a_signal_of_production_is_taken_from_the_unit_or_the_mine() -> None:
     )
     made = engine(table)
     works = {
-        table.keys[w.row].no: int(made.targets.works[k])
+        table.keys[w.row].no: int(made.targets.works[k * len(MODELS)])
         for k, w in enumerate(made.targets.watches)
         if table.keys[w.row].mine == MINES[0]
     }
@@ -233,10 +240,12 @@ def test_a_new_limit_counts_at_once_and_levels_stay() -> None:
     feed(made, frames(100), 10)
     changed = point("001A01", unit_slug="11", place_class="FACE_T2", alarm_high=0.8)
     made.adopt(table.extended((), [changed]))
-    number = next(k for k, w in enumerate(made.targets.watches) if w.row == 0)
+    made.settle_in()
+    number = made.targets.number_of(0)
     assert made.targets.limit[number] == 0.8
     gone = point("001A01", unit_slug="11", quantity="CO")
     made.adopt(made.table.extended((), [gone]))
+    made.settle_in()
     assert np.isnan(made.targets.limit[number])
     assert feed(made, frames(50), 10) == feed(made, [], 1)
 
@@ -247,7 +256,7 @@ def test_a_mines_budget_is_one_for_all_its_points() -> None:
     said = feed(made, frames(), 64)
     raised = [(e.mine, e.raised_at_us) for e in said if e.event == "raised"]
     assert len(raised) == len(set(raised))
-    assert len(made.budget.have) == 2
+    assert len(made.budget.have) == 2 * len(MODELS)
 
 
 def test_what_has_no_target_costs_nothing() -> None:
@@ -258,5 +267,5 @@ def test_what_has_no_target_costs_nothing() -> None:
 
 
 def test_memory_of_a_forecast_point_is_small() -> None:
-    """Under 400 bytes for each limit of each forecast point."""
-    assert engine(world()).bytes_per_target() < 400
+    """Under 1 kB in arrays for each forecast point, with its baselines."""
+    assert engine(world()).bytes_per_target() < 1000

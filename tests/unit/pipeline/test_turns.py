@@ -11,6 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gasmon.alarms.events import AlarmEvent
+from gasmon.alarms.forecast_model import MODELS
+from gasmon.alarms.forecast_speak import Warned
 from gasmon.alarms.silence import Sign
 from gasmon.alarms.steps import Step
 from gasmon.batch import Frame, FrameKey, GatewayClock, Int32, ReadingBatch, Reject
@@ -64,6 +66,7 @@ def plain(judged: Judged, keys: tuple[PointKey, ...]) -> Any:
             judged.newest,
             judged.online,
             judged.clocks,
+            [(keys[w.row], replace(w, row=-1)) for w in judged.warned],
             [(points.mine, columns(points)) for points in judged.latest],
             [
                 (step.number, columns(step.batch), step.signs, step.marks)
@@ -88,6 +91,20 @@ JSON = st.recursive(
     max_leaves=8,
 )
 POINT_KEYS = st.sampled_from(KEYS)
+SHARES = st.floats(0, 1)
+WARNED = st.builds(
+    Warned,
+    row=st.integers(0, len(KEYS) - 1),
+    model=st.sampled_from(MODELS),
+    raised_us=INT64,
+    limit=SHARES,
+    horizon_s=st.just(600),
+    probability=SHARES,
+    threshold=SHARES,
+    last_value=SHARES,
+    ewma_1min=SHARES,
+    advisory=st.booleans(),
+)
 FRAME_KEYS = st.builds(
     FrameKey, st.integers(0, 9), st.sampled_from([MINE, OTHER]), TEXT, INT64
 )
@@ -233,6 +250,7 @@ def turns(draw: st.DrawFn) -> Judged:
             max_size=2,
         )
     )
+    judged.warned = draw(st.lists(WARNED, max_size=2))
     judged.online = draw(st.dictionaries(st.sampled_from([MINE, OTHER]), st.booleans()))
     # A step is given a batch of its turn, or none when only the clock moved.
     for batch in [*judged.batches, *draw(st.lists(st.just(NOTHING), max_size=2))]:
@@ -262,7 +280,7 @@ def test_every_field_of_a_turn_is_spooled_or_needless() -> None:
     """Who adds a field to a turn must decide what becomes of it here."""
     spooled = {"batches", "events", "rejects", "definitions", "unknown", "mine_events",
                "repeated", "marks", "newest", "online", "latest", "steps",
-               "clocks"}  # fmt: skip
+               "clocks", "warned"}  # fmt: skip
     # Packets are judged, answers of gateways are dealt with when they come, and a
     # snapshot has a file of its own. What was given up is known from the absence of
     # the readings.
