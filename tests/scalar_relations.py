@@ -105,8 +105,14 @@ class ScalarRelations:
         before, patience = self.points.mark_us, self.points.patience
         if before != -inf and not 0 <= at - before <= patience.gap_us:
             self.lag = [lag + int(at - before) for lag in self.lag]
+        n_said = len(self.points.said)
         self.points.mark(at)
         self.mark_at = at
+        changed = {
+            said.subject.removeprefix("point:")
+            for said in self.points.said[n_said:]
+            if said.kind == "over_limit"
+        }
         for alarm in self.alarms:
             self._mature(alarm, self._reached(alarm, at), at)
             if alarm.living and not alarm.unknown:
@@ -114,8 +120,11 @@ class ScalarRelations:
                 if not true and not false:
                     alarm.phase, alarm.unknown = "active", True
                     self._say("unknown", alarm, at, at)
+        # A mark alone proves no end: only what became of points by it counts.
         for alarm in self.alarms:
-            if alarm.relation.one_up:
+            rows = [term.row for term in alarm.relation.clauses[0].terms]
+            keys = {str(self.points.table.keys[row]) for row in rows}
+            if alarm.relation.one_up and keys & changed:
                 self._advance(alarm, self._reached(alarm, at), at)
 
     def _reached(self, alarm: Alarm, at: int) -> int:

@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass, replace
 from math import nan
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gasmon.alarms.engine import AlarmEngine, LivingAlarm, Patience
@@ -28,6 +28,7 @@ from tests.engine_world import (
     feed,
     point,
 )
+from tests.fix_examples import examples
 from tests.scalar_relations import ScalarRelations
 
 MINES = ("530627000001", "530627000002")
@@ -169,7 +170,7 @@ def flat(parts: list[Part]) -> tuple[list[Entry], list[int]]:
     return log, begins
 
 
-EXAMPLES = settings(max_examples=25, deadline=None)
+EXAMPLES = examples(25)
 
 
 @EXAMPLES
