@@ -15,6 +15,19 @@ The way of a reading (engine.py has the order, each step its own file):
     quiet or aloud                   quiet.py
     an event with its explanation    speak.py → events.py
 
+When a frame is through, what several of its points say together (relations.py, frame by
+frame; a frame is never judged in halves, so the log may be cut between frames):
+
+    which points take which part     relation_kinds.py, relation_roles.py
+    all relations as arrays          relation_table.py
+    true, false or not known         relation_terms.py, relation_memory.py
+    begin, level, doubt, end         relation_lives.py → relation_speak.py
+    over a restart                   relation_snapshot.py
+
+That several points are over their limits is an alarm of their unit and not a higher
+level of each: a point's level would depend on its neighbours. Relations go by the
+newest definitions; an alarm whose relation they lose goes on under its former terms.
+
 What is decided elsewhere (a clock is off, the database is away) becomes the same events
 by standing.py, which is given what holds now.
 
