@@ -23,6 +23,8 @@ class Quiet:
         rank_ceiling: highest level that stays quiet; never red.
         value_ceiling: highest value that stays quiet, in the point's unit.
         planned: registered work, as opposed to a shelf.
+        alarm_kind: the only kind of alarm it is about; None for every kind. A shelf
+            on a broken sensor must not quiet gas at the same place.
     """
 
     name: str
@@ -32,15 +34,19 @@ class Quiet:
     rank_ceiling: int
     value_ceiling: float = inf
     planned: bool = True
+    alarm_kind: str | None = None
 
     def __post_init__(self) -> None:
         assert 0 <= self.rank_ceiling <= 3, f"{self.name}: red cannot be quiet"
         assert self.until_us > self.from_us, f"{self.name}: ends before it begins"
 
-    def covers(self, happened_us: int, rank: int, value: float | None) -> bool:
-        """Whether an event of this rank and value stays quiet."""
+    def covers(
+        self, happened_us: int, rank: int, value: float | None, kind: str = ""
+    ) -> bool:
+        """Whether an event of this rank, value and kind stays quiet."""
         return (
-            self.from_us <= happened_us < self.until_us
+            self.alarm_kind in (None, kind)
+            and self.from_us <= happened_us < self.until_us
             and rank <= self.rank_ceiling
             and (value is None or value <= self.value_ceiling)
         )
@@ -65,10 +71,11 @@ class QuietTable:
         happened_us: int,
         rank: int,
         value: float | None,
+        kind: str = "",
     ) -> Quiet | None:
         """The first window of any of the subjects that keeps an event quiet."""
         for subject in subjects:
             for window in self.by_subject.get(subject, ()):
-                if window.covers(happened_us, rank, value):
+                if window.covers(happened_us, rank, value, kind):
                     return window
         return None

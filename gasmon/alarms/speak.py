@@ -82,12 +82,13 @@ class Speech:
         limit = self._limit(slot, line)
         unit = f"unit:{key.mine}/{point.unit_slug}"
         subjects = (f"point:{key}", unit, f"mine:{key.mine}")
-        window = self._quiet.look_up(subjects, happened_us, rank, number(value))
+        kind = POINT_KINDS[slot]
+        window = self._quiet.look_up(subjects, happened_us, rank, number(value), kind)
         quiet = "late" if late else window.name if window else None
         self.said.append(
             AlarmEvent(
                 event=event,
-                kind=POINT_KINDS[slot],
+                kind=kind,
                 rule=self._rules.rule[line],
                 subject_type="point",
                 subject_id=str(key),
@@ -160,7 +161,9 @@ class Speech:
         subjects = [f"mine:{code}"]
         if unit is not None:
             subjects.insert(0, f"unit:{code}/{unit}")
-        window = self._quiet.look_up(subjects, happened_us, rank, None)
+        window = self._quiet.look_up(
+            subjects, happened_us, rank, None, kind_and_rule[0]
+        )
         self.said.append(
             AlarmEvent(
                 event=event,

@@ -211,7 +211,7 @@ class StandingAlarms:
         condition, (word, happened_us) = one.condition, event
         assert one.raised_us is not None
         subject = f"{condition.subject_type}:{condition.subject_id}"
-        window = quiet.look_up((subject,), happened_us, one.rank, None)
+        window = quiet.look_up((subject,), happened_us, one.rank, None, condition.kind)
         return AlarmEvent(
             event=word,
             kind=condition.kind,

@@ -142,3 +142,13 @@ def test_two_windows_of_one_subject() -> None:
     found = table.look_up([POINT], at(1), 1, None)
     assert found is not None
     assert (found.name, found.value_ceiling) == ("b", inf)
+
+
+def test_a_shelf_is_about_one_kind_only() -> None:
+    """Whoever shelves a broken sensor does not quiet gas at the same place."""
+    table = QuietTable.of([window(POINT, name="shelf:3", alarm_kind="sensor_break")])
+    found = table.look_up([POINT], at(1), 1, None, "sensor_break")
+    assert found is not None
+    assert table.look_up([POINT], at(1), 1, None, "over_limit") is None
+    assert only(window(POINT, alarm_kind="cut_off")).quiet is None
+    assert only(window(POINT, alarm_kind="over_limit")).quiet == "plan:17"
