@@ -26,6 +26,7 @@ COMMANDS = (
     "points",
     "rules",
     "token",
+    "alarm",
     "replay",
     "forecast",
     "receive",

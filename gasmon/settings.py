@@ -241,6 +241,17 @@ class DutySettings(Section):
     )
 
 
+class LifeSettings(Section):
+    """What people do with alarms."""
+
+    closing_file: Path | None = Field(
+        None, description="closing rules (TOML); none = the shipped ones"
+    )
+    longest_shelf_min: int = Field(
+        480, ge=1, le=10_080, description="longest an alarm may be shelved [min]"
+    )
+
+
 class Settings(Section):
     """Everything, by section."""
 
@@ -254,6 +265,7 @@ class Settings(Section):
     api: ApiSettings = Field(default_factory=ApiSettings)
     storage: StorageSettings = Field(default_factory=StorageSettings)
     duty: DutySettings = Field(default_factory=DutySettings)
+    life: LifeSettings = Field(default_factory=LifeSettings)
 
 
 def _merge(into: dict[str, Any], path: list[str], value: Any) -> None:

@@ -10,10 +10,12 @@ import uvicorn
 from fastapi import FastAPI, WebSocket
 
 import gasmon
+from gasmon.alarms.closing import load_closing
 from gasmon.api import (
     problems,
     routes_alarms,
     routes_forecasts,
+    routes_life,
     routes_mines,
     routes_session,
 )
@@ -29,12 +31,14 @@ from gasmon.api.streams import serve_alarms
 from gasmon.clock import Clock
 from gasmon.settings import Settings
 from gasmon.store import migrate
+from gasmon.store.alarm_effects import LifeRules
 from gasmon.store.db import AsyncPool, connect, open_pool
 from gasmon.telemetry import Counter, Metrics
 
 log = logging.getLogger("gasmon.api")
 
 PREFIX = "/api/v1"
+ROUTES = (routes_session, routes_mines, routes_alarms, routes_life, routes_forecasts)
 RESTART_S = 1.0
 """Wait before a task of ours that crashed is started again [s]."""
 
@@ -97,13 +101,8 @@ def create_app(
         redoc_url=None,
         lifespan=lifespan,
     )
-    for router in (
-        routes_session.router,
-        routes_mines.router,
-        routes_alarms.router,
-        routes_forecasts.router,
-    ):
-        app.include_router(router, prefix=PREFIX)
+    for routes in ROUTES:
+        app.include_router(routes.router, prefix=PREFIX)
     _add_streams(app)
     app.router.routes.extend(health_routes(all_checks, metrics))
     app.mount("/static", static_files())
@@ -141,6 +140,9 @@ def _build_state(
         ),
         closes=metrics.counter(
             "gasmon_api_stream_closes_total", "ended streams by stream and close code"
+        ),
+        life=LifeRules(
+            load_closing(settings.life.closing_file), settings.life.longest_shelf_min
         ),
     )
 

@@ -38,6 +38,7 @@ ADDRESSES = (
     "/",
     "/login",
     "/alarms",
+    "/alarm/{rest:path}",
     "/area/{rest:path}",
     "/mine/{rest:path}",
     "/point/{rest:path}",

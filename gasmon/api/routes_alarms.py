@@ -1,6 +1,5 @@
 """``/alarms``, ``/incidents``: what was decided, and who confirmed it."""
 
-import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
@@ -8,22 +7,19 @@ from fastapi import Path as PathParam
 from starlette.responses import Response
 
 from gasmon.api.answers import PROBLEMS, answer, area_code
-from gasmon.api.auth import Asker, Shared, no_query
+from gasmon.api.auth import Asker, Caller, Shared, no_query
 from gasmon.api.schemas import (
     Alarm,
     AlarmList,
     AlarmsQuery,
-    ConfirmBody,
-    History,
     Incident,
     IncidentList,
     IncidentsQuery,
 )
-from gasmon.errors import Forbidden, NotFound
-from gasmon.remote.frames import encode_body
+from gasmon.api.state import ApiState
+from gasmon.errors import NotFound
 from gasmon.remote.texts import Told, sentence
-from gasmon.settings import DatabaseSettings
-from gasmon.store import access, alarms, db, outbox, views_alarms
+from gasmon.store import outbox, views_alarms
 from gasmon.units import iso_us
 
 router = APIRouter(tags=["alarms"], responses=PROBLEMS)
@@ -76,7 +72,13 @@ async def list_alarms(
         # The position first: what is stored while we read is told by the stream.
         here = await outbox.position_async(conn)
         rows, following, total = await views_alarms.alarms(
-            conn, who.scope, who.tier, wanted, cursor=query.cursor, limit=query.limit
+            conn,
+            who.scope,
+            who.tier,
+            wanted,
+            now_us=now_us,
+            cursor=query.cursor,
+            limit=query.limit,
         )
     return answer(
         {
@@ -92,69 +94,20 @@ async def list_alarms(
 @router.get("/alarms/{alarm_id}", response_model=Alarm, dependencies=PLAIN)
 async def one_alarm(asker: Asker, shared: Shared, alarm_id: AlarmId) -> Response:
     """One alarm."""
-    return answer(await _alarm(asker, shared, alarm_id))
+    return answer(await alarm_of(asker, shared, alarm_id))
 
 
-async def _alarm(asker: Asker, shared: Shared, alarm_id: int) -> dict[str, Any]:
-    who = asker.principal
+async def alarm_of(asker: Caller, shared: ApiState, alarm_id: int) -> dict[str, Any]:
+    """One alarm as the asker's tier sees it.
+
+    Raises:
+        NotFound: there is none, or not for this asker.
+    """
+    who, now_us = asker.principal, shared.clock.now_us()
     async with shared.pool.connection() as conn:
-        return with_text(await views_alarms.alarm(conn, who.scope, who.tier, alarm_id))
-
-
-@router.get("/alarms/{alarm_id}/history", response_model=History, dependencies=PLAIN)
-async def alarm_history(asker: Asker, shared: Shared, alarm_id: AlarmId) -> Response:
-    """Everything that happened to an alarm, in the order of its writing."""
-    await _alarm(asker, shared, alarm_id)
-    async with shared.pool.connection() as conn:
-        return answer({"items": await views_alarms.history(conn, alarm_id)})
-
-
-@router.post("/alarms/{alarm_id}/confirm", response_model=Alarm, dependencies=PLAIN)
-async def confirm(
-    asker: Asker, shared: Shared, alarm_id: AlarmId, body: ConfirmBody
-) -> Response:
-    """Confirm for the asker's tier; 409 when it did so at this level already."""
-    who = asker.principal
-    await _alarm(asker, shared, alarm_id)
-    if who.tier is None:
-        raise Forbidden(f"role {who.role} does not confirm alarms")
-    await asyncio.to_thread(
-        _confirm,
-        shared.settings.database,
-        alarm_id,
-        who,
-        body,
-        shared.clock.now_us(),
-    )
-    return answer(await _alarm(asker, shared, alarm_id))
-
-
-def _confirm(
-    database: DatabaseSettings,
-    alarm_id: int,
-    who: access.Principal,
-    body: ConfirmBody,
-    now_us: int,
-) -> None:
-    """Write the confirmation, its journal row and its outbox row in one transaction."""
-    assert who.tier is not None
-    tier = who.tier
-    with db.connect(database, statement_timeout_s=database.statement_timeout_s) as conn:
-
-        def once() -> None:
-            with conn.transaction():
-                alarms.confirm(
-                    conn,
-                    alarm_id,
-                    by=who.name,
-                    tier=tier,
-                    note=body.note,
-                    cause_code=body.cause_code,
-                    encode=encode_body,
-                    now_us=now_us,
-                )
-
-        db.retry_deadlock(once)
+        return with_text(
+            await views_alarms.alarm(conn, who.scope, who.tier, alarm_id, now_us)
+        )
 
 
 @router.get("/incidents", response_model=IncidentList)

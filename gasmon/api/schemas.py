@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from gasmon.alarms.lifecycle import STATES
 from gasmon.units import TIME_MAX_US, TIME_MIN_US, parse_iso_us
 
 MAX_POINTS = 5000
@@ -319,7 +320,9 @@ class Alarm(Answer):
     confirmations: Marks = Field(
         description="marks that hold at the present level, one per tier"
     )
-    state: Literal["unconfirmed", "confirmed", "cleared_unconfirmed", "closed"] = Field(
+    shelved_until: datetime | None
+    closed_at: datetime | None
+    state: Literal[STATES] = Field(  # type: ignore[valid-type]
         description="for the asker's own tier; for others by any tier's mark"
     )
 
@@ -330,25 +333,6 @@ class AlarmList(Answer):
     total: int
     at: datetime
     seq: int = Field(description="stream position that these are at least as new as")
-
-
-class JournalRow(Answer):
-    event: str
-    happened_at: datetime
-    arrived_at: datetime | None
-    decided_at: datetime
-    recorded_at: datetime
-    rank: int
-    value: float | None
-    limit: float | None
-    by: str | None
-    tier: Tier | None
-    note: str | None
-    cause_code: str | None
-
-
-class History(Answer):
-    items: list[JournalRow]
 
 
 class Incident(Answer):

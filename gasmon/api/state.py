@@ -7,6 +7,7 @@ from gasmon.api.hub import Hub
 from gasmon.api.live import LiveFollower
 from gasmon.clock import Clock
 from gasmon.settings import Settings
+from gasmon.store.alarm_effects import LifeRules
 from gasmon.store.db import AsyncPool
 from gasmon.telemetry import Counter, Metrics
 
@@ -19,6 +20,7 @@ class ApiState:
         pool: autocommit connections with a statement timeout.
         refused_logins: tokens that were nobody's.
         closes: streams closed by us or by them, by stream and code.
+        life: what this site sets about the life of its alarms.
     """
 
     settings: Settings
@@ -30,3 +32,4 @@ class ApiState:
     live: LiveFollower
     refused_logins: Counter
     closes: Counter
+    life: LifeRules

@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from gasmon.alarms.closing import load_closing
 from gasmon.alarms.rules import RuleSet
 from gasmon.duty.forecasts import find_outcomes
+from gasmon.remote.frames import encode_body
 from gasmon.settings import Settings
-from gasmon.store import retention, sessions
+from gasmon.store import life_jobs, retention, sessions
 from gasmon.store.db import Connection
 from gasmon.store.partitions import open_partitions
 
@@ -32,7 +34,11 @@ def jobs(settings: Settings, rules: RuleSet) -> tuple[Job, ...]:
 
     Args:
         rules: those of the engine, which give each point its limit.
+
+    Raises:
+        ConfigError: the closing rules are wrong.
     """
+    closing_rules = load_closing(settings.life.closing_file)
 
     def partitions(conn: Connection, now_us: int) -> str:
         made = open_partitions(conn, settings.storage).ensure_ahead(conn, now_us)
@@ -47,10 +53,21 @@ def jobs(settings: Settings, rules: RuleSet) -> tuple[Job, ...]:
     def outcomes(conn: Connection, now_us: int) -> str:
         return find_outcomes(conn, rules, settings.storage, now_us)
 
+    def unshelve(conn: Connection, now_us: int) -> str:
+        n_ended = life_jobs.tell_ended_shelves(conn, encode_body, now_us)
+        return f"{n_ended} shelves ended"
+
+    def close(conn: Connection, now_us: int) -> str:
+        n = life_jobs.close_what_may(conn, closing_rules, encode_body, now_us)
+        return f"{n} alarms closed"
+
     return (
         Job("partitions", 3600, partitions),
         # A capped database is looked at often: a demo writes about 1 MB/s at most.
         Job("retention", 60 if settings.storage.max_database_mb else 600, keep),
         Job("sessions", 600, log_out),
         Job("forecast_outcomes", 600, outcomes),
+        # An alarm that comes back from its shelf is told as soon as duty looks.
+        Job("shelves", 1, unshelve),
+        Job("closing", 30, close),
     )

@@ -54,9 +54,9 @@ def encode_body(stored: StoredEvent) -> str:
     """One event's JSON, as outbox, stream, receiver and replay carry it.
 
     Args:
-        stored: the event with its place in the database. A confirmation is an event
-            too; its ``by``, ``tier``, ``note`` and ``cause_code`` are attributes of
-            ``stored`` then.
+        stored: the event with its place in the database. What somebody does with an
+            alarm is an event too; ``by``, ``tier``, ``note``, ``cause_code`` and
+            ``more`` are attributes of ``stored`` then.
     """
     event = stored.event
     by = str(getattr(stored, "by", None) or "")
@@ -107,19 +107,26 @@ def encode_body(stored: StoredEvent) -> str:
         "cleared_at": _iso(getattr(stored, "cleared_at_us", None) or cleared_us),
         "late": event.late,
         "planned": event.planned,
+        "quiet": event.quiet,
         "alarm_id": stored.alarm_id,
         "incident_id": stored.incident_id,
         "text": sentence(told),
         "explain": event.explain,
     }
-    if event.event == "confirmed":
-        body |= {
-            "by": by,
-            "tier": tier,
-            "note": str(getattr(stored, "note", None) or ""),
-            "cause_code": getattr(stored, "cause_code", None),
-        }
+    if by:
+        body |= _acted(stored, by, tier)
     return _dumps(body)
+
+
+def _acted(stored: StoredEvent, by: str, tier: str) -> dict[str, Any]:
+    """What a body says of somebody's doing, besides its event."""
+    return {
+        **getattr(stored, "more", {}),
+        "by": by,
+        "tier": tier or None,
+        "note": str(getattr(stored, "note", None) or ""),
+        "cause_code": getattr(stored, "cause_code", None),
+    }
 
 
 def _iso(time_us: int | None) -> str | None:

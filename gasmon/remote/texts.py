@@ -126,6 +126,22 @@ _EVENTS = {
     "unknown": ("数据中断，报警保持", "no data now, the alarm stands"),
     "known": ("数据恢复，仍在报警", "data is back, still in alarm"),
 }
+_DONE = {
+    "confirmed": ("确认", "confirmed"),
+    "commented": ("备注", "commented"),
+    "assigned": ("指派", "assigned"),
+    "verified": ("核实", "verified"),
+    "handled": ("处置", "handled"),
+    "status_requested": ("要求反馈", "status asked for"),
+    "fed_back": ("反馈", "fed back"),
+    "shelved": ("搁置", "shelved"),
+    "unshelved": ("恢复报警", "shelf ended"),
+    "withdrawn": ("撤回记录", "record withdrawn"),
+    "corrected": ("更正记录", "record corrected"),
+    "closed": ("结束", "closed"),
+}
+"""What people (and rules) do with an alarm: each event of ``lifecycle.ACTIONS``."""
+
 _TIERS = {
     "mine": ("煤矿", "mine"),
     "county": ("县级", "county"),
@@ -188,7 +204,9 @@ def _measured(told: Told) -> str:
 
 
 def _happened(told: Told, at: int) -> str:
-    if told.event != "confirmed":
+    done = _DONE.get(told.event)
+    if done is None:
         return _EVENTS.get(told.event, (told.event, told.event))[at]
     tier = _TIERS.get(told.tier, ("", ""))[at]
-    return f"已由{tier} {told.by} 确认" if at == 0 else f"confirmed by {tier} {told.by}"
+    by = " ".join(part for part in (tier, told.by) if part)
+    return f"已由{by} {done[0]}" if at == 0 else f"{done[1]} by {by}"

@@ -17,6 +17,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import class_row, dict_row
 
+from gasmon.alarms.lifecycle import TIER_OF_ROLE
 from gasmon.errors import BadRequest, NotFound, StateConflict
 from gasmon.store.scope import Scope, covers
 from gasmon.units import to_datetime
@@ -35,12 +36,6 @@ ROLES = (
     "administrator",
     "platform",
 )
-TIER_OF_ROLE = {
-    "mine_dispatcher": "mine",
-    "county_officer": "county",
-    "city_officer": "city",
-}
-"""Whose confirmation it is; other roles look on."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What was decided: alarms, their journal, confirmations, and what is told of them.
+"""What was decided: alarms, their journal, and what is told of them.
 
 The engine's events are applied idempotently: an event whose id is in the journal is
 skipped as a whole, so redelivery and replay change nothing and tell nothing twice. Two
@@ -7,24 +7,21 @@ writers with the same events meet in a unique index; the second is told to run a
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import psycopg
 from psycopg.rows import dict_row
 
-from gasmon.alarms.events import RANK_NAMES, AlarmEvent
+from gasmon.alarms.events import AlarmEvent
 from gasmon.alarms.kinds import FORECAST_KINDS
-from gasmon.errors import BadRequest, NotFound, StateConflict
+from gasmon.errors import NotFound
 from gasmon.store import outbox
 from gasmon.store.alarm_book import AlarmBook, as_json, moment
 from gasmon.store.db import Connection
 from gasmon.store.facts import ensure_parents, facts_key, load_facts
 from gasmon.store.outbox import OutboxRow
-from gasmon.units import iso_us, to_datetime
-
-TIERS = ("mine", "county", "city")
-"""Who may confirm, each for itself."""
+from gasmon.units import to_datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +32,7 @@ class StoredEvent:
         event: what happened; ``event.event`` is ``confirmed`` for a confirmation.
         cleared_at_us: when the alarm was cleared; None while it is open.
         continued: the alarm was open already under another key.
-        by: who confirmed; ``tier``, ``note`` and ``cause_code`` belong to it.
+        by: who acted; ``tier``, ``note``, ``cause_code`` and ``more`` belong to it.
     """
 
     event: AlarmEvent
@@ -52,6 +49,7 @@ class StoredEvent:
     tier: str | None = None
     note: str | None = None
     cause_code: str | None = None
+    more: dict[str, Any] = field(default_factory=dict)
 
 
 Encode = Callable[[StoredEvent], str]
@@ -164,67 +162,33 @@ def open_alarms(conn: Connection, run: int) -> list[OpenAlarm]:
     ]
 
 
-def confirm(
-    conn: Connection,
-    alarm_id: int,
-    *,
-    by: str,
-    tier: str,
-    note: str,
-    cause_code: str | None,
-    encode: Encode,
-    now_us: int,
-) -> StoredEvent:
-    """Confirm an alarm for one tier, in the caller's transaction, and tell it.
+def lock(conn: Connection, alarm_id: int) -> dict[str, Any]:
+    """One alarm's row with its names, locked until the caller's transaction ends.
 
-    Also possible once it is cleared. A tier confirms a level once; when the alarm has
-    risen since, it confirms again.
-
-    Args:
-        by: name of the principal.
-        tier: mine, county or city.
-        now_us: wall time [µs UTC].
+    The lock makes two people who act on one alarm wait for one another.
 
     Raises:
-        BadRequest: no such tier.
         NotFound: no such alarm.
-        StateConflict: this tier has confirmed this level or a higher one; says who
-            and when.
     """
-    if tier not in TIERS:
-        raise BadRequest(f"tier {tier!r} does not confirm; {', '.join(TIERS)} do")
     with conn.cursor(row_factory=dict_row) as cursor:
-        # The row's lock makes two confirmations of one alarm wait for one another.
         row = cursor.execute(
             f"{_ALARM} WHERE a.alarm_id = %s FOR NO KEY UPDATE OF a".encode(),
             (alarm_id,),
         ).fetchone()
-        if row is None:
-            raise NotFound(f"no alarm {alarm_id}")
-        marks = cursor.execute(
-            "SELECT tier, rank, principal,"
-            " (extract(epoch FROM confirmed_at) * 1000000)::bigint AS at_us"
-            " FROM confirmation WHERE alarm_id = %s ORDER BY confirmed_at",
-            (alarm_id,),
-        ).fetchall()
-    for mark in marks:
-        if mark["tier"] == tier and mark["rank"] >= row["rank"]:
-            raise StateConflict(
-                f"alarm {alarm_id} was confirmed at level {RANK_NAMES[mark['rank']]} "
-                f"by {mark['principal']} ({tier}) at {iso_us(mark['at_us'])}"
-            )
-    # Part of the event's identity: two tiers within one microsecond are two events.
-    at_us = max([now_us, *(mark["at_us"] + 1 for mark in marks)])
-    note = note.replace("\x00", "")
-    stored = _confirmed(row, by, tier, note, cause_code, at_us)
-    conn.execute(
-        "INSERT INTO confirmation (alarm_id, tier, rank, principal, confirmed_at,"
-        " cause_code, note) VALUES (%s, %s, %s, %s, %s, %s, %s)",
-        (alarm_id, tier, row["rank"], by, to_datetime(at_us), cause_code, note),
-    )
-    _append_journal(conn, [stored], now_us)
-    outbox.append(conn, _told([stored], encode), now_us)
-    return stored
+    if row is None:
+        raise NotFound(f"no alarm {alarm_id}")
+    return row
+
+
+def tell(
+    conn: Connection, stored: Sequence[StoredEvent], encode: Encode, now_us: int
+) -> int:
+    """Put events into the outbox, as the last thing before the caller's commit.
+
+    Returns:
+        The last outbox number; 0 when there was nothing to tell.
+    """
+    return outbox.append(conn, _told(stored, encode), now_us)
 
 
 _ALARM = """
@@ -232,6 +196,7 @@ SELECT a.alarm_id, a.incident_id, a.run, a.subject_type, a.subject_id, a.kind, a
        a.area_code AS area, coalesce(m.code, '') AS mine, m.name AS mine_name,
        p.system, p.no, a.point_id, a.unit_slug AS unit, a.rank, a.value,
        a.limit_value AS limit, a.peak, a.unknown, a.late, a.planned, a.quiet, a.explain,
+       a.closed_at IS NOT NULL AS closed, a.self_closed,
        (extract(epoch FROM a.raised_at) * 1000000)::bigint AS raised_at_us,
        (extract(epoch FROM a.arrived_at) * 1000000)::bigint AS arrived_at_us,
        (extract(epoch FROM a.decided_at) * 1000000)::bigint AS decided_at_us,
@@ -360,23 +325,32 @@ def _told(stored: Sequence[StoredEvent], encode: Encode) -> list[OutboxRow]:
     ]
 
 
-def _confirmed(
+def acted(
     row: dict[str, Any],
+    event: str,
+    at_us: int,
+    *,
     by: str,
-    tier: str,
+    tier: str | None,
     note: str,
     cause_code: str | None,
-    at_us: int,
+    more: dict[str, Any],
 ) -> StoredEvent:
-    event = AlarmEvent(
-        event="confirmed",
+    """The event of an action on a row that ``lock`` gave.
+
+    Args:
+        at_us: when it was done; part of the event's identity [µs UTC].
+        more: what else belongs to it, as JSON.
+    """
+    told = AlarmEvent(
+        event=event,
         happened_at_us=at_us,
         arrived_at_us=at_us,
         decided_at_us=at_us,
         **{name: row[name] for name in _EVENT_FIELDS},
     )
     return StoredEvent(
-        event=event,
+        event=told,
         alarm_id=row["alarm_id"],
         incident_id=row["incident_id"],
         point_id=row["point_id"],
@@ -389,4 +363,5 @@ def _confirmed(
         tier=tier,
         note=note,
         cause_code=cause_code,
+        more=more,
     )

@@ -58,9 +58,11 @@ def unconfirmed(alarm: str = "a") -> sql.Composed:
     """SQL: this tier (parameter ``tier``; NULL = any) owes a confirmation.
 
     A confirmation counts up to the level it was given at: a level above it asks again.
+    What a rule closed without asking for one is owed by nobody.
     """
     return sql.SQL(
-        "({alarm} AND NOT EXISTS (SELECT FROM confirmation c"
+        "({alarm} AND NOT {a}.self_closed"
+        " AND NOT EXISTS (SELECT FROM confirmation c"
         " WHERE c.alarm_id = {a}.alarm_id AND c.rank >= {a}.rank"
         " AND (%(tier)s::text IS NULL OR c.tier = %(tier)s::text)))"
     ).format(a=sql.Identifier(alarm), alarm=is_alarm(alarm))

@@ -10,8 +10,10 @@ from typing import Any
 from psycopg import sql
 
 from gasmon.alarms.events import RANK_NAMES
+from gasmon.alarms.lifecycle import TIERS, state_of
 from gasmon.errors import BadRequest, NotFound
 from gasmon.store.scope import Scope, scope_condition
+from gasmon.store.shelves import COVER
 from gasmon.store.views import (
     Conn,
     Row,
@@ -23,8 +25,6 @@ from gasmon.store.views import (
     unconfirmed,
 )
 from gasmon.units import from_datetime, iso_us, to_datetime
-
-TIERS = ("mine", "county", "city")
 
 # The attributes of the point at the time the alarm began: a later definition must not
 # rewrite what an old alarm was about. A unit's name stands for its place.
@@ -40,9 +40,9 @@ PLACE = sql.SQL(
 
 _ALARMS = sql.SQL(
     "SELECT a.*, m.code AS mine, m.name AS mine_name, p.system, p.no, v.place,"
-    " v.quantity, v.uom, {owed} AS owed, k.marks"
+    " v.quantity, v.uom, {owed} AS owed, k.marks, s.*"
     " FROM alarm a LEFT JOIN mine m USING (mine_id)"
-    "{place}"
+    "{place}{cover}"
     " LEFT JOIN LATERAL (SELECT jsonb_object_agg(c.tier, jsonb_build_object("
     "   'by', c.principal, 'note', c.note, 'cause_code', c.cause_code, 'rank', c.rank,"
     "   'at_us', (extract(epoch FROM c.confirmed_at) * 1000000)::bigint)"
@@ -145,20 +145,25 @@ async def alarms(
     tier: str | None,
     wanted: AlarmFilter,
     *,
+    now_us: int,
     cursor: str | None = None,
     limit: int = 50,
 ) -> tuple[list[Row], str | None, int]:
     """One page of alarms, the newest first.
+
+    Args:
+        now_us: decides what is shelved [µs UTC].
 
     Returns:
         The alarms, the cursor of the next page (None on the last), and how many the
         filter finds altogether.
     """
     condition, params = _filter(wanted, scope)
-    params["tier"] = tier
+    params |= {"tier": tier, "now_us": now_us}
     parts = {
         "owed": unconfirmed(),
         "place": PLACE,
+        "cover": COVER,
         "scope": scope_condition(scope, "a.area_code"),
     }
     counting = sql.SQL(
@@ -181,24 +186,19 @@ async def alarms(
     return [_alarm(row) for row in rows[:limit]], more, total
 
 
-async def alarm(conn: Conn, scope: Scope, tier: str | None, alarm_id: int) -> Row:
+async def alarm(
+    conn: Conn, scope: Scope, tier: str | None, alarm_id: int, now_us: int
+) -> Row:
     """One alarm.
 
     Raises:
         NotFound: there is none, or not for this scope.
     """
     wanted = AlarmFilter(state="all", alarm_id=alarm_id)
-    rows, _, _ = await alarms(conn, scope, tier, wanted, limit=1)
+    rows, _, _ = await alarms(conn, scope, tier, wanted, now_us=now_us, limit=1)
     if not rows:
         raise NotFound(f"no alarm {alarm_id}")
     return rows[0]
-
-
-def state_of(*, cleared: bool, owed: bool) -> str:
-    """The ISA-18.2 state: derived, never stored."""
-    if cleared:
-        return "cleared_unconfirmed" if owed else "closed"
-    return "unconfirmed" if owed else "confirmed"
 
 
 def _alarm(row: Row) -> Row:
@@ -237,8 +237,20 @@ def _alarm(row: Row) -> Row:
         "rule": row["rule"],
         "explain": row["explain"],
         "confirmations": {tier: _mark(marks.get(tier)) for tier in TIERS},
-        "state": state_of(cleared=row["cleared_at"] is not None, owed=row["owed"]),
+        "shelved_until": _until(row["shelved_until_us"]),
+        "closed_at": iso(row["closed_at"]),
+        "state": state_of(
+            cleared=row["cleared_at"] is not None,
+            owed=row["owed"],
+            shelved=row["shelved_until_us"] is not None,
+            out_of_service=bool(row["out_of_service"]),
+            closed=row["closed_at"] is not None,
+        ),
     }
+
+
+def _until(time_us: int | None) -> str | None:
+    return None if time_us is None else iso_us(time_us)
 
 
 def _mark(mark: Row | None) -> Row | None:
@@ -250,24 +262,6 @@ def _mark(mark: Row | None) -> Row | None:
         "note": mark["note"],
         "cause_code": mark["cause_code"],
     }
-
-
-async def history(conn: Conn, alarm_id: int) -> list[Row]:
-    """The journal of an alarm whose scope was checked, in the order of its writing."""
-    rows = await fetch(
-        conn,
-        sql.SQL(
-            "SELECT event, happened_at, arrived_at, decided_at, recorded_at, rank,"
-            ' value, limit_value AS "limit", actor AS by, tier, note, cause_code'
-            " FROM alarm_journal WHERE alarm_id = %(id)s ORDER BY journal_id"
-        ),
-        {"id": alarm_id},
-    )
-    for row in rows:
-        for name in ("happened_at", "arrived_at", "decided_at", "recorded_at"):
-            row[name] = iso(row[name])
-        row["value"], row["limit"] = finite(row["value"]), finite(row["limit"])
-    return rows
 
 
 _INCIDENTS = sql.SQL(

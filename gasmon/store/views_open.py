@@ -17,7 +17,7 @@ _OPEN_EVENTS = sql.SQL(
     " j.limit_value AS j_limit"
     " FROM alarm a LEFT JOIN mine m USING (mine_id){place}"
     " JOIN LATERAL (SELECT * FROM alarm_journal j WHERE j.alarm_id = a.alarm_id"
-    "   AND j.tier IS NULL ORDER BY j.journal_id DESC LIMIT 1) j ON true"
+    "   AND j.actor IS NULL ORDER BY j.journal_id DESC LIMIT 1) j ON true"
     " WHERE a.run = 0 AND a.cleared_at IS NULL AND {told} AND {scope}"
     " ORDER BY a.raised_at, a.alarm_id"
 )

@@ -216,6 +216,12 @@ class Stack:
     def _write_settings(self) -> None:
         ports = self._ports
         address = f"postgresql://gasmon@127.0.0.1:{self.lines['database'].port}/gasmon"
+        # Nothing closes by itself: what is compared stands still once it has settled.
+        closing = self.folder / "closing.toml"
+        closing.write_text(
+            '[[close]]\nname = "people"\nneeds = ["cleared", "confirmed", "cause"]\n',
+            "utf-8",
+        )
         given = {
             "mode": "test",
             "database.url": address,
@@ -224,6 +230,7 @@ class Stack:
             "ingest.spool_dir": str(self.spool_dir),
             "ingest.health_port": str(ports["ingest"]),
             "duty.health_port": str(ports["duty"]),
+            "life.closing_file": str(closing),
             "api.port": str(ports["api"]),
             **self._settings,
         }

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from pydantic import BaseModel
 
-from gasmon.api import schemas
+from gasmon.api import schemas, schemas_life
 from gasmon.domain import states
 from gasmon.points import PointKey
 from gasmon.store import access
@@ -36,7 +36,8 @@ MODELS: dict[str, type[BaseModel]] = {
     "/points/1": schemas.Point,
     "/alarms": schemas.AlarmList,
     "/alarms/1": schemas.Alarm,
-    "/alarms/1/history": schemas.History,
+    "/alarms/1/history": schemas_life.History,
+    "/alarms/1/life": schemas_life.Life,
     "/incidents": schemas.IncidentList,
     "/incidents/1": schemas.Incident,
 }

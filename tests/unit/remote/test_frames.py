@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -52,6 +52,7 @@ class Stored:
     tier: str | None = None
     note: str | None = None
     cause_code: str | None = None
+    more: dict[str, object] = field(default_factory=dict)
 
 
 def test_a_body_has_every_member_of_the_contract() -> None:
@@ -89,6 +90,7 @@ def test_a_body_has_every_member_of_the_contract() -> None:
         "cleared_at": None,
         "late": False,
         "planned": False,
+        "quiet": None,
         "alarm_id": 123,
         "incident_id": 45,
         "explain": {"为什么": "值"},
@@ -106,7 +108,7 @@ def test_a_cleared_event_says_when() -> None:
 
 
 def test_a_confirmation_says_who_and_why() -> None:
-    """by, tier, note and cause_code belong to confirmations alone."""
+    """by, tier, note and cause_code belong to what people do alone."""
     confirmed = Stored(
         event=replace(EVENT, event="confirmed"), by="张三", tier="county", note="核实"
     )
@@ -180,3 +182,20 @@ def test_an_unknown_reason_is_our_mistake() -> None:
     """Only the documented reasons may be sent."""
     with pytest.raises(AssertionError):
         frames.refused("because", "")
+
+
+def test_a_shelf_says_until_when_and_a_rule_has_no_tier() -> None:
+    """``more`` are members of the body; a rule acts for nobody's tier."""
+    shelved = Stored(
+        event=replace(EVENT, event="shelved"),
+        by="张三",
+        tier="city",
+        more={"until": "2026-11-23T10:00:00.000+08:00", "ceiling": 3},
+    )
+    closed = Stored(event=replace(EVENT, event="closed"), by="gasmon")
+    body, by_rule = (json.loads(frames.encode_body(s)) for s in (shelved, closed))
+
+    assert (body["until"][:16], body["ceiling"]) == ("2026-11-23T10:00", 3)
+    assert body["text"]["en"].endswith("shelved by city 张三")
+    assert by_rule["tier"] is None
+    assert by_rule["text"]["zh"].endswith("已由gasmon 结束")

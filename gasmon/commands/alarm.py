@@ -1,0 +1,207 @@
+"""``gasmon alarm``: see alarms, and do what people do with them, over HTTP.
+
+It asks the api and not the database, so that the token decides who acts, and every
+refusal is the same as on the page.
+"""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from gasmon.alarms.causes import CAUSES
+from gasmon.alarms.events import RANK_NAMES_ZH
+from gasmon.alarms.lifecycle import ACTIONS
+from gasmon.commands.asking import Api
+from gasmon.errors import ConfigError
+from gasmon.settings import Settings, read_secret
+from gasmon.units import parse_duration_us
+
+COMMAND_OF = {"request_status": "status", "feed_back": "feedback"}
+"""Actions that are called otherwise here, where names have no underscores."""
+
+HELP = {
+    "confirm": "your tier has seen it; several alarms at once are possible",
+    "comment": "add a comment",
+    "assign": "give it to somebody with duty",
+    "verify": "its cause was verified",
+    "handle": "what is being done",
+    "request_status": "ask a lower tier for its status",
+    "feed_back": "report how it stands",
+    "shelve": "keep it quiet for a time",
+    "unshelve": "end its shelf early",
+    "withdraw": "take back a record of your tier; it stays in the journal",
+    "correct": "correct a record of your tier; the old one stays",
+    "close": "it is over for good",
+}
+
+
+def add_parser(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
+    """Declare the command's flags."""
+    alarm = commands.add_parser("alarm", help="see alarms, confirm and handle them")
+    actions = alarm.add_subparsers(dest="action", required=True, metavar="ACTION")
+    server = argparse.ArgumentParser(add_help=False)
+    server.add_argument(
+        "--url", help="server, e.g. https://gas.example.gov.cn; default: this machine"
+    )
+    server.add_argument(
+        "--token-file", type=Path, required=True, metavar="FILE", help="holds the token"
+    )
+    both = [*parents, server]
+    ls = actions.add_parser("ls", parents=both, help="list alarms")
+    ls.add_argument("--state", default="open", choices=("open", "cleared", "all"))
+    ls.add_argument("--unconfirmed", action="store_true", help="owed by your tier")
+    ls.add_argument("--area", help="code or slug")
+    ls.add_argument("--mine", metavar="CODE")
+    ls.add_argument("--min-rank", type=int, default=0, choices=range(5))
+    ls.add_argument("--limit", type=int, default=50, help="at most 500")
+    show = actions.add_parser("show", parents=both, help="one alarm with its journal")
+    show.add_argument("alarm_id", type=int, metavar="ID")
+    for name in ACTIONS:
+        _add_action(actions, name, both)
+
+
+def _add_action(
+    actions: Any, name: str, parents: list[argparse.ArgumentParser]
+) -> None:
+    command = COMMAND_OF.get(name, name)
+    parser = actions.add_parser(command, parents=parents, help=HELP[name])
+    parser.set_defaults(api_action=name)
+    if name == "confirm":
+        parser.add_argument("alarm_ids", type=int, nargs="+", metavar="ID")
+    else:
+        parser.add_argument("alarm_id", type=int, metavar="ID")
+    parser.add_argument("--text", default="", help="note, reason or report")
+    parser.add_argument("--key", help="the same key is done once")
+    if name in ("confirm", "verify", "handle", "correct"):
+        parser.add_argument(
+            "--cause", choices=tuple(CAUSES), metavar="CODE", help=", ".join(CAUSES)
+        )
+    if name == "assign":
+        parser.add_argument("--to", required=True, metavar="NAME", help="a principal")
+    if name == "request_status":
+        parser.add_argument("--to", required=True, choices=("mine", "county"))
+    if name in ("correct", "withdraw"):
+        parser.add_argument(
+            "--record", type=int, required=True, metavar="ID", help="see `show`"
+        )
+    if name == "shelve":
+        parser.add_argument(
+            "--for", dest="duration", required=True, metavar="DURATION", help="e.g. 2h"
+        )
+
+
+def run(args: argparse.Namespace, settings: Settings) -> int:
+    """Run the command."""
+    token = read_secret(args.token_file)
+    assert token is not None
+    url = args.url or f"http://{settings.api.host}:{settings.api.port}"
+    api = Api(url, token)
+    if args.action == "ls":
+        return _ls(api, args)
+    if args.action == "show":
+        return _show(api, args)
+    if args.api_action == "confirm" and len(args.alarm_ids) > 1:
+        return _confirm_many(api, args)
+    return _act(api, args)
+
+
+def _ls(api: Api, args: argparse.Namespace) -> int:
+    query = {
+        "state": args.state,
+        "area": args.area,
+        "mine": args.mine,
+        "min_rank": args.min_rank,
+        "limit": args.limit,
+        "confirmed": "false" if args.unconfirmed else None,
+    }
+    page = api.get("/alarms", query)
+    if args.json:
+        print(json.dumps(page, ensure_ascii=False))
+        return 0
+    for row in page["items"]:
+        level = RANK_NAMES_ZH[row["rank"]]
+        print(
+            f"{row['alarm_id']:>8}  {row['raised_at'][:19]}  {level}  "
+            f"{row['state']:<26} {row['text']['zh']}"
+        )
+    print(f"{len(page['items'])}/{page['total']}")
+    return 0
+
+
+def _show(api: Api, args: argparse.Namespace) -> int:
+    alarm = api.get(f"/alarms/{args.alarm_id}")
+    life = api.get(f"/alarms/{args.alarm_id}/life")
+    if args.json:
+        print(json.dumps({"alarm": alarm, "life": life}, ensure_ascii=False))
+        return 0
+    print(alarm["text"]["zh"])
+    print(alarm["text"]["en"])
+    _print_life(life)
+    return 0
+
+
+def _print_life(life: dict[str, Any]) -> None:
+    print(f"{life['alarm_id']}: {life['state']}")
+    for tier, record in life["tiers"].items():
+        mark = record["confirmed"]
+        seen = f"confirmed by {mark['by']} {mark['at'][:19]}" if mark else "unconfirmed"
+        owes = ", owes its status" if record["owes_status"] else ""
+        print(f"  {tier:<7} {record['phase']:<9} {seen}{owes}")
+    for row in life["records"]:
+        gone = "" if row["stands"] else " (withdrawn)"
+        about = f" → {row['refers_to']}" if row["refers_to"] else ""
+        said = " ".join(
+            part for part in (row["by"], row["tier"], row["cause_code"], row["note"])
+            if part
+        )  # fmt: skip
+        at = row["happened_at"][:19]
+        print(f"  {row['record_id']:>8}  {at}  {row['event']}{about}{gone}  {said}")
+    possible = [COMMAND_OF.get(n, n) for n, why in life["actions"].items() if not why]
+    print(f"  possible now: {', '.join(possible) or 'nothing'}")
+
+
+def _body(args: argparse.Namespace) -> dict[str, Any]:
+    body: dict[str, Any] = {"text": args.text, "key": args.key}
+    for member, flag in (
+        ("cause_code", "cause"),
+        ("to", "to"),
+        ("refers_to", "record"),
+    ):
+        if getattr(args, flag, None) is not None:
+            body[member] = getattr(args, flag)
+    if args.api_action == "shelve":
+        body["minutes"] = _minutes(args.duration)
+    return body
+
+
+def _minutes(text: str) -> int:
+    try:
+        us = parse_duration_us(text)
+    except ValueError as error:
+        raise ConfigError(f"--for: {error}") from None
+    minutes, rest = divmod(us, 60_000_000)
+    if rest:
+        raise ConfigError(f"--for {text}: whole minutes are wanted")
+    return minutes
+
+
+def _act(api: Api, args: argparse.Namespace) -> int:
+    ids = args.alarm_ids if args.api_action == "confirm" else [args.alarm_id]
+    life = api.post(f"/alarms/{ids[0]}/actions/{args.api_action}", _body(args))
+    if args.json:
+        print(json.dumps(life, ensure_ascii=False))
+    else:
+        _print_life(life)
+    return 0
+
+
+def _confirm_many(api: Api, args: argparse.Namespace) -> int:
+    """Confirm several; 1 when one of them could not be."""
+    answer = api.post("/alarms/confirm", {**_body(args), "alarm_ids": args.alarm_ids})
+    if args.json:
+        print(json.dumps(answer, ensure_ascii=False))
+    else:
+        for row in answer["items"]:
+            print(f"{row['alarm_id']:>8}  {row['detail'] or 'confirmed'}")
+    return 0 if all(row["ok"] for row in answer["items"]) else 1
