@@ -1,8 +1,9 @@
 """From what came to judged turns; one bad packet does not stop it for good."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
+from gasmon.alarms.quiet import QuietTable
 from gasmon.batch import Packet, Reject
 from gasmon.clock import Clock
 from gasmon.ingest.order import Ordered
@@ -33,11 +34,13 @@ class Judging:
         suspects: Suspects,
         clock: Clock,
         snapshot_interval_s: float,
+        quiet: Callable[[], QuietTable],
     ) -> None:
         self.suspects = suspects
         self._evaluator = evaluator
         self._clock = clock
         self._interval_s = snapshot_interval_s
+        self._quiet = quiet
         # The first turn has one, so that a crash soon after the start finds it.
         self._snapshot_due_s = self._soonest_s = clock.monotonic_s()
 
@@ -74,7 +77,7 @@ class Judging:
         now_us = self._clock.now_us()
         try:
             judged = self._evaluator.evaluate(
-                packets, now_us=now_us, marks=marks, heard=held
+                packets, now_us=now_us, marks=marks, heard=held, quiet=self._quiet()
             )
         except Exception as error:
             # Held packets only say that they came: nothing of theirs was looked into.

@@ -45,6 +45,7 @@ from gasmon.pipeline.starting import Beginning
 from gasmon.pipeline.storing import Storing
 from gasmon.pipeline.suspects import Poisoned, Suspects
 from gasmon.pipeline.voice import Voice
+from gasmon.pipeline.windows import QuietWindows
 from gasmon.settings import Settings
 from gasmon.store.alarms import StoredEvent
 from gasmon.telemetry import Metrics
@@ -134,8 +135,13 @@ class IngestLoop(Shown):
         self.n_waiting = self._turns.qsize
         self._threads: list[threading.Thread] = []
         self._voice = Voice(self.pump, self.annunciator, self.gaps, clock)
+        self._windows = QuietWindows(settings.database, clock, self._stop)
         self._judging = Judging(
-            self.evaluator, self._suspects, clock, settings.engine.snapshot_interval_s
+            self.evaluator,
+            self._suspects,
+            clock,
+            settings.engine.snapshot_interval_s,
+            self._windows.table,
         )
         self.storing = Storing(
             settings,
@@ -209,6 +215,7 @@ class IngestLoop(Shown):
         for name, target in (
             ("evaluate", self._evaluate_for_ever),
             ("persist", self._persist_for_ever),
+            ("windows", self._windows.run),
         ):
             thread = threading.Thread(
                 target=self._guarded,

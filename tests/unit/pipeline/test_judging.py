@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from gasmon.alarms.engine import AlarmEngine
+from gasmon.alarms.quiet import QuietTable
 from gasmon.clock import ManualClock
 from gasmon.ingest.order import Ordered
 from gasmon.pipeline.judging import BLAMELESS_MOST, SNAPSHOT_APART_S, Judging
@@ -18,7 +19,7 @@ def judging(suspects: Suspects, live: Live | None = None) -> Judging:
     """One with an evaluator of its own, as after each new beginning."""
     live = live or Live()
     live.take(defined())
-    return Judging(live.evaluator, suspects, ManualClock(at(5)), 60.0)
+    return Judging(live.evaluator, suspects, ManualClock(at(5)), 60.0, QuietTable)
 
 
 def test_no_packet_is_blamed_for_what_time_does(
@@ -65,7 +66,7 @@ def test_snapshots_that_are_wanted_soon_keep_a_distance() -> None:
     """One with the next turn, the next one a second later, however often wanted."""
     live, clock = Live(), ManualClock(at(5))
     live.take(defined())
-    each = Judging(live.evaluator, Suspects(), clock, 60.0)
+    each = Judging(live.evaluator, Suspects(), clock, 60.0, QuietTable)
 
     def is_taken(seq: int) -> bool:
         (judged,) = each.turns(Ordered([frame(seq, [("001A01", 0.1, 0)])]), ())

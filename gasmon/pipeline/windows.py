@@ -1,0 +1,89 @@
+"""How shelves and plans reach the engine: read from the database again and again.
+
+A thread and a connection of their own, because neither judging nor storing may wait for
+them. While the database is away the windows that are known run to their end, as each
+carries it, and there are no new ones: whatever is unknown sounds.
+"""
+
+import logging
+import threading
+
+import psycopg
+
+from gasmon.alarms.quiet import QuietTable
+from gasmon.clock import Clock
+from gasmon.errors import DependencyError
+from gasmon.settings import DatabaseSettings
+from gasmon.store import shelves
+from gasmon.store.db import Connection, connect
+from gasmon.units import US_PER_H
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY_S = 2.0
+"""Between two looks [s]: so long a new shelf may go unheard. Ours."""
+
+KEEP_US = 24 * US_PER_H
+"""Windows that ended are kept this long [µs], for readings that come late. Ours."""
+
+HANG_S = 10.0
+"""Longest look, and longest silence of the line [s]."""
+
+
+class QuietWindows:
+    """The windows that count, as far as the database was heard."""
+
+    def __init__(
+        self, database: DatabaseSettings, clock: Clock, stop: threading.Event
+    ) -> None:
+        """Know none yet.
+
+        Args:
+            stop: ends ``run``.
+        """
+        self._database = database
+        self._clock = clock
+        self._stop = stop
+        self._table = QuietTable()
+        self._problem = ""
+
+    def table(self) -> QuietTable:
+        """What counts now; replaced as a whole, never changed."""
+        return self._table
+
+    def run(self) -> None:
+        """Look until told to stop; a database that is away is asked again."""
+        while not self._stop.is_set():
+            try:
+                with connect(
+                    self._database,
+                    name="gasmon windows",
+                    statement_timeout_s=HANG_S,
+                    line_timeout_s=HANG_S,
+                ) as conn:
+                    self._follow(conn)
+            except (DependencyError, psycopg.Error) as error:
+                self._tell(str(error))
+                self._stop.wait(LOOK_EVERY_S)
+
+    def _follow(self, conn: Connection) -> None:
+        while not self._stop.is_set():
+            self.look(conn)
+            self._tell("")
+            self._stop.wait(LOOK_EVERY_S)
+
+    def look(self, conn: Connection) -> None:
+        """Read what counts now."""
+        from_us = self._clock.now_us() - KEEP_US
+        self._table = shelves.windows(conn, from_us)
+        conn.commit()
+
+    def _tell(self, problem: str) -> None:
+        """Say once what is wrong, and once that it is over."""
+        if problem == self._problem:
+            return
+        self._problem = problem
+        if problem:
+            log.warning("no new shelves and plans: %s", problem)
+        else:
+            log.info("shelves and plans are read again")
