@@ -15,13 +15,37 @@ export function emptyBook() {
  * alarms again; an upper tier's confirmation never clears a lower tier's duty.
  */
 export function owes(alarm, tier) {
-  if (isForecast(alarm.kind)) return false;
+  if (isForecast(alarm.kind) || alarm.settled) return false;
   const rank = worstRank(alarm);
   const covers = (name) => {
     const mark = alarm.confirmations[name];
     return Boolean(mark) && mark.rank >= rank;
   };
   return tier ? !covers(tier) : !TIERS.some(covers);
+}
+
+/** Whether a shelf keeps it quiet here: up to the shelf's level, and it still owes. */
+export function isShelved(alarm) {
+  return Boolean(alarm.shelved_until) && worstRank(alarm) <= alarm.shelf_rank;
+}
+
+/** What a body says of a shelf; a higher level breaks through by its rank alone. */
+function takeShelf(row, body) {
+  if (body.event === "shelved") {
+    row.shelved_until = body.until;
+    row.shelf_rank = body.ceiling;
+  } else if (body.event === "unshelved") {
+    row.shelved_until = null;
+  } else if (body.event === "raised" || body.event === "level") {
+    // Raised again under a shelf that is older than the alarm.
+    if (/^shelf:/.test(body.quiet || "")) {
+      row.shelved_until = body.quiet;
+      row.shelf_rank = row.peak_rank;
+    }
+  } else if (!body.event) {
+    // A row of the API: the shelf stands only if it covers the present level.
+    row.shelf_rank = row.peak_rank;
+  }
 }
 
 /** An alarm row from an event's body or an API row; `known` is the row before. */
@@ -43,8 +67,13 @@ export function merge(known, body, tier) {
       rank: typeof body.rank === "number" ? body.rank : row.peak_rank,
     };
   }
+  takeShelf(row, body);
+  if (body.event === "closed") row.closed_at = body.happened_at;
+  // Closed by a rule that asks nobody: no duty is left, though nobody confirmed.
+  if (body.event === "closed" && body.asks_nobody) row.settled = true;
+  if (!body.event && body.state === "closed") row.settled = true;
   const owed = owes(row, tier);
-  if (row.cleared_at) row.state = owed ? "cleared_unconfirmed" : "closed";
+  if (row.cleared_at) row.state = owed ? "cleared_unconfirmed" : row.closed_at ? "closed" : "cleared";
   else row.state = owed ? "unconfirmed" : "confirmed";
   return row;
 }
@@ -54,7 +83,7 @@ export function enter(book, body, tier) {
   const id = body.alarm_id;
   if (id === undefined || id === null || isForecast(body.kind)) return false;
   const row = merge(book.byId.get(id), body, tier);
-  if (row.state === "closed") return book.byId.delete(id);
+  if (row.state === "closed" || row.state === "cleared") return book.byId.delete(id);
   if (!book.byId.has(id) && book.byId.size >= BOOK_LIMIT) {
     book.more = true;
     return false;
@@ -75,7 +104,7 @@ export function summary(book, tier) {
     const key = alarm.planned ? "planned" : isDevice(alarm.kind) ? "d" : String(worstRank(alarm));
     counts[key][1] += 1;
     if (owed) counts[key][0] += 1;
-    if (owed && !alarm.planned && (!oldest || older(alarm, oldest))) oldest = alarm;
+    if (owed && !alarm.planned && !isShelved(alarm) && (!oldest || older(alarm, oldest))) oldest = alarm;
     if (!newest || older(newest, alarm)) newest = alarm;
     if (alarm.drill) drill = true;
   }

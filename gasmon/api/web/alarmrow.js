@@ -2,7 +2,7 @@
 import { html, useEffect, useRef } from "./html.js";
 import { pick, t } from "./i18n.js";
 import { moment, number, unitSign, withUnit } from "./format.js";
-import { owes } from "./alarmbook.js";
+import { isShelved, owes } from "./alarmbook.js";
 import { platformPart, symbolOf } from "./levels.js";
 import { areaName } from "./overview.js";
 import { serverNow, tier } from "./state.js";
@@ -47,7 +47,7 @@ function WideCells({ alarm }) {
     <td class="r num h-value">${alarm.uom ? withUnit(alarm.value, alarm.uom) : number(alarm.value)}</td>
     <td class="r num h-peak">${number(alarm.peak, alarm.uom)}${alarm.peak_at ? html` <span class="muted">${moment(alarm.peak_at, serverNow())}</span>` : null}</td>
     <td class="r num h-limit">${number(alarm.limit, alarm.uom)}</td>
-    <td class="num h-start">${moment(alarm.raised_at, serverNow())}</td>
+    <td class="num h-start"><a href=${`/alarm/${alarm.alarm_id}`}>${moment(alarm.raised_at, serverNow())}</a></td>
     <td class="r h-lasting"><${Age} since=${alarm.raised_at} until=${alarm.cleared_at} /></td>
     <td class="h-planned">${alarm.planned ? t("flag.planned") : ""}</td>`;
 }
@@ -55,7 +55,7 @@ function WideCells({ alarm }) {
 function CompactCells({ alarm }) {
   return html`
     <td class="h-place" title=${said(alarm)}><a href=${alarmHref(alarm)}>${placeText(alarm)}</a></td>
-    <td class="h-kind">${kindName(alarm.kind)}${flags(alarm)}</td>
+    <td class="h-kind"><a href=${`/alarm/${alarm.alarm_id}`}>${kindName(alarm.kind)}</a>${flags(alarm)}</td>
     <td class="r num h-value">${number(alarm.value, alarm.uom)}${typeof alarm.limit === "number"
       ? html` <span class="muted">/ ${number(alarm.limit, alarm.uom)}</span>` : null} <span class="muted">${unitSign(alarm.uom)}</span></td>
     <td class="r h-lasting" title=${moment(alarm.raised_at, serverNow())}><${Age} since=${alarm.raised_at} until=${alarm.cleared_at} /></td>`;
@@ -72,6 +72,7 @@ function flags(alarm) {
   if (alarm.unknown) words.push(t("flag.unknown"));
   if (alarm.late) words.push(t("flag.late"));
   if (alarm.explain && alarm.explain.advisory) words.push(t("flag.advisory"));
+  if (isShelved(alarm)) words.push(t("flag.shelved"));
   return words.map((word) => html` <span class="flag">${word}</span>`);
 }
 

@@ -1,6 +1,7 @@
 // Starts the page: who are we, which address, then one screen under the banner.
 import { html, render, useEffect } from "./html.js";
 import { lang, markLang, t } from "./i18n.js";
+import { AlarmPage } from "./alarm.js";
 import { AlarmsPage } from "./alarms.js";
 import { Banner } from "./banner.js";
 import { startHub, stopHub } from "./hub.js";
@@ -27,6 +28,7 @@ function Screen() {
   if (name === "area") return html`<${Overview} key=${id} area=${id} />`;
   if (name === "mine") return html`<${MinePage} key=${id} code=${id} />`;
   if (name === "point") return html`<${PointPage} key=${id} id=${id} />`;
+  if (name === "alarm") return html`<${AlarmPage} key=${id} id=${id} />`;
   if (name === "alarms") return html`<${AlarmsPage} />`;
   return html`<main><p class="failure">${t("error.no_page")} <a href="/">${t("nav.overview")}</a></p></main>`;
 }

@@ -7,6 +7,7 @@ const PATHS = [
   [/^\/mine\/([^/]+)$/, "mine"],
   [/^\/point\/([^/]+)$/, "point"],
   [/^\/alarms$/, "alarms"],
+  [/^\/alarm\/([^/]+)$/, "alarm"],
   [/^\/login$/, "login"],
 ];
 

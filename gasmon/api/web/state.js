@@ -1,7 +1,7 @@
 // What the whole page knows. Signals for what changes rarely; the live values go to
 // listeners directly, because a thousand tiles must not pass through a virtual tree.
 import { batch, computed, signal } from "./html.js";
-import { emptyBook, enter, owes, summary } from "./alarmbook.js";
+import { emptyBook, enter, isShelved, owes, summary } from "./alarmbook.js";
 import { recall, remember } from "./storage.js";
 
 /** `{principal, csrf}` once signed in, null when not, undefined before it is known. */
@@ -92,10 +92,10 @@ export function enterAlarm(body) {
   if (enter(book, body, tier.value)) bookSeq.value += 1;
 }
 
-/** Alarms that this workstation still has to answer for. */
+/** Alarms that this workstation still has to answer for; the shelved ones rest. */
 export function owedAlarms() {
   const owed = [];
-  for (const alarm of book.byId.values()) if (owes(alarm, tier.value)) owed.push(alarm);
+  for (const alarm of book.byId.values()) if (owes(alarm, tier.value) && !isShelved(alarm)) owed.push(alarm);
   return owed;
 }
 
