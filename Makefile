@@ -20,7 +20,7 @@ install: python
 	$(PYTHON) scripts/bootstrap.py install --dev
 
 test: lint
-	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder \
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder \
 		-m "not long" $(PYTEST_ARGS)
 
 # 5 = nothing collected, which is no failure of this target.

@@ -21,10 +21,12 @@ from tests.integration.test_without_database import sounds
 
 
 @pytest.fixture
-def own_server(servers_dir: Path) -> Iterator[EmbeddedPostgres]:
+def own_server(
+    servers_dir: Path, request: pytest.FixtureRequest
+) -> Iterator[EmbeddedPostgres]:
     """A database server of this test alone, to be stopped."""
     with EmbeddedPostgres(
-        servers_dir / "stoppable",
+        servers_dir / request.node.originalname,
         port=free_port(),
         extra_settings=FAST,
         state_dir=servers_dir / "state",

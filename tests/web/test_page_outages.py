@@ -72,19 +72,20 @@ def test_changed_rights_do_not_end_the_page(open_page: OpenPage, site: Site) -> 
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(240)
 def test_a_dead_page_says_so_and_comes_back(open_page: OpenPage, site: Site) -> None:
     """Without the server the screen turns grey with a bar, and recovers by itself."""
-    page = open_page("/", expect="ERR_CONNECTION_REFUSED")
+    page = open_page("/", expect="onnection")
     expect(page.locator(".tile")).to_have_count(3)
     site.stop()
     try:
-        expect(page.locator(".lost-bar")).to_be_visible(timeout=10_000)
+        expect(page.locator(".lost-bar")).to_be_visible()
         expect(page.locator(".dead-bar")).to_be_visible(timeout=20_000)
         assert "dead" in (page.locator("html").get_attribute("class") or "")
     finally:
         site.start()
     site.send(MINE, {"001A01": 0.88})
-    expect(page.locator(".dead-bar")).to_have_count(0, timeout=30_000)
+    expect(page.locator(".dead-bar")).to_have_count(0, timeout=75_000)
     tile = page.locator(f'.tile[data-mine="{MINE}"]')
     expect(tile.locator(".v")).to_have_text("0.88", timeout=20_000)
     assert "dead" not in (page.locator("html").get_attribute("class") or "")

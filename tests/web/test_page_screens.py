@@ -10,6 +10,7 @@ from playwright.sync_api import expect
 
 from tests.fix_wait import wait_until
 from tests.web.conftest import OpenPage
+from tests.web.fix_click import click_until_seen
 from tests.web.fix_site import MARKUP, Site
 
 MINE = "530627000001"
@@ -162,8 +163,8 @@ def test_an_alarm_appears_at_once_everywhere(open_page: OpenPage, site: Site) ->
     row = pages[2].locator(f'tr[data-point="{site.point_id(MINE)}"]')
     expect(row.locator(".sym.c-4.flash")).to_be_visible()
     # Two clicks from any alarm to its point, also when only the event told of it.
-    pages[0].locator("td.h-place a").first.click()
-    expect(pages[0].locator(".now .big")).to_be_visible()
+    link, big = pages[0].locator("td.h-place a").first, pages[0].locator(".now .big")
+    click_until_seen(link, big)
 
 
 def test_confirming_by_keyboard_with_a_note(open_page: OpenPage, site: Site) -> None:
@@ -242,7 +243,7 @@ def test_rows_do_not_move_under_the_mouse(open_page: OpenPage, site: Site) -> No
     page = open_page("/alarms")
     row = page.locator("tbody tr[data-alarm]").nth(1)
     row.hover()
-    row.locator("td.h-kind").click()
+    click_until_seen(row.locator("td.h-kind"), page.locator("tr.selected"))
     chosen = row.get_attribute("data-alarm")
     before = row.bounding_box()
     site.alarm("530627000002")
