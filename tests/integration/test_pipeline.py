@@ -317,7 +317,10 @@ def test_nothing_is_acknowledged_before_it_is_stored(
     gateway.define()
     gateway.gas(LOW)
     plant.stored(1)
-    acknowledged = loop.pump.counts["acknowledged"]
+    # Definitions and one frame; counted a moment after nothing waits any more.
+    acknowledged = 2
+    counts = loop.pump.counts
+    wait_until(lambda: counts["acknowledged"] == acknowledged, what="both are counted")
 
     proxy.refuse()
     gateway.gas(HIGH)

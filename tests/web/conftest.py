@@ -91,7 +91,7 @@ def open_page(browser: Browser, site: Site) -> Iterator[OpenPage]:
         page.set_default_timeout(PATIENCE_MS)
 
         def complain(text: str) -> None:
-            if not expect or expect not in text:
+            if not expect or expect.lower() not in text.lower():
                 complaints.append(f"{path}: {text}")
 
         page.on(

@@ -281,3 +281,21 @@ def test_signing_in_leads_to_our_own_pages_only(
         next_path,
     )
     assert run(page, "login", "return m.nextPath()") == went
+
+
+def test_a_new_stream_after_a_long_silence_has_time_to_answer(page: Page) -> None:
+    """A slow link comes back: only what is silent since it was opened is given up."""
+    kept, given_up = run(
+        page,
+        "live",
+        "const s = new m.LiveStream('/nowhere', { onPhase() {} });"
+        "s.stopped = true;"
+        "const now = performance.now();"
+        "s.heardAt = now - 10 * m.DEAD_MS;"
+        "s.openedAt = now - m.DEAD_MS / 2;"
+        "s.socket = { close() {} };"
+        "s.check(); const kept = s.socket !== null;"
+        "s.openedAt = now - 2 * m.DEAD_MS;"
+        "s.check(); return [kept, s.socket === null];",
+    )
+    assert (kept, given_up) == (True, True)

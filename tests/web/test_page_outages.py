@@ -75,7 +75,7 @@ def test_changed_rights_do_not_end_the_page(open_page: OpenPage, site: Site) -> 
 @pytest.mark.timeout(240)
 def test_a_dead_page_says_so_and_comes_back(open_page: OpenPage, site: Site) -> None:
     """Without the server the screen turns grey with a bar, and recovers by itself."""
-    page = open_page("/", expect="onnection")
+    page = open_page("/", expect="failed")
     expect(page.locator(".tile")).to_have_count(3)
     site.stop()
     try:

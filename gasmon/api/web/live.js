@@ -18,6 +18,7 @@ export class LiveStream {
     this.seq = null;
     this.attempt = 0;
     this.heardAt = performance.now();
+    this.openedAt = this.heardAt;
     this.socket = null;
     this.timer = 0;
     this.stopped = false;
@@ -46,9 +47,13 @@ export class LiveStream {
     return performance.now() - this.heardAt;
   }
 
-  /** Called each second: a socket that is open but silent is given up. */
+  /**
+   * Called each second: a socket that is open but silent is given up. A new one is given
+   * its own time, else a slow link would never come back after a long silence.
+   */
   check() {
-    if (this.socket && this.silentMs() > DEAD_MS) this.drop("silent");
+    const since = Math.max(this.heardAt, this.openedAt);
+    if (this.socket && performance.now() - since > DEAD_MS) this.drop("silent");
   }
 
   open() {
