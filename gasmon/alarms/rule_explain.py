@@ -11,8 +11,8 @@ from math import isnan
 from gasmon.alarms.rule_entries import AFTER_RISE, Rule
 from gasmon.alarms.rule_kinds import KIND_SPECS, KINDS
 from gasmon.alarms.rule_limits import Resolved, resolve
-from gasmon.alarms.rule_match import SELECTOR_NAMES, Subject, subject_of
-from gasmon.alarms.rule_spec import KindParams
+from gasmon.alarms.rule_match import Subject, subject_of
+from gasmon.alarms.rule_spec import SELECTOR_NAMES, KindParams
 from gasmon.alarms.rules import RuleSet
 from gasmon.points import LIMIT_FIELDS, MineDef, PointDef
 

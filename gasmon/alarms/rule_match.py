@@ -7,19 +7,9 @@ from typing import Any
 
 from gasmon import domain
 from gasmon.alarms import toml_fields
+from gasmon.alarms.rule_spec import SELECTOR_NAMES
 from gasmon.errors import ConfigError
 from gasmon.points import MineDef, PointDef
-
-SELECTOR_NAMES = (
-    "quantity",
-    "place_class",
-    "unit_kind",
-    "mine_kind",
-    "area",
-    "mine",
-    "point",
-)
-"""By what a rule selects, the least specific first."""
 
 QUANTITIES = frozenset(
     {domain.UNKNOWN_QUANTITY}

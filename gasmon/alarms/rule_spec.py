@@ -16,18 +16,19 @@ Value = float | int | str | tuple[str, ...]
 ParamType = Literal["number", "duration", "name", "names"]
 SubjectType = Literal["point", "unit", "mine", "link"]
 
+SELECTOR_NAMES = (
+    "quantity",
+    "place_class",
+    "unit_kind",
+    "mine_kind",
+    "area",
+    "mine",
+    "point",
+)
+"""By what a rule selects, the least specific first."""
+
 SELECTORS: Mapping[SubjectType, frozenset[str]] = {
-    "point": frozenset(
-        {
-            "quantity",
-            "place_class",
-            "unit_kind",
-            "mine_kind",
-            "area",
-            "mine",
-            "point",
-        }
-    ),
+    "point": frozenset(SELECTOR_NAMES),
     "unit": frozenset({"unit_kind", "mine_kind", "area", "mine"}),
     "mine": frozenset({"mine_kind", "area", "mine"}),
     "link": frozenset(),

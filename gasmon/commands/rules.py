@@ -11,7 +11,7 @@ from gasmon.alarms.rule_bands import Band
 from gasmon.alarms.rule_entries import Rule
 from gasmon.alarms.rule_explain import KindStory, PointStory, explain, limit_lines
 from gasmon.alarms.rule_limits import LAW_FILE, law
-from gasmon.alarms.rule_match import SELECTOR_NAMES
+from gasmon.alarms.rule_spec import SELECTOR_NAMES
 from gasmon.alarms.rules import SHIPPED, RuleSet
 from gasmon.alarms.snapshot import fingerprint
 from gasmon.clock import SystemClock

@@ -12,7 +12,7 @@ from gasmon.alarms.kinds import ALL_KINDS
 from gasmon.alarms.rule_bands import BAND_KEYS
 from gasmon.alarms.rule_entries import RULE_KEYS
 from gasmon.alarms.rule_kinds import KINDS, KindSpec
-from gasmon.alarms.rule_match import SELECTOR_NAMES
+from gasmon.alarms.rule_spec import SELECTOR_NAMES
 from gasmon.points import LIMIT_FIELDS
 from gasmon.units import US_PER_MIN
 from tests.engine_world import Entry, Life, World, at, feed, live, mark, point
