@@ -252,6 +252,14 @@ class LifeSettings(Section):
     )
 
 
+class EscalationSettings(Section):
+    """Who must act when nobody answers."""
+
+    rules_file: Path | None = Field(
+        None, description="escalation rules (TOML); none = the shipped ones"
+    )
+
+
 class Settings(Section):
     """Everything, by section."""
 
@@ -266,6 +274,7 @@ class Settings(Section):
     storage: StorageSettings = Field(default_factory=StorageSettings)
     duty: DutySettings = Field(default_factory=DutySettings)
     life: LifeSettings = Field(default_factory=LifeSettings)
+    escalation: EscalationSettings = Field(default_factory=EscalationSettings)
 
 
 def _merge(into: dict[str, Any], path: list[str], value: Any) -> None:

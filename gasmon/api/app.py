@@ -11,9 +11,11 @@ from fastapi import FastAPI, WebSocket
 
 import gasmon
 from gasmon.alarms.closing import load_closing
+from gasmon.alarms.escalation_rules import load_escalation
 from gasmon.api import (
     problems,
     routes_alarms,
+    routes_escalation,
     routes_forecasts,
     routes_life,
     routes_mines,
@@ -38,7 +40,14 @@ from gasmon.telemetry import Counter, Metrics
 log = logging.getLogger("gasmon.api")
 
 PREFIX = "/api/v1"
-ROUTES = (routes_session, routes_mines, routes_alarms, routes_life, routes_forecasts)
+ROUTES = (
+    routes_session,
+    routes_mines,
+    routes_alarms,
+    routes_life,
+    routes_escalation,
+    routes_forecasts,
+)
 RESTART_S = 1.0
 """Wait before a task of ours that crashed is started again [s]."""
 
@@ -144,6 +153,7 @@ def _build_state(
         life=LifeRules(
             load_closing(settings.life.closing_file), settings.life.longest_shelf_min
         ),
+        escalation=load_escalation(settings.escalation.rules_file),
     )
 
 

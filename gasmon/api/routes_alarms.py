@@ -62,6 +62,7 @@ async def list_alarms(
         kinds=None if query.kind is None else tuple(query.kind.split(",")),
         min_rank=query.min_rank,
         confirmed=query.confirmed,
+        overdue=query.overdue,
         from_us=query.from_,
         to_us=query.to,
         q=query.q,

@@ -74,6 +74,9 @@ class AlarmsQuery(Query):
     )
     min_rank: int = Field(0, ge=0, le=4)
     confirmed: bool | None = None
+    overdue: Literal["mine", "county", "city", "any"] | None = Field(
+        None, description="only what this tier must act on now"
+    )
     from_: TimeUs | None = Field(None, alias="from", description="raised at or after")
     to: TimeUs | None = Field(None, description="raised before")
     q: Words | None = None
@@ -284,6 +287,11 @@ class Marks(Answer):
     city: Mark | None
 
 
+class NextStep(Answer):
+    tier: Tier
+    at: datetime
+
+
 class Alarm(Answer):
     alarm_id: int
     incident_id: int
@@ -325,6 +333,8 @@ class Alarm(Answer):
     state: Literal[STATES] = Field(  # type: ignore[valid-type]
         description="for the asker's own tier; for others by any tier's mark"
     )
+    overdue: list[Tier] = Field(description="who must act now, by escalation")
+    next_step: NextStep | None = Field(description="whom escalation calls next")
 
 
 class AlarmList(Answer):

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from gasmon.alarms.escalation_rules import EscalationRules
 from gasmon.api.follower import Follower
 from gasmon.api.hub import Hub
 from gasmon.api.live import LiveFollower
@@ -21,6 +22,7 @@ class ApiState:
         refused_logins: tokens that were nobody's.
         closes: streams closed by us or by them, by stream and code.
         life: what this site sets about the life of its alarms.
+        escalation: when whom it calls.
     """
 
     settings: Settings
@@ -33,3 +35,4 @@ class ApiState:
     refused_logins: Counter
     closes: Counter
     life: LifeRules
+    escalation: EscalationRules

@@ -4,7 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gasmon.alarms.closing import load_closing
+from gasmon.alarms.escalation_rules import load_escalation
 from gasmon.alarms.rules import RuleSet
+from gasmon.duty.escalating import escalation_job
 from gasmon.duty.forecasts import find_outcomes
 from gasmon.remote.frames import encode_body
 from gasmon.settings import Settings
@@ -36,9 +38,10 @@ def jobs(settings: Settings, rules: RuleSet) -> tuple[Job, ...]:
         rules: those of the engine, which give each point its limit.
 
     Raises:
-        ConfigError: the closing rules are wrong.
+        ConfigError: the closing or escalation rules are wrong.
     """
     closing_rules = load_closing(settings.life.closing_file)
+    escalation_rules = load_escalation(settings.escalation.rules_file)
 
     def partitions(conn: Connection, now_us: int) -> str:
         made = open_partitions(conn, settings.storage).ensure_ahead(conn, now_us)
@@ -69,5 +72,6 @@ def jobs(settings: Settings, rules: RuleSet) -> tuple[Job, ...]:
         Job("forecast_outcomes", 600, outcomes),
         # An alarm that comes back from its shelf is told as soon as duty looks.
         Job("shelves", 1, unshelve),
+        Job("escalation", 1, escalation_job(escalation_rules, encode_body)),
         Job("closing", 30, close),
     )

@@ -61,6 +61,7 @@ def encode_body(stored: StoredEvent) -> str:
     event = stored.event
     by = str(getattr(stored, "by", None) or "")
     tier = str(getattr(stored, "tier", None) or "")
+    more: dict[str, Any] = getattr(stored, "more", {})
     told = Told(
         event=event.event,
         kind=event.kind,
@@ -75,6 +76,8 @@ def encode_body(stored: StoredEvent) -> str:
         drill=event.run != 0,
         by=by,
         tier=tier,
+        to=str(more.get("to") or ""),
+        without=str(more.get("without") or ""),
     )
     cleared_us = event.happened_at_us if event.event == "cleared" else None
     body: dict[str, Any] = {

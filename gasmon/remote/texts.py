@@ -20,6 +20,7 @@ class Told:
         limit: what it was compared with; None when no limit is involved.
         tier: who confirmed (``mine``, ``county``, ``city``) and ``by`` whom; empty for
             every other event.
+        to: the tier that must act, ``without`` what, of an event ``escalated``.
     """
 
     event: str
@@ -35,6 +36,8 @@ class Told:
     drill: bool = False
     by: str = ""
     tier: str = ""
+    to: str = ""
+    without: str = ""
 
 
 KINDS = {
@@ -142,6 +145,12 @@ _DONE = {
 }
 """What people (and rules) do with an alarm: each event of ``lifecycle.ACTIONS``."""
 
+_MISSING = {
+    "confirmed": ("无人确认", "nobody confirmed"),
+    "handled": ("无人处置", "nobody handled it"),
+}
+"""What an event ``escalated`` says is missing."""
+
 _TIERS = {
     "mine": ("煤矿", "mine"),
     "county": ("县级", "county"),
@@ -204,6 +213,10 @@ def _measured(told: Told) -> str:
 
 
 def _happened(told: Told, at: int) -> str:
+    if told.event == "escalated":
+        missing = _MISSING.get(told.without, ("", ""))[at]
+        to = _TIERS.get(told.to, (told.to, told.to))[at]
+        return f"{missing}，升级至{to}" if at == 0 else f"{missing}: the {to} must act"
     done = _DONE.get(told.event)
     if done is None:
         return _EVENTS.get(told.event, (told.event, told.event))[at]

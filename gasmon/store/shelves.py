@@ -14,6 +14,15 @@ from gasmon.alarms.quiet import Quiet, QuietTable
 from gasmon.store.db import Connection
 from gasmon.units import from_datetime, to_datetime
 
+ABOUT = (
+    "(q.alarm_kind IS NULL OR q.alarm_kind = a.kind)"
+    " AND ((q.subject_type = a.subject_type AND q.subject_id = a.subject_id)"
+    "   OR (q.subject_type = 'unit'"
+    "     AND q.subject_id = m.code || '/u/' || a.unit_slug)"
+    "   OR (q.subject_type = 'mine' AND q.subject_id = m.code::text))"
+)
+"""Condition: a window ``q`` is about an alarm ``a`` of a mine ``m``."""
+
 COVER = sql.SQL(
     " LEFT JOIN LATERAL (SELECT"
     "   max(q.until_us) FILTER (WHERE q.kind = 'shelf') AS shelved_until_us,"
@@ -23,11 +32,7 @@ COVER = sql.SQL(
     "   AND q.effective_from_us <= %(now_us)s AND q.until_us > %(now_us)s"
     "   AND a.rank <= q.rank_ceiling"
     "   AND (q.value_ceiling IS NULL OR a.value IS NULL OR a.value <= q.value_ceiling)"
-    "   AND (q.alarm_kind IS NULL OR q.alarm_kind = a.kind)"
-    "   AND ((q.subject_type = a.subject_type AND q.subject_id = a.subject_id)"
-    "     OR (q.subject_type = 'unit'"
-    "       AND q.subject_id = m.code || '/u/' || a.unit_slug)"
-    "     OR (q.subject_type = 'mine' AND q.subject_id = m.code::text))) s ON true"
+    f"   AND {ABOUT}) s ON true"
 )
 """Join: what covers an alarm ``a`` of a mine ``m`` now (parameter ``now_us``). The same
 rule as ``alarms.quiet``, which a test holds beside it."""

@@ -24,6 +24,7 @@ from gasmon.store.views import (
     like,
     unconfirmed,
 )
+from gasmon.store.views_escalation import WATCH, overdue, waits
 from gasmon.units import from_datetime, iso_us, to_datetime
 
 # The attributes of the point at the time the alarm began: a later definition must not
@@ -40,9 +41,10 @@ PLACE = sql.SQL(
 
 _ALARMS = sql.SQL(
     "SELECT a.*, m.code AS mine, m.name AS mine_name, p.system, p.no, v.place,"
-    " v.quantity, v.uom, {owed} AS owed, k.marks, s.*"
+    " v.quantity, v.uom, {owed} AS owed, k.marks, s.*, w.overdue, w.next_tier,"
+    " w.next_at"
     " FROM alarm a LEFT JOIN mine m USING (mine_id)"
-    "{place}{cover}"
+    "{place}{cover}{watch}"
     " LEFT JOIN LATERAL (SELECT jsonb_object_agg(c.tier, jsonb_build_object("
     "   'by', c.principal, 'note', c.note, 'cause_code', c.cause_code, 'rank', c.rank,"
     "   'at_us', (extract(epoch FROM c.confirmed_at) * 1000000)::bigint)"
@@ -63,6 +65,7 @@ class AlarmFilter:
         point: a point's id, or its key ``mine-system-number``.
         confirmed: whether the asker's tier (any tier for those without one) confirmed
             at the present level.
+        overdue: the tier that must act now by escalation; ``any`` for some tier.
         from_us: raised at or after [µs UTC].
         to_us: raised before [µs UTC].
         q: words in the place, the mine, the point's number or the unit.
@@ -75,6 +78,7 @@ class AlarmFilter:
     kinds: tuple[str, ...] | None = None
     min_rank: int = 0
     confirmed: bool | None = None
+    overdue: str | None = None
     from_us: int | None = None
     to_us: int | None = None
     q: str | None = None
@@ -116,6 +120,9 @@ def _filter(wanted: AlarmFilter, scope: Scope) -> tuple[sql.Composed, dict[str, 
         add("a.rank >= %(min_rank)s", min_rank=wanted.min_rank)
     if wanted.confirmed is not None:
         parts.append(sql.SQL("" if not wanted.confirmed else "NOT ") + unconfirmed())
+    if wanted.overdue is not None:
+        parts.append(overdue())
+        params["overdue"] = wanted.overdue
     if wanted.from_us is not None:
         add("a.raised_at >= %(from)s", **{"from": to_datetime(wanted.from_us)})
     if wanted.to_us is not None:
@@ -159,17 +166,18 @@ async def alarms(
         filter finds altogether.
     """
     condition, params = _filter(wanted, scope)
-    params |= {"tier": tier, "now_us": now_us}
+    params |= {"tier": tier, "now_us": now_us, "now": to_datetime(now_us)}
     parts = {
         "owed": unconfirmed(),
         "place": PLACE,
         "cover": COVER,
+        "watch": WATCH,
         "scope": scope_condition(scope, "a.area_code"),
     }
     counting = sql.SQL(
         "SELECT count(*) AS n FROM alarm a LEFT JOIN mine m USING (mine_id){place}"
-        " WHERE {scope} AND {filter}"
-    ).format(place=PLACE, scope=parts["scope"], filter=condition)
+        "{watch} WHERE {scope} AND {filter}"
+    ).format(place=PLACE, watch=WATCH, scope=parts["scope"], filter=condition)
     total = int((await fetch(conn, counting, params))[0]["n"])
     if cursor is not None:
         raised_at, alarm_id = _after(cursor)
@@ -246,6 +254,7 @@ def _alarm(row: Row) -> Row:
             out_of_service=bool(row["out_of_service"]),
             closed=row["closed_at"] is not None,
         ),
+        **waits(row),
     }
 
 

@@ -57,6 +57,8 @@ function Facts({ alarm, life }) {
     ["life.shelved_until", life.shelved_until && moment(life.shelved_until, now)],
     ["life.reason", life.cause_code && tCode("cause", life.cause_code)],
     ["life.assigned_to", life.assigned_to],
+    ["life.must_act", alarm.overdue.map((name) => t(`tier.${name}`)).join(" ")],
+    ["life.next_step", alarm.next_step && `${t(`tier.${alarm.next_step.tier}`)} ${moment(alarm.next_step.at, now)}`],
   ].filter((fact) => fact[1]);
   return html`<div class="facts"><p><${Level} alarm=${alarm} owed=${false} /> <b>${kindName(alarm.kind)}</b>
       ${alarm.text ? html` <span class="muted">${pick(alarm.text.zh, alarm.text.en)}</span>` : null}</p>
@@ -127,6 +129,8 @@ function Said({ row }) {
   if (row.refers_to) parts.push(t("life.about", { id: row.refers_to }));
   if (row.cause_code) parts.push(tCode("cause", row.cause_code));
   if (detail.to) parts.push(`→ ${TIERS.includes(detail.to) ? t(`tier.${detail.to}`) : detail.to}`);
+  if (detail.without) parts.push(t(`missing.${detail.without}`));
+  if (detail.outcome && detail.outcome !== "called") parts.push(t(`outcome.${detail.outcome}`));
   if (detail.until) parts.push(t("life.until", { at: moment(detail.until, serverNow()) }));
   if (detail.rule) parts.push(t("life.by_rule", { rule: detail.rule }));
   return html`${parts.map((part) => html`<span class="flag">${part}</span> `)}${row.note}

@@ -15,7 +15,7 @@ const KEEP_ROWS = 500;
 /** Whether a new alarm belongs into a list with this filter (same terms as the API). */
 export function matches(filter, alarm) {
   if (filter.state === "cleared" && !alarm.cleared_at) return false;
-  if (filter.confirmed === "true") return false;
+  if (filter.confirmed === "true" || filter.overdue) return false;
   if (filter.area && alarm.area !== filter.area && `${String(alarm.area).slice(0, 4)}00` !== filter.area) return false;
   if (filter.mine && alarm.mine !== filter.mine) return false;
   if (filter.point && alarm.subject !== `point:${filter.point}`) return false;

@@ -13,6 +13,7 @@ const TABS = {
   confirmed: { state: "open", confirmed: "true" },
   cleared: { state: "cleared", confirmed: "false" },
   open: { state: "open" },
+  overdue: { state: "all", overdue: "any" },
   device: { state: "open", kind: KINDS.filter(isDevice).join(",") },
   history: { state: "all" },
 };
