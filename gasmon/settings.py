@@ -149,6 +149,12 @@ class IngestSettings(Section):
     max_batch_frames: int = Field(
         400, ge=1, description="frames judged and committed together at most"
     )
+    failing_mines_limit: int = Field(
+        3,
+        ge=2,
+        description="when packets of so many mines in a row cannot be judged, the "
+        "fault is ours: ingest ends and the broker keeps them",
+    )
     health_port: int = Field(
         0, ge=0, le=65535, description="port of /healthz of `gasmon ingest`; 0 = none"
     )

@@ -10,6 +10,7 @@ from gasmon.ingest.order import Resequencer
 from gasmon.pipeline.annunciate import Annunciator
 from gasmon.pipeline.evaluate import Evaluator
 from gasmon.pipeline.storing import Storing
+from gasmon.pipeline.suspects import Suspects
 from gasmon.telemetry import Metrics
 
 BEHIND_S = 30.0
@@ -33,6 +34,7 @@ class Shown:
     storing: Storing
     evaluator: Evaluator
     annunciator: Annunciator
+    suspects: Suspects
     n_waiting: Callable[[], float]
 
 
@@ -105,6 +107,11 @@ def show(metrics: Metrics, parts: Callable[[], Shown]) -> None:
         "1 while this process owns its areas, 0 while it stands by",
         lambda p: bool(p.storing.line.fencing) and p.storing.line.lost is None,
     )
+    follow(
+        "gasmon_judging_failed",
+        "Turns that could not be judged since readings were judged last",
+        lambda p: p.suspects.n_failed,
+    )
     _show_spool(follow)
 
 
@@ -126,6 +133,8 @@ def readiness(
             return f"a thread ended: {now.failure!r}"
         if not now.storing.line.fencing:
             return "standing by: another process owns our areas"
+        if now.suspects.problem is not None:
+            return now.suspects.problem
         waiting = now.inbox.depth
         if waiting and clock.monotonic_s() - now.storing.stored_at_s > BEHIND_S:
             return f"{waiting} packets wait and nothing was stored for over 30 s"

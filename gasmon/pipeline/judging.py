@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 
 from gasmon.alarms.quiet import QuietTable
-from gasmon.batch import Packet, Reject
+from gasmon.batch import Packet
 from gasmon.clock import Clock
 from gasmon.ingest.order import Ordered
 from gasmon.pipeline.evaluate import Evaluator, Judged
@@ -41,6 +41,8 @@ class Judging:
         self._clock = clock
         self._interval_s = snapshot_interval_s
         self._quiet = quiet
+        # Of this broker's session, as their numbers are: not those of a build before.
+        self._set_aside: list[Packet] = []
         # The first turn has one, so that a crash soon after the start finds it.
         self._snapshot_due_s = self._soonest_s = clock.monotonic_s()
 
@@ -56,8 +58,10 @@ class Judging:
 
         Raises:
             Poisoned: judging failed; the engine must be made anew.
+            NothingJudged: it would fail again and again; nothing may be acknowledged.
         """
-        taken, rejects = self.suspects.sift(ordered.packets)
+        taken, failed = self.suspects.sift(ordered.packets)
+        self._set_aside += failed
         groups = list(self.suspects.groups(taken))
         if marks and self.suspects.n_tried:
             # Time stands trial alone too: no packet is blamed for what it does.
@@ -67,8 +71,10 @@ class Judging:
             judged = self._judge(
                 group, marks if is_last else (), ordered.held if is_first else ()
             )
-            if is_last and rejects:
-                _refuse(judged, ordered.packets, taken, rejects)
+            if judged.n_readings:
+                self.suspects.went_well()
+            if self._set_aside and self.suspects.n_failed == 0:
+                self._refuse(judged)
             yield judged
 
     def _judge(
@@ -91,6 +97,14 @@ class Judging:
         self._remember(judged, now_us)
         return judged
 
+    def _refuse(self, judged: Judged) -> None:
+        """Let what was set aside be stored as refused and acknowledged with a turn."""
+        aside, self._set_aside = self._set_aside, []
+        # One that came again on a new connection is refused once.
+        once = {(packet.topic, packet.payload): packet for packet in aside}
+        judged.rejects += [self.suspects.refusal(packet) for packet in once.values()]
+        judged.packets = [*judged.packets, *aside]
+
     def _remember(self, judged: Judged, now_us: int) -> None:
         """Take a snapshot when it is time; without one a restart takes longer."""
         now_s = self._clock.monotonic_s()
@@ -103,16 +117,3 @@ class Judging:
             log.exception("no snapshot of the engine")
         took_s = self._clock.monotonic_s() - now_s
         self._soonest_s = now_s + max(SNAPSHOT_APART_S, took_s / SNAPSHOT_SHARE)
-
-
-def _refuse(
-    judged: Judged,
-    packets: Sequence[Packet],
-    taken: Sequence[Packet],
-    rejects: Sequence[Reject],
-) -> None:
-    """Let what is refused be stored and acknowledged with this turn."""
-    judged.rejects += rejects
-    known = {id(packet) for packet in taken}
-    refused = [packet for packet in packets if id(packet) not in known]
-    judged.packets = [*judged.packets, *refused]

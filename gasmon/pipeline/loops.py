@@ -90,7 +90,7 @@ class IngestLoop(Shown):
         self._owner = owner
         self._boot = boot
         self._counts = IngestCounts(metrics)
-        self._suspects = Suspects()
+        self.suspects = Suspects(settings.ingest.failing_mines_limit)
         self._n_builds = 0
         self._began = False
         self._ended = threading.Event()
@@ -138,7 +138,7 @@ class IngestLoop(Shown):
         self._windows = QuietWindows(settings.database, clock, self._stop)
         self._judging = Judging(
             self.evaluator,
-            self._suspects,
+            self.suspects,
             clock,
             settings.engine.snapshot_interval_s,
             self._windows.table,

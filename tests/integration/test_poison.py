@@ -10,6 +10,10 @@ import pytest
 from gasmon.alarms.engine import AlarmEngine
 from gasmon.batch import ReadingBatch
 from gasmon.errors import StateConflict
+from gasmon.ingest.payloads import encode_data
+from gasmon.ingest.topics import data_topic
+from gasmon.pipeline.suspects import NothingJudged
+from tests.fix_pipeline import AREA
 from tests.fix_wait import wait_until
 from tests.integration.test_pipeline import (  # noqa: F401
     HIGH,
@@ -82,6 +86,43 @@ def test_failures_without_a_packet_end_the_process(
     problem = loop.checks()["ingest"]()
     assert problem is not None
     assert "not even time passes" in problem
+
+
+def test_a_mistake_that_hits_every_frame_leaves_all_with_the_broker(
+    paired: Plant,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It ends and says so, nothing is refused; the next start judges and stores all."""
+    loop = paired.start()
+    gateway = paired.gateway
+    gateway.define()
+    gateway.gas(LOW)
+    paired.stored(1)
+
+    with monkeypatch.context() as patched:
+        tick = AlarmEngine.tick
+
+        def failing(engine: AlarmEngine, batch: ReadingBatch, **more: Any) -> Any:
+            if batch.n:
+                raise MemoryError("no room for anything")
+            return tick(engine, batch, **more)
+
+        patched.setattr(AlarmEngine, "tick", failing)
+        for number in range(1, 5):
+            payload = encode_data("b", 1, gateway.now_ms, [("001A01", HIGH, 0)])
+            gateway.send(data_topic(AREA, f"{AREA}90000{number}"), payload)
+        wait_until(lambda: loop.failure is not None, 120, "it ends")
+        problem = loop.checks()["ingest"]()
+        paired.stop()
+
+    assert isinstance(loop.failure, NothingJudged)
+    assert problem is not None
+    assert "a mistake of ours" in problem
+    assert (paired.count("reject"), paired.count("frame")) == (0, 1)
+    second = paired.start()
+    wait_until(lambda: paired.count("frame") == 5, 60, "all are stored")
+    wait_until(lambda: second.pump.unacknowledged == 0, 20, "and acknowledged")
+    assert paired.count("reject") == 0
 
 
 REFUSE = """

@@ -64,8 +64,9 @@ def test_suspects_stand_alone_in_their_order() -> None:
     assert list(suspects.groups([])) == [[]]
     assert suspects.sift(packets) == (packets, [])
     assert suspects.blame([packets[2]], ValueError("no"))
-    taken, (reject,) = suspects.sift(packets)
-    assert taken == [*packets[:2], *packets[3:]]
+    taken, failed = suspects.sift(packets)
+    assert (taken, failed) == ([*packets[:2], *packets[3:]], [packets[2]])
+    reject = suspects.refusal(packets[2])
     assert (reject.reason, reject.size) == ("judge_failed", len(packets[2].payload))
     assert "ValueError: no" in reject.detail
     assert not suspects.blame([], ValueError("only time passed"))
