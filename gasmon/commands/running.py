@@ -37,9 +37,21 @@ repeats until START_PATIENCE_S is over."""
 START_PATIENCE_S = 120
 
 
-def owner_name() -> str:
-    """How this process is called in the database: host and process id."""
-    return f"{socket.gethostname()}:{os.getpid()}"
+HOST_CHARACTERS = 26
+"""Of a host's name: with start and process id it must fit a session's name in the
+database (63), which cuts off what is longer."""
+
+
+def owner_name(boot: str) -> str:
+    """How this process is called in the database: host, start and process id.
+
+    Containers often share host name and process id; the start is nobody else's.
+
+    Args:
+        boot: drawn at random for each start.
+    """
+    host = socket.gethostname()[:HOST_CHARACTERS]
+    return f"{host}/{boot}:{os.getpid()}"
 
 
 def require_schema(settings: Settings) -> None:
@@ -121,14 +133,15 @@ async def patiently(what: str, attempt: Callable[[], T]) -> T:
 
 def make_ingest(settings: Settings, clock: Clock, metrics: Metrics) -> IngestLoop:
     """Ingest with the site's rules."""
+    boot = secrets.token_hex(6)
     return IngestLoop(
         settings,
         load_rules(settings.engine.rules_file),
         encode_body,
         clock,
         metrics,
-        owner=owner_name(),
-        boot=secrets.token_hex(6),
+        owner=owner_name(boot),
+        boot=boot,
     )
 
 

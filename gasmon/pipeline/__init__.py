@@ -6,6 +6,7 @@
     persist.py    one transaction: readings, rejects, alarms, journal, outbox
     storing.py    turns in order into the database, else into the spool
     line.py       the connections to the database: one owns, one writes
+    ownership.py  whose turns lie in the spool; standby.py waits for an owner's end
     spool.py      judged turns on the local disk (turns.py: as bytes)
     opening.py    with the database or, as the last owner, without it
     starting.py   what was, from there and the spool (past.py, recover.py, restore.py)

@@ -102,16 +102,7 @@ def show(metrics: Metrics, parts: Callable[[], Shown]) -> None:
         "Late readings since the start",
         lambda p: p.evaluator.engine.n_late,
     )
-    follow(
-        "gasmon_owner",
-        "1 while this process owns its areas, 0 while it stands by",
-        lambda p: bool(p.storing.line.fencing) and p.storing.line.lost is None,
-    )
-    follow(
-        "gasmon_judging_failed",
-        "Turns that could not be judged since readings were judged last",
-        lambda p: p.suspects.n_failed,
-    )
+    _show_health(follow)
     _show_spool(follow)
 
 
@@ -145,6 +136,21 @@ def readiness(
         "ingest": ingest,
         "persist": lambda: parts().storing.problem(),
     }
+
+
+def _show_health(
+    follow: Callable[[str, str, Callable[[Shown], float]], None],
+) -> None:
+    follow(
+        "gasmon_owner",
+        "1 while this process owns its areas, 0 while it stands by",
+        lambda p: bool(p.storing.line.fencing) and p.storing.line.lost is None,
+    )
+    follow(
+        "gasmon_judging_failed",
+        "Turns that could not be judged since readings were judged last",
+        lambda p: p.suspects.n_failed,
+    )
 
 
 def _show_spool(

@@ -1,15 +1,12 @@
-"""What lies beside the spool: whose turns these are, and the engine's newest memory.
+"""What lies beside the spool: the engine's newest memory, and what we were called.
 
 While the database is away its snapshots of the engine grow old, and a restart would
 judge the whole outage again. So the newest one is kept here, with what else a start
-without a database must know of that moment (``localcopy.py``). The owner's fencing
-numbers say whether anybody else owned our areas since: then the turns of the spool
-belong to another history than the database's.
+without a database must know of that moment (``localcopy.py``).
 """
 
 import json
 import logging
-import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,7 +16,7 @@ import numpy as np
 
 from gasmon.pipeline.evaluate import Snapshot
 from gasmon.pipeline.record import RecordCorrupt, seal, unseal
-from gasmon.pipeline.segment import sync_folder
+from gasmon.pipeline.wholefile import write_whole
 
 SNAPSHOT = b"S"
 """Kind of the record, beside those of the spool."""
@@ -32,14 +29,12 @@ log = logging.getLogger(__name__)
 
 
 class KeptSnapshot:
-    """Three small files in the spool's folder."""
+    """Two small files in the spool's folder."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._snapshot = folder / "engine.snapshot"
-        self._owner = folder / "owner.json"
         self._boots = folder / "boots.json"
-        self._written: dict[str, int] | None = None
 
     def write(
         self,
@@ -75,7 +70,7 @@ class KeptSnapshot:
                     " %d are for alarms", len(record), left_bytes, leave_bytes,
                 )  # fmt: skip
                 return False
-        return _write(self._snapshot, record)
+        return write_whole(self._snapshot, record)
 
     def read(self) -> Snapshot | None:
         """The one that is kept; None when there is none that can be read."""
@@ -94,28 +89,10 @@ class KeptSnapshot:
             log.error("%s cannot be used: %s", self._snapshot, error)
             return None
 
-    def write_owner(self, fencing: Mapping[str, int]) -> None:
-        """What is spooled from now on is judged under these numbers."""
-        if self._written == fencing:
-            return
-        if _write(self._owner, json.dumps(dict(fencing)).encode()):
-            self._written = dict(fencing)
-
-    def owner(self) -> dict[str, int]:
-        """The numbers that were written last; empty when none can be read."""
-        try:
-            told = json.loads(self._owner.read_bytes())
-            return {str(scope): int(number) for scope, number in told.items()}
-        except FileNotFoundError:
-            return {}
-        except (OSError, ValueError, AttributeError, TypeError) as error:
-            log.error("%s cannot be used: %s", self._owner, error)
-            return {}
-
     def write_boot(self, boot: str) -> None:
         """We are about to call ourselves so at the broker."""
         before = [known for known in self.boots() if known != boot]
-        _write(self._boots, json.dumps([*before, boot][-BOOTS:]).encode())
+        write_whole(self._boots, json.dumps([*before, boot][-BOOTS:]).encode())
 
     def boots(self) -> list[str]:
         """What we called ourselves at the broker lately."""
@@ -127,34 +104,6 @@ class KeptSnapshot:
             log.error("%s cannot be used: %s", self._boots, error)
             return []
 
-    def is_continued(self, fencing: Mapping[str, int]) -> bool:
-        """Whether nobody owned our areas between the spool's owner and us."""
-        try:
-            before = json.loads(self._owner.read_bytes())
-        except FileNotFoundError:
-            return True  # nothing was spooled yet by a version that keeps it
-        except (OSError, ValueError) as error:
-            log.error("%s cannot be used: %s", self._owner, error)
-            return False
-        return bool({scope: n - 1 for scope, n in fencing.items()} == before)
-
     def forget(self) -> None:
         """The snapshot belongs to another history."""
         self._snapshot.unlink(missing_ok=True)
-
-
-def _write(path: Path, content: bytes) -> bool:
-    """Replace a file so that the old or the new one is there, whatever happens."""
-    fresh = path.with_suffix(".new")
-    try:
-        with fresh.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
-        sync_folder(path.parent)
-    except OSError as error:
-        log.error("%s is not written: %s", path, error)
-        fresh.unlink(missing_ok=True)
-        return False
-    return True

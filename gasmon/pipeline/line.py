@@ -5,8 +5,8 @@ server knows that we live, opens lost ones anew, and cuts the writing one when a
 hangs. So neither judging nor spooling ever waits for a server that does not answer.
 
 While the database is away nobody can take our areas, so we go on. When it is back we
-have GRACE_S to take them again before a standby may; whoever comes too late finds a
-newer fencing number and must end.
+have ``standby.GRACE_S`` to take them again before a standby may; whoever comes too late
+finds a newer fencing number and must end.
 """
 
 import logging
@@ -18,11 +18,13 @@ import psycopg
 
 from gasmon.clock import Clock
 from gasmon.errors import DependencyError, GasmonError, StateConflict
+from gasmon.pipeline.ownership import OwnerRecord, Taking
+from gasmon.pipeline.standby import wait_until_free
 from gasmon.pipeline.wires import cut, ping, prepare_writer, require_schema
 from gasmon.settings import Settings
 from gasmon.store import owners
 from gasmon.store.db import Connection, connect
-from gasmon.store.owners import ALL
+from gasmon.store.owners import ALL, Held
 
 BEAT_S = 1.0
 """How often we say that we live [s]; the server waits for ``owners.IDLE_S``."""
@@ -33,15 +35,11 @@ PING_S = 2.0
 LINE_TIMEOUT_S = 10.0
 """A connection over which nothing gets through for so long is dead [s]."""
 
-GRACE_S = 3.5
-"""How long areas must be free before a standby takes them [s]: above the beat and the
-time of a reconnect, so that an owner whose database restarts is not overtaken."""
-
 TAKING_S = 1.0
 """How long we may need to know the number that we have just taken [s]."""
 
 LOOK_S = 0.25
-"""How often a standby looks, and the thread for work [s]."""
+"""How often the thread looks for work [s]."""
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +51,7 @@ class Line:
         fencing: our number of each scope.
         told: what is wrong with the connections now; empty when nothing is.
         lost: another process owns an area of ours now; None while none does.
-        on_taken: told our numbers, by the thread, when they rose.
+        record: where our numbers lie beside the spool; None without one.
         on_other: told, while standing by, that another process owns our areas.
         beat_s: monotonic time of the last answer on the owning connection [s].
     """
@@ -75,7 +73,8 @@ class Line:
         self._lock = threading.Lock()
         self._owning: Connection | None = None
         self._writing: Connection | None = None
-        self.on_taken: Callable[[Mapping[str, int]], None] = lambda _: None
+        self.record: OwnerRecord | None = None
+        self._taking: Taking | None = None
         self.on_other: Callable[[], None] = lambda: None
         self._is_unproven = False
         self._made: list[Connection] = []
@@ -99,13 +98,16 @@ class Line:
             DependencyError: the database cannot be reached.
             StateConflict: another process ingests one of our areas.
         """
-        if standby and not self._wait_until_free():
+        if standby and not wait_until_free(
+            self._scopes, self.open, self._clock, self._stop, lambda: self.on_other()
+        ):
             return False
         conn = self.open()
         try:
-            self.fencing = owners.take_ownership(
-                conn, self._scopes, self._owner, self._clock.now_us()
-            )
+            held = owners.held(conn, self._scopes)
+            if self.record is not None:
+                self.record.recognise(held)
+            self.fencing = self._take(conn, held)
             owners.keep_short(conn)
         except BaseException:
             conn.close()
@@ -122,6 +124,8 @@ class Line:
             fencing: our numbers then; where a newer one is found, we are not.
         """
         self.fencing = dict(fencing)
+        # We may have taken them and died before we wrote that down.
+        self._taking = None if self.record is None else self.record.intended()
         self._is_unproven = self._serving = True
         self._begin_to_keep()
 
@@ -135,40 +139,6 @@ class Line:
             target=self._keep, name="gasmon[line]", daemon=True
         )
         self._thread.start()
-
-    def _wait_until_free(self) -> bool:
-        """Look on until our areas were free for GRACE_S; False when told to stop."""
-        free_since_s: float | None = None
-        said = False
-        conn = self.open()
-        try:
-            while not self._stop.is_set():
-                now_s = self._clock.monotonic_s()
-                try:
-                    if conn.closed:
-                        conn = self.open()
-                    free = owners.is_free(conn, self._scopes)
-                    if not free and not said:
-                        said = True
-                        self.on_other()
-                        who = owners.present_owner(conn, self._scopes)
-                        log.warning("standing by: %s", who)
-                except (psycopg.Error, DependencyError) as error:
-                    # Not free: nobody could tell us of an owner.
-                    free = False
-                    conn.close()
-                    log.warning("standing by, without database: %s", error)
-                    self._stop.wait(BEAT_S)
-                if not free:
-                    free_since_s = None
-                elif free_since_s is None:
-                    free_since_s = now_s
-                elif now_s - free_since_s >= GRACE_S:
-                    return True
-                self._stop.wait(LOOK_S)
-        finally:
-            conn.close()
-        return False
 
     def open(self) -> Connection:
         """A connection that a successor of ours can end.
@@ -329,24 +299,18 @@ class Line:
         if self._is_unproven:
             require_schema(conn)
         ours = self.fencing
-        living = [made for made in self._made if not made.closed]
-        present = owners.fencing_of(conn, self._scopes)
-        is_named = owners.is_owner(conn, self._scopes, self._owner)
-        if present != ours and is_named and not self._is_unproven:
-            # Taken by ourselves: only the answer to that was lost.
+        held = owners.held(conn, self._scopes)
+        present = {scope: one.fencing for scope, one in held.items()}
+        if present != ours and self._has_taken(held):
+            # Only the answer to that was lost, or we ended before we wrote it down.
             ours = self.fencing = present
+            self._write_down(present)
         if present != ours:
             who = owners.present_owner(conn, self._scopes)
             raise StateConflict(f"another process took our areas over: {who}")
         self._is_unproven = False
         try:
-            taken = owners.take_ownership(
-                conn,
-                self._scopes,
-                self._owner,
-                self._clock.now_us(),
-                spared=[made.info.backend_pid for made in living],
-            )
+            taken = self._take(conn, held)
         except StateConflict as error:
             if owners.fencing_of(conn, self._scopes) != ours:
                 raise
@@ -359,8 +323,38 @@ class Line:
                 f"another process owned {', '.join(taken)} meanwhile "
                 f"(fencing numbers {taken}, ours were {ours})"
             )
-        self.on_taken(taken)
+        self._write_down(taken)
         log.warning("own %s again, fencing numbers %s", ", ".join(taken), taken)
+
+    def _has_taken(self, held: Mapping[str, Held]) -> bool:
+        """Whether what we set out to do last was done."""
+        taking = self._taking
+        if taking is None or taking.before != self.fencing:
+            return False
+        return taking.is_done(held)
+
+    def _take(self, conn: Connection, held: Mapping[str, Held]) -> dict[str, int]:
+        """Own our areas, having said so before.
+
+        Args:
+            held: who owned them until now.
+        """
+        before = {scope: one.fencing for scope, one in held.items()}
+        self._taking = taking = Taking(self._owner, self._clock.now_us(), before)
+        if self.record is not None:
+            self.record.intend(taking)
+        living = [made for made in self._made if not made.closed]
+        return owners.take_ownership(
+            conn,
+            self._scopes,
+            self._owner,
+            taking.taken_us,
+            spared=[made.info.backend_pid for made in living],
+        )
+
+    def _write_down(self, fencing: Mapping[str, int]) -> None:
+        if self.record is not None:
+            self.record.write(fencing)
 
     def _open_writer(self) -> None:
         with self._lock:

@@ -22,6 +22,7 @@ from gasmon.pipeline.bookcopy import BookCopy
 from gasmon.pipeline.evaluate import Judged, Snapshot
 from gasmon.pipeline.kept import KeptSnapshot
 from gasmon.pipeline.openalarms import alarms_of
+from gasmon.pipeline.ownership import OwnerRecord
 from gasmon.pipeline.recent import Recent
 from gasmon.pipeline.record import RecordCorrupt
 from gasmon.pipeline.restore import know_frames
@@ -199,7 +200,7 @@ def read_copy(
     Raises:
         DependencyError: there is none that a start may trust; says why.
     """
-    fencing = kept.owner()
+    fencing = OwnerRecord(folder).read()
     if sorted(fencing) != sorted(scopes):
         was = ", ".join(sorted(fencing)) or "nobody"
         raise DependencyError(f"no copy of {', '.join(scopes)} in {folder}: of {was}")

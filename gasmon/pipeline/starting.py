@@ -126,13 +126,13 @@ class Beginning:
         Whose it is is written at once: should this start fail, the next one must not
         take its own spool for somebody else's.
         """
-        kept, fencing = self.storing.kept, self.storing.line.fencing
-        if kept is None:
+        line, kept = self.storing.line, self.storing.kept
+        if line.record is None or kept is None:
             return
-        if not kept.is_continued(fencing):
+        if not line.record.is_continued(line.fencing):
             self._hand_over(conn)
             kept.forget()
-        kept.write_owner(fencing)
+        line.record.write(line.fencing)
 
     def _go_on(self, past: Past) -> Recovered | None:
         """From a snapshot, the log and the spool; None without a usable snapshot."""

@@ -23,6 +23,7 @@ from gasmon.pipeline.kept import KeptSnapshot
 from gasmon.pipeline.line import Line
 from gasmon.pipeline.localcopy import LocalCopy
 from gasmon.pipeline.outage import WARN_EVERY_S, Outage, measure
+from gasmon.pipeline.ownership import OwnerRecord
 from gasmon.pipeline.persist import Writer
 from gasmon.pipeline.spool import RESERVE_BYTES, Spool, SpoolFull
 from gasmon.settings import Settings
@@ -117,7 +118,7 @@ class Storing:
             n_bytes = ingest.spool_limit_mb * 2**20
             self.spool = Spool(ingest.spool_dir, limit_bytes=n_bytes)
             self.kept = KeptSnapshot(ingest.spool_dir)
-            self.line.on_taken = self.kept.write_owner
+            self.line.record = OwnerRecord(ingest.spool_dir)
             if ingest.start_without_database:
                 self.copy = LocalCopy(ingest.spool_dir, self.kept)
 

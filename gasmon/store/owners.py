@@ -7,11 +7,13 @@ by its fencing number: a write that carries an old one is refused.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import cast
 
 from gasmon.errors import StateConflict
 from gasmon.store.db import Connection
-from gasmon.units import to_datetime
+from gasmon.units import from_datetime, to_datetime
 
 LOCK_SPACE = 0x6761_736D
 """First half of our two-part advisory locks: "gasm"; the second is the area's code."""
@@ -47,16 +49,6 @@ def be_quick(conn: Connection) -> None:
     conn.commit()
 
 
-def is_owner(conn: Connection, scopes: Sequence[str], owner: str) -> bool:
-    """Whether it was this owner who took all of these scopes last."""
-    row = conn.execute(
-        "SELECT count(*) FROM ingest_owner WHERE scope = ANY(%s) AND owner = %s",
-        (sorted(scopes), owner),
-    ).fetchone()
-    conn.commit()
-    return row is not None and row[0] == len(set(scopes))
-
-
 def is_free(conn: Connection, scopes: Sequence[str]) -> bool:
     """Whether nobody owns any of these scopes now; takes nothing."""
     wanted = sorted(set(scopes))
@@ -87,14 +79,36 @@ def present_owner(conn: Connection, scopes: Sequence[str]) -> str:
     return str(row[0]) if row is not None and row[0] else "unknown"
 
 
-def fencing_of(conn: Connection, scopes: Sequence[str]) -> dict[str, int]:
-    """The newest number of each scope that ever had an owner."""
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What the database says of a scope.
+
+    Attributes:
+        fencing: its newest number.
+        owner: who took it last.
+        taken_us: when, by that one's clock [µs UTC].
+    """
+
+    fencing: int
+    owner: str
+    taken_us: int
+
+
+def held(conn: Connection, scopes: Sequence[str]) -> dict[str, Held]:
+    """Who took each of these scopes last, as far as they ever had an owner."""
     rows = conn.execute(
-        "SELECT scope, fencing FROM ingest_owner WHERE scope = ANY(%s)",
+        "SELECT scope, fencing, owner, taken_at FROM ingest_owner"
+        " WHERE scope = ANY(%s)",
         (sorted(scopes),),
     ).fetchall()
     conn.commit()
-    return dict(cast(list[tuple[str, int]], rows))
+    told = cast(list[tuple[str, int, str, datetime]], rows)
+    return {scope: Held(n, who, from_datetime(at)) for scope, n, who, at in told}
+
+
+def fencing_of(conn: Connection, scopes: Sequence[str]) -> dict[str, int]:
+    """The newest number of each scope that ever had an owner."""
+    return {scope: one.fencing for scope, one in held(conn, scopes).items()}
 
 
 def take_ownership(
@@ -113,8 +127,8 @@ def take_ownership(
     Args:
         conn: a connection kept for this alone, with no open transaction.
         scopes: area codes, or ``*`` alone for all of them.
-        owner: who asks, for messages: host, process.
-        now_us: wall time [µs UTC].
+        owner: who asks: host, start and process; nobody else's.
+        now_us: wall time [µs UTC]; later than the last time that this one asked.
         spared: processes of the server that serve us and go on, when we take again
             what was ours.
 

@@ -124,20 +124,6 @@ def test_a_snapshot_beside_the_spool_comes_back(tmp_path: Path) -> None:
     assert not path.exists()
 
 
-def test_a_history_is_continued_by_the_next_number_only(tmp_path: Path) -> None:
-    """Whether anybody owned our areas between the spool's owner and us."""
-    kept = KeptSnapshot(tmp_path)
-    assert kept.is_continued({"*": 9}), "nothing is known of an earlier one"
-    kept.write_owner({"530627": 4, "530629": 2})
-    assert kept.is_continued({"530627": 5, "530629": 3})
-    assert not kept.is_continued({"530627": 6, "530629": 3})
-    assert not kept.is_continued({"530627": 5})
-    kept.write_owner({"530627": 5, "530629": 3})
-    assert not kept.is_continued({"530627": 5, "530629": 3})
-    (tmp_path / "owner.json").write_text("{")
-    assert not kept.is_continued({"530627": 6, "530629": 4})
-
-
 def test_a_full_disk_keeps_the_snapshot_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -19,6 +19,7 @@ from gasmon.pipeline.evaluate import Judged
 from gasmon.pipeline.kept import BOOTS, KeptSnapshot
 from gasmon.pipeline.localcopy import FILL_MINES, LocalCopy
 from gasmon.pipeline.openalarms import OpenAlarms, RecordDiffers, alarms_of
+from gasmon.pipeline.ownership import OwnerRecord
 from gasmon.pipeline.past import FromCopy, read_copy
 from gasmon.pipeline.recent import Recent, has_recent
 from gasmon.pipeline.spool import Spool
@@ -34,7 +35,7 @@ class Kept:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.files = KeptSnapshot(folder)
-        self.files.write_owner(FENCING)
+        OwnerRecord(folder).write(FENCING)
         self.copy = LocalCopy(folder, self.files)
         self.live = Live()
         self.copy.fill((), ())
@@ -255,7 +256,7 @@ def test_a_snapshot_that_is_not_kept_forgets_no_turn(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr("gasmon.pipeline.kept.os.fsync", full)
+        patched.setattr("gasmon.pipeline.wholefile.os.fsync", full)
         assert not kept.keep()
     assert kept.copy.is_whole
     assert steps_of(kept.read())[-1] == last.steps[-1].number
