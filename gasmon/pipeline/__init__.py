@@ -15,7 +15,7 @@
     ourclock.py   our own clock and its witnesses
     annunciate.py what is raised now, on a retained topic, without a database
     voice.py      what is said over the broker after each turn
-    loops.py      the two threads, the queue between them, acknowledgement
+    loops.py      the two threads; persisting.py the queue between them, acknowledgement
 
 The verdict never waits for the disk, no event is told before it is stored, and the
 broker is acknowledged only after the commit.

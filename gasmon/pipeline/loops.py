@@ -1,20 +1,12 @@
 """Ingest: the evaluating and the persisting thread, and what flows between them.
 
     pump (paho's thread) ─▶ inbox ─▶ evaluate ─▶ turns ─▶ persist ─▶ acknowledge
-
-Arithmetic of the queue: frames are judged as they come, so that a lone alarm does not
-wait for company; QUEUE_TURNS such turns may wait for the disk. A commit of 5 ms lets a
-city's 52 frames a second gather one turn at most; a database that hangs is given up
-after ``database.write_timeout_s`` (10 s), in which 520 turns come. What waited is
-stored together, up to ``ingest.max_batch_frames``. How many frames wait in all is the
-broker's business: what is not committed stays with it, and its window
-(``mqtt.receive_window``) is the back-pressure.
 """
 
 import logging
 import threading
 from collections.abc import Callable
-from queue import Empty, Full, Queue
+from functools import partial
 
 from gasmon.alarms.engine import AlarmEngine
 from gasmon.alarms.forecast import ForecastEngine
@@ -32,13 +24,13 @@ from gasmon.ingest.topics import subscriptions
 from gasmon.pipeline.annunciate import PLATFORM, Annunciator
 from gasmon.pipeline.book import PointBook
 from gasmon.pipeline.counts import IngestCounts
-from gasmon.pipeline.evaluate import Evaluator, Judged
+from gasmon.pipeline.evaluate import Evaluator
 from gasmon.pipeline.gauges import Shown, readiness, show
 from gasmon.pipeline.judging import Judging
-from gasmon.pipeline.merge import merge
 from gasmon.pipeline.openalarms import RecordDiffers
 from gasmon.pipeline.opening import begin
 from gasmon.pipeline.ourclock import OurClock, patience_of
+from gasmon.pipeline.persisting import Persisting
 from gasmon.pipeline.rivals import FILTER, Rivals
 from gasmon.pipeline.standing import Standing
 from gasmon.pipeline.starting import Beginning
@@ -49,8 +41,6 @@ from gasmon.pipeline.windows import QuietWindows
 from gasmon.settings import Settings
 from gasmon.store.alarms import StoredEvent
 from gasmon.telemetry import Metrics
-
-QUEUE_TURNS = 1024
 
 CONFLICTS_MOST = 10
 """Tries, a second each, to own our areas again when we begin anew."""
@@ -131,8 +121,6 @@ class IngestLoop(Shown):
         self._standing = Standing(
             self._rules, self.evaluator, self._our_clock, settings.ingest.areas
         )
-        self._turns: Queue[Judged] = Queue(QUEUE_TURNS)
-        self.n_waiting = self._turns.qsize
         self._threads: list[threading.Thread] = []
         self._voice = Voice(self.pump, self.annunciator, self.gaps, clock)
         self._windows = QuietWindows(settings.database, clock, self._stop)
@@ -153,6 +141,15 @@ class IngestLoop(Shown):
             owner=self._owner,
             run=self.evaluator.engine.run,
         )
+        self.persisting = Persisting(
+            self.storing,
+            self.pump,
+            self.evaluator,
+            clock,
+            self._stop,
+            settings.ingest.max_batch_frames,
+        )
+        self.n_waiting = self.persisting.n_waiting
 
     def _new_engine(self) -> AlarmEngine:
         engine = self._settings.engine
@@ -213,8 +210,8 @@ class IngestLoop(Shown):
             self.storing.close()
             raise
         for name, target in (
-            ("evaluate", self._evaluate_for_ever),
-            ("persist", self._persist_for_ever),
+            ("evaluate", partial(self.persisting.fed_by, self._evaluate_for_ever)),
+            ("persist", self.persisting.run),
             ("windows", self._windows.run),
         ):
             thread = threading.Thread(
@@ -307,7 +304,7 @@ class IngestLoop(Shown):
                 ingest.max_batch_frames, 0.0, self._idle_s(interval_s)
             )
             room = ingest.max_batch_frames - len(packets)
-            if packets and room and not self._turns.empty():
+            if packets and room and self.n_waiting():
                 # The disk is busy: company costs no time and saves work. While it
                 # is not, a lone frame goes at once.
                 packets += self.inbox.take(room, 0.0, ingest.linger_ms / 1000)
@@ -341,7 +338,7 @@ class IngestLoop(Shown):
                 undefined = self._standing.undefined
                 self._voice.announce(judged, confirmed, undefined, now_us)
                 self._voice.ask_for_gaps(judged)
-                self._hand_over(judged)
+                self.persisting.hand_over(judged)
 
     def _idle_s(self, interval_s: float) -> float:
         """How long to wait for a packet: not past the end of a hold [s]."""
@@ -354,43 +351,3 @@ class IngestLoop(Shown):
         """Put frames back in order that a reconnect mixed up."""
         self.order.hold_s = HOLD_S.get(self.pump.state.protocol, HOLD_S["3.1.1"])
         return self.order.order(taken, self._clock.monotonic_s())
-
-    def _hand_over(self, judged: Judged) -> None:
-        while not self._stop.is_set():
-            try:
-                self._turns.put(judged, timeout=0.5)
-                return
-            except Full:
-                # The disk is slow or away. Frames wait at the broker; the
-                # annunciator was told already.
-                continue
-
-    # Persist
-
-    def _persist_for_ever(self) -> None:
-        try:
-            while not (self._stop.is_set() and self._turns.empty()):
-                try:
-                    judged = self._turns.get(timeout=0.2)
-                except Empty:
-                    self.storing.work()
-                    continue
-                turn = merge([judged, *self._gathered(judged)])
-                if not self.storing.store(turn):
-                    break
-                self.pump.ack(turn.packets)
-                self.storing.work()
-        finally:
-            self.storing.close()
-
-    def _gathered(self, first: Judged) -> list[Judged]:
-        """The turns that wait behind one, as far as they fit in one commit."""
-        room = self._settings.ingest.max_batch_frames - len(first.packets)
-        turns: list[Judged] = []
-        while room > 0:
-            try:
-                turns.append(self._turns.get_nowait())
-            except Empty:
-                break
-            room -= len(turns[-1].packets)
-        return turns

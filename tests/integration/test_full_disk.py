@@ -10,6 +10,7 @@ import pytest
 
 from gasmon.alarms import debounce
 from gasmon.alarms.kinds import OVER_LIMIT
+from gasmon.pipeline.judging import Judging
 from gasmon.pipeline.kept import KeptSnapshot
 from gasmon.pipeline.loops import IngestLoop
 from gasmon.pipeline.spool import Spool
@@ -157,3 +158,31 @@ def test_a_full_disk_that_is_over_leaves_a_snapshot_in_the_database(
     second = plant.start(**more)
 
     assert second.evaluator.engine.state.peak[0, OVER_LIMIT] == PEAK
+
+
+@SITE
+def test_an_orderly_end_on_a_full_disk_forgets_nothing(
+    spooling: Spooling,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What was judged since the last snapshot is kept in the end, and goes on."""
+    plant, proxy, more = spooling
+    plant.stop()
+    first = plant.start(**more, **SELDOM)
+    proxy.refuse()
+    take(plant, HIGH)
+    with monkeypatch.context() as patched:
+        no_room(first, patched)
+        # No turn brings a snapshot any more: only the end can.
+        patched.setattr(Judging, "_remember", lambda *_: None)
+        take(plant, PEAK, HIGH)
+        plant.stop()
+    proxy.heal()
+
+    second = plant.start(**more)
+
+    assert second.evaluator.engine.state.peak[0, OVER_LIMIT] == PEAK
+    plant.gateway.gas(LOW)
+    over = "cleared_at IS NOT NULL"
+    wait_until(lambda: plant.count("alarm", over) == 2, 20, "both are over")
+    assert plant.ask("SELECT DISTINCT peak FROM alarm") == [(PEAK,)]

@@ -47,6 +47,7 @@ def with_delay(on: str) -> RuleSet:
 def kill(plant: Plant) -> None:
     """End as kill -9 does: nothing is finished, nothing said."""
     loop = plant.running.pop()
+    loop.persisting.remembers = False
     loop.storing.line.close()
     loop.stop()
 

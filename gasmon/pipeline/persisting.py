@@ -1,0 +1,145 @@
+"""The persisting thread: turns that were judged are stored, then acknowledged.
+
+Arithmetic of the queue: frames are judged as they come, so that a lone alarm does not
+wait for company; QUEUE_TURNS such turns may wait for the disk. A commit of 5 ms lets a
+city's 52 frames a second gather one turn at most; a database that hangs is given up
+after ``database.write_timeout_s`` (10 s), in which 520 turns come. What waited is
+stored together, up to ``ingest.max_batch_frames``. How many frames wait in all is the
+broker's business: what is not committed stays with it, and its window
+(``mqtt.receive_window``) is the back-pressure.
+"""
+
+import logging
+import threading
+from collections.abc import Callable
+from queue import Empty, Full, Queue
+
+from gasmon.clock import Clock
+from gasmon.ingest.mqtt import Pump
+from gasmon.pipeline.evaluate import Evaluator, Judged
+from gasmon.pipeline.merge import merge
+from gasmon.pipeline.storing import Storing
+
+QUEUE_TURNS = 1024
+
+log = logging.getLogger(__name__)
+
+
+class Persisting:
+    """The queue between judging and storing, and what empties it.
+
+    Attributes:
+        remembers: every turn was handed over so far, so that the engine knows no more
+            than what is stored; then its memory may be kept in the end.
+    """
+
+    def __init__(
+        self,
+        storing: Storing,
+        pump: Pump,
+        evaluator: Evaluator,
+        clock: Clock,
+        stop: threading.Event,
+        max_frames: int,
+    ) -> None:
+        """Nothing waits.
+
+        Args:
+            evaluator: of the thread that feeds; looked at when that one has ended.
+            stop: tells both threads to end.
+            max_frames: frames stored together at most.
+        """
+        self.remembers = True
+        self._storing = storing
+        self._pump = pump
+        self._evaluator = evaluator
+        self._clock = clock
+        self._stop = stop
+        self._max_frames = max_frames
+        self._turns: Queue[Judged] = Queue(QUEUE_TURNS)
+        self._fed = threading.Event()
+
+    # For the evaluating thread
+
+    def n_waiting(self) -> int:
+        """Turns that wait for the disk."""
+        return self._turns.qsize()
+
+    def fed_by(self, judge: Callable[[], None]) -> None:
+        """Run what hands turns over, until it ends."""
+        try:
+            judge()
+        except BaseException:
+            self.remembers = False
+            raise
+        finally:
+            self._fed.set()
+
+    def hand_over(self, judged: Judged) -> None:
+        """Let a turn be stored; waits while too many do."""
+        while True:
+            try:
+                self._turns.put(judged, timeout=0.5)
+                return
+            except Full:
+                # The disk is slow or away. Frames wait at the broker; the
+                # annunciator was told already.
+                if self._stop.is_set():
+                    self.remembers = False
+                    return
+
+    # The thread
+
+    def run(self) -> None:
+        """Store and acknowledge, until told to stop and all of it is done.
+
+        Raises:
+            StateConflict: another process owns an area of ours now.
+            RecordDiffers: the record is not what we went on from.
+        """
+        try:
+            while not (self._stop.is_set() and self._is_done()):
+                try:
+                    judged = self._turns.get(timeout=0.2)
+                except Empty:
+                    self._storing.work()
+                    continue
+                turn = merge([judged, *self._gathered(judged)])
+                if not self._storing.store(turn):
+                    return
+                self._pump.ack(turn.packets)
+                self._storing.work()
+            self._remember()
+        finally:
+            self._storing.close()
+
+    def _is_done(self) -> bool:
+        """Whether the last turn is stored; none comes after it."""
+        return self._fed.is_set() and self._turns.empty()
+
+    def _remember(self) -> None:
+        """Keep the engine's memory where a restart would not find it otherwise.
+
+        A spool that refused readings has a log with a hole: without this an orderly
+        end would forget what was judged since the last snapshot.
+        """
+        if not (self.remembers and self._storing.snapshot_wanted):
+            return
+        try:
+            snapshot = self._evaluator.snapshot(self._clock.now_us())
+        except Exception:
+            log.exception("no snapshot of the engine in the end")
+            return
+        self._storing.store(Judged(snapshot=snapshot))
+
+    def _gathered(self, first: Judged) -> list[Judged]:
+        """The turns that wait behind one, as far as they fit in one commit."""
+        room = self._max_frames - len(first.packets)
+        turns: list[Judged] = []
+        while room > 0:
+            try:
+                turns.append(self._turns.get_nowait())
+            except Empty:
+                break
+            room -= len(turns[-1].packets)
+        return turns
