@@ -69,6 +69,7 @@ def pieces(judged: Judged) -> Iterator[tuple[str, Judged]]:
         online=judged.online,
         latest=judged.latest,
         clocks=judged.clocks,
+        given_up=judged.given_up,
     )
     yield "readings and newest values", readings
     yield "the engine's log", Judged(steps=judged.steps, marks=judged.marks)

@@ -1,6 +1,6 @@
 """Ingest: the evaluating and the persisting thread, and what flows between them.
 
-    pump (paho's thread) ─▶ inbox ─▶ evaluate ─▶ turns ─▶ persist ─▶ acknowledge
+pump (paho's thread) ─▶ inbox ─▶ evaluate ─▶ turns ─▶ persist ─▶ acknowledge
 """
 
 import logging

@@ -14,7 +14,7 @@ from typing import Protocol
 import numpy as np
 
 from gasmon.alarms.steps import Step, decode_steps
-from gasmon.batch import GatewayClock, Int32
+from gasmon.batch import FrameKey, GatewayClock, Int32
 from gasmon.errors import DependencyError
 from gasmon.ingest.dedupe import SeenFrames
 from gasmon.pipeline.book import PointBook
@@ -52,6 +52,9 @@ class Past(Protocol):
 
     def boots(self) -> dict[str, str]:
         """What each mine's gateway calls its present start."""
+
+    def newest_frames(self) -> dict[str, FrameKey]:
+        """The newest frame of each mine, as far as it may not be among those seen."""
 
     def snapshots(self) -> Iterator[Snapshot]:
         """What the engine remembered, the newest first."""
@@ -103,9 +106,12 @@ class FromDatabase:
         return open_now
 
     def boots(self) -> dict[str, str]:
-        boots = latest.load_boots(self.conn, self.run)
+        return {mine: key.boot for mine, key in self.newest_frames().items()}
+
+    def newest_frames(self) -> dict[str, FrameKey]:
+        newest = latest.load_frames(self.conn, self.run)
         self.conn.commit()
-        return boots
+        return newest
 
     def snapshots(self) -> Iterator[Snapshot]:
         own = self.kept.read() if self.kept is not None else None
@@ -170,6 +176,9 @@ class FromCopy:
 
     def boots(self) -> dict[str, str]:
         return dict(self.snapshot.beside["boots"])
+
+    def newest_frames(self) -> dict[str, FrameKey]:
+        return {}  # the memory of a process holds what it gave up as seen
 
     def snapshots(self) -> Iterator[Snapshot]:
         yield self.snapshot

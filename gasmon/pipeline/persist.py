@@ -17,7 +17,7 @@ import numpy as np
 import psycopg
 
 from gasmon.alarms.steps import Step, encode_steps
-from gasmon.batch import Int32, ReadingBatch, Reject
+from gasmon.batch import Frame, Int32, ReadingBatch, Reject
 from gasmon.pipeline.book import PointBook
 from gasmon.pipeline.evaluate import Judged, Snapshot
 from gasmon.pipeline.latest import LatestPoints
@@ -26,7 +26,7 @@ from gasmon.points import PointKey
 from gasmon.store import alarms, clocks, forecasts, points, readings, rejects, snapshots
 from gasmon.store.alarms import StoredEvent
 from gasmon.store.db import Connection, retry_deadlock
-from gasmon.store.latest import LATEST_DTYPE, MineLatest, upsert_latest
+from gasmon.store.latest import LATEST_DTYPE, MineLatest, note_frames, upsert_latest
 from gasmon.store.marks import append_marks
 from gasmon.store.owners import require_ownership
 from gasmon.store.partitions import Partitions
@@ -151,6 +151,7 @@ class Writer:
         batch = join(judged.batches) if judged.batches else ReadingBatch.empty()
         with self.conn.pipeline():
             upsert_latest(self.conn, self._run, self._latest(judged, ids, now_us))
+            note_frames(self.conn, self._run, _only_judged(judged))
             if judged.clocks:
                 clocks.save(self.conn, judged.clocks)
             if judged.marks:
@@ -275,3 +276,17 @@ class Writer:
             arrived_us=frame.arrived_us if frame else arrived,
             points=packed,
         )
+
+
+def _only_judged(judged: Judged) -> dict[str, Frame]:
+    """The newest frame of each mine whose readings were given up since it was stored.
+
+    A start must know its number: its time was judged, and when it comes again it is
+    old, and no sign of a clock that was set back.
+    """
+    stored = judged.newest
+    return {
+        mine: frame
+        for mine, frame in judged.given_up.items()
+        if mine not in stored or stored[mine].arrived_us <= frame.arrived_us
+    }

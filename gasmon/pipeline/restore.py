@@ -133,22 +133,26 @@ def know_values(
         state.lag_us[rows] = now_us - kept["at_us"]
 
 
-def know_newest(evaluator: Evaluator, stored: Mapping[str, str]) -> None:
+def know_newest(
+    evaluator: Evaluator, boots: Mapping[str, str], recorded: Mapping[str, FrameKey]
+) -> None:
     """The newest frame of each gateway, by which its clock is judged.
 
     What was given up on a full disk counts, too: its times were judged, and when it
     comes again it is old, and no sign of a clock that went back.
 
     Args:
-        stored: the present start of each gateway that has a frame in the database.
+        boots: the present start of each gateway, as it was recorded.
+        recorded: the newest frame of each mine that is recorded as judged; what the
+            spool tells is newer.
     """
     run, seen = evaluator.engine.run, evaluator.seen
     for mine, newest_us in newest_judged(evaluator.book, evaluator.engine).items():
         newest_seq = seen.newest_of_boots(run, mine)
-        lost = evaluator.given_up.get(mine)
-        if lost is not None:
-            newest_seq[lost.boot] = max(lost.seq, newest_seq.get(lost.boot, lost.seq))
-        told = (evaluator.boots.get(mine), stored.get(mine))
+        for key in (recorded.get(mine), evaluator.given_up.get(mine)):
+            if key is not None:
+                newest_seq[key.boot] = max(key.seq, newest_seq.get(key.boot, key.seq))
+        told = (evaluator.boots.get(mine), boots.get(mine))
         boot = next((each for each in told if each in newest_seq), None)
         evaluator.clocks.know(run, mine, newest_us, boot, newest_seq)
 

@@ -190,7 +190,7 @@ class Beginning:
         evaluator = self.evaluator
         self.standing.begin(past.open_alarms(), done.said, self.clock.now_us())
         stored = past.boots()
-        know_newest(evaluator, stored)
+        know_newest(evaluator, stored, past.newest_frames())
         # Those of the spool are newer.
         evaluator.boots = stored | evaluator.boots
 

@@ -5,13 +5,14 @@ beside ingest. ``seq`` is drawn before the commit, so a reader that remembers on
 highest one can miss a row: it compares the seq of each mine instead.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gasmon.batch import Frame, FrameKey
 from gasmon.store.db import Connection
 from gasmon.units import to_datetime
 
@@ -94,6 +95,51 @@ def upsert_latest(conn: Connection, run: int, mines: Sequence[MineLatest]) -> No
     )
 
 
+def note_frames(conn: Connection, run: int, frames: Mapping[str, Frame]) -> None:
+    """Write which frame of these mines was judged last, though no value of it is kept.
+
+    The rows have the values that they had, and the ``seq``: there is nothing to show.
+
+    Args:
+        frames: mine → its newest frame; each mine must have a row already.
+    """
+    if not frames:
+        return
+    ordered = [frames[mine] for mine in sorted(frames)]
+    conn.execute(
+        """INSERT INTO mine_latest (run, mine_id, boot, frame_seq, judged_at,
+                                    arrived_at, points)
+           SELECT %s, m.mine_id, f.boot, f.frame_seq, f.judged, f.arrived, ''
+           FROM unnest(%s::bpchar[], %s::text[], %s::bigint[],
+                       %s::timestamptz[], %s::timestamptz[]) WITH ORDINALITY
+                AS f (mine, boot, frame_seq, judged, arrived, nr)
+           JOIN mine m ON m.code = f.mine
+           ORDER BY f.nr
+           ON CONFLICT (run, mine_id) DO UPDATE SET boot = excluded.boot,
+               frame_seq = excluded.frame_seq, judged_at = excluded.judged_at""",
+        (
+            run,
+            [frame.key.mine for frame in ordered],
+            [frame.key.boot for frame in ordered],
+            [frame.key.seq for frame in ordered],
+            [to_datetime(frame.judged_us) for frame in ordered],
+            [to_datetime(frame.arrived_us) for frame in ordered],
+        ),
+    )
+
+
+def load_frames(conn: Connection, run: int) -> dict[str, FrameKey]:
+    """The newest frame of each mine that was judged, also where none is stored."""
+    rows = conn.execute(
+        "SELECT m.code, l.boot, l.frame_seq FROM mine_latest l JOIN mine m"
+        " USING (mine_id) WHERE l.run = %s AND l.boot IS NOT NULL"
+        " AND l.frame_seq IS NOT NULL",
+        (run,),
+    ).fetchall()
+    told = cast(list[tuple[str, str, int]], rows)
+    return {mine: FrameKey(run, mine, boot, seq) for mine, boot, seq in told}
+
+
 def load_latest(conn: Connection, run: int) -> dict[str, tuple[int, PackedPoints]]:
     """All mines of a run: code → (seq, points), as a restart needs them."""
     rows: list[tuple[Any, ...]] = conn.execute(
@@ -103,16 +149,6 @@ def load_latest(conn: Connection, run: int) -> dict[str, tuple[int, PackedPoints
         binary=True,
     ).fetchall()
     return {str(code): (int(seq), unpack(points)) for code, seq, points in rows}
-
-
-def load_boots(conn: Connection, run: int) -> dict[str, str]:
-    """What each mine's gateway called its present start: code → boot."""
-    rows = conn.execute(
-        "SELECT m.code, l.boot FROM mine_latest l JOIN mine m USING (mine_id)"
-        " WHERE l.run = %s AND l.boot IS NOT NULL",
-        (run,),
-    ).fetchall()
-    return {str(code): str(boot) for code, boot in rows}
 
 
 def unpack(points: bytes) -> PackedPoints:

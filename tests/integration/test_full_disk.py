@@ -10,11 +10,13 @@ import pytest
 
 from gasmon.alarms import debounce
 from gasmon.alarms.kinds import OVER_LIMIT
+from gasmon.ingest.topics import data_topic
 from gasmon.pipeline.judging import Judging
 from gasmon.pipeline.kept import KeptSnapshot
 from gasmon.pipeline.loops import IngestLoop
 from gasmon.pipeline.spool import Spool
 from gasmon.units import US_PER_MS
+from tests.fix_pipeline import AREA, MINE
 from tests.fix_proxy import Proxy
 from tests.fix_wait import wait_until
 from tests.integration.test_pipeline import (  # noqa: F401
@@ -186,3 +188,43 @@ def test_an_orderly_end_on_a_full_disk_forgets_nothing(
     over = "cleared_at IS NOT NULL"
     wait_until(lambda: plant.count("alarm", over) == 2, 20, "both are over")
     assert plant.ask("SELECT DISTINCT peak FROM alarm") == [(PEAK,)]
+
+
+@SITE
+def test_a_frame_given_up_is_known_when_the_spool_is_written(
+    spooling: Spooling,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It comes again after a start: stored, at its own time, and nothing told twice."""
+    plant, proxy, more = spooling
+    plant.stop()
+    first = plant.start(**more, **SELDOM)
+    proxy.refuse()
+    take(plant, HIGH)
+    n_sent = plant.gateway.seq
+    with monkeypatch.context() as patched:
+        no_room(first, patched)
+        sent = [plant.gateway.gas(value) for value in (PEAK, LOW, HIGH)]
+        last_us = orjson.loads(sent[-1])["ts"] * US_PER_MS
+        wait_until(
+            lambda: first.evaluator.engine.state.last_at_us[0] == last_us, 20, "judged"
+        )
+        proxy.heal()
+        wait_until(lambda: first.checks()["persist"]() is None, 20, "all written")
+        plant.stop()
+    newest = plant.ask("SELECT boot, frame_seq FROM mine_latest")
+    assert newest == [(plant.gateway.boot, plant.gateway.seq)]
+    assert plant.count("frame") == n_sent
+    told = plant.ask("SELECT event_id, event FROM alarm_journal ORDER BY 1")
+
+    second = plant.start(**more)
+    assert second.storing.spool is not None
+    for payload in sent:
+        plant.gateway.send(data_topic(AREA, MINE), payload)
+    plant.stored(plant.gateway.seq)
+
+    assert second.evaluator.clocks.offset_us == {}
+    times = plant.ask("SELECT extract(epoch FROM at) * 1000 FROM reading ORDER BY at")
+    given = [orjson.loads(payload)["ts"] for payload in sent]
+    assert [int(ms) for (ms,) in times][-3:] == given
+    assert plant.ask("SELECT event_id, event FROM alarm_journal ORDER BY 1") == told

@@ -17,6 +17,7 @@ from gasmon.store import db, latest, marks, partitions, points, readings, reject
 from gasmon.units import US_PER_DAY, US_PER_H, US_PER_S, to_datetime
 
 MINE = "530627004499"
+OTHER_MINE = "530627004500"
 T0 = 1_795_000_000 * US_PER_S
 Connect = Callable[[], db.Connection]
 
@@ -339,6 +340,30 @@ def test_latest_values(conn: db.Connection) -> None:
     assert latest.load_latest(conn, 0)[MINE][0] > seq
     row = conn.execute("SELECT online, boot, frame_seq FROM mine_latest").fetchone()
     assert row == (False, "b1", 7)
+
+
+def test_a_frame_without_values_is_known_as_the_newest(conn: db.Connection) -> None:
+    """Its number is written, the values before it stay; also of a mine without any."""
+    packed = np.zeros(1, latest.LATEST_DTYPE)
+    packed["point_id"] = 1
+    latest.upsert_latest(
+        conn, 0, [latest.MineLatest(MINE, False, "b1", 7, T0, T0 + 1, packed)]
+    )
+    points.ensure_mine(conn, OTHER_MINE, T0)
+    (before, _) = latest.load_latest(conn, 0)[MINE]
+    newest = {
+        mine: Frame(FrameKey(0, mine, "b2", 9), "data", T0 // 1000, T0 + 5, T0, 0, 0)
+        for mine in (OTHER_MINE, MINE)
+    }
+
+    latest.note_frames(conn, 0, {})
+    latest.note_frames(conn, 0, newest)
+    conn.commit()
+
+    assert latest.load_frames(conn, 0) == {m: f.key for m, f in newest.items()}
+    (after, read) = latest.load_latest(conn, 0)[MINE]
+    assert (after, read.tobytes()) == (before, packed.tobytes())
+    assert len(latest.load_latest(conn, 0)[OTHER_MINE][1]) == 0
 
 
 def test_clock_marks(conn: db.Connection) -> None:
