@@ -9,8 +9,6 @@ from gasmon.commands.running import (
     Stop,
     database_check,
     make_ingest,
-    patiently,
-    require_schema_or_copy,
     run_ingest,
     serve_health,
 )
@@ -33,7 +31,6 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
 async def _run(settings: Settings) -> int:
     stop, metrics = Stop(), Metrics()
     ingest = make_ingest(settings, SystemClock(), metrics)
-    await patiently("ingest", lambda: require_schema_or_copy(settings))
     checks = {"database": database_check(settings), **ingest.checks()}
     port = settings.ingest.health_port
     try:

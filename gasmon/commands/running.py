@@ -99,13 +99,20 @@ def start_ingest(settings: Settings, ingest: IngestLoop) -> bool:
     """Start ingest on a schema that is ours, or without a database.
 
     Returns:
-        False when it was told to stop while it stood by.
+        False when it was told to stop before it began.
 
     Raises:
         GasmonError: it cannot start, or not yet.
     """
-    require_schema_or_copy(settings)
-    return ingest.start()
+    if ingest.ended:
+        return False
+    try:
+        require_schema_or_copy(settings)
+        return ingest.start()
+    except DependencyError as error:
+        ingest.not_begun = f"not begun, nothing is judged: {error}"
+        log.critical("nothing is judged, frames wait at the broker: %s", error)
+        raise
 
 
 T = TypeVar("T")

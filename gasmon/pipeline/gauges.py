@@ -23,9 +23,11 @@ class Shown:
     Attributes:
         n_waiting: turns that wait for the disk.
         failure: why a thread ended that should run for ever; None while all is well.
+        not_begun: why nothing is judged, until our areas are ours.
     """
 
     failure: BaseException | None
+    not_begun: str
 
     inbox: Inbox
     pump: Pump
@@ -123,7 +125,7 @@ def readiness(
         if now.failure is not None:
             return f"a thread ended: {now.failure!r}"
         if not now.storing.line.fencing:
-            return "standing by: another process owns our areas"
+            return now.not_begun
         if now.suspects.problem is not None:
             return now.suspects.problem
         waiting = now.inbox.depth

@@ -57,6 +57,7 @@ class IngestLoop(Shown):
 
     Attributes:
         restarted: how the last start went, for people.
+        not_begun: why nothing is judged, until it has begun.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class IngestLoop(Shown):
     ) -> None:
         self.failure: BaseException | None = None
         self.restarted = ""
+        self.not_begun = "starting"
         self._settings = settings
         self._rules = rules
         self._encode = encode
@@ -175,7 +177,8 @@ class IngestLoop(Shown):
         """
         try:
             return self._start(broker_wait_s, standby=self._settings.ingest.standby)
-        except DependencyError:
+        except DependencyError as error:
+            self.not_begun = f"not begun, nothing is judged: {error}"
             # What was closed stays closed: the next try needs parts of its own.
             self.pump.stop()
             self._build()
@@ -184,6 +187,8 @@ class IngestLoop(Shown):
     def _start(self, broker_wait_s: float | None, *, standby: bool) -> bool:
         if self._ended.is_set():
             return False
+        if standby:
+            self.not_begun = "standing by: another process owns our areas"
         beginning = Beginning(
             self.storing,
             self.evaluator,
@@ -228,6 +233,11 @@ class IngestLoop(Shown):
         if not self._began:
             # Nothing was judged by it yet, and nobody looked at it meanwhile.
             self._clock.restart()
+
+    @property
+    def ended(self) -> bool:
+        """Whether it was told to end; then it begins no more."""
+        return self._ended.is_set()
 
     def give_up(self) -> None:
         """Stand by no longer."""
@@ -283,6 +293,7 @@ class IngestLoop(Shown):
                     return
                 except (DependencyError, StateConflict) as error:
                     # The server may believe in our former session for a moment.
+                    self.not_begun = f"beginning anew, nothing is judged: {error}"
                     n_conflicts += isinstance(error, StateConflict)
                     if n_conflicts > CONFLICTS_MOST:
                         raise

@@ -22,6 +22,8 @@ import pytest
 
 from gasmon.embedded.postgres import EmbeddedPostgres
 from gasmon.embedded.process import free_port
+from gasmon.ingest.presence import online_boot
+from gasmon.settings import load
 from tests.fix_broker import Broker
 from tests.fix_proxy import Proxy
 from tests.fix_wait import wait_until
@@ -219,6 +221,49 @@ def test_serve_waits_for_a_database_and_tells_when_it_goes(
     code, took_s = serve.end()
     assert code == 0, serve.log.read_text("utf-8")
     assert took_s < QUICK_S
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("site", [("postgres", "nats")], indirect=True, ids="-".join)
+def test_a_first_start_without_database_says_that_nothing_is_judged(
+    site: Site, gateway: Gateway, make_proxy: Callable[[int], Proxy]
+) -> None:
+    """By health, log and the broker's word, all the time; and it ends when told to."""
+    proxy = make_proxy(port_of(site.dsn))
+    proxy.refuse()
+    more = {
+        "database__url": through(site.dsn, proxy),
+        "ingest__spool_dir": str(site.folder / "spool"),
+    }
+    ingest = site.command("ingest", "ingest.health_port", **more).start()
+
+    def told() -> str:
+        status, body = ingest.get("/readyz")
+        return json.loads(body)["checks"]["ingest"] or "" if status == 503 else ""
+
+    wait_until(lambda: "not begun, nothing is judged" in told(), READY_S, "it says so")
+    log = ingest.log.read_text("utf-8")
+    assert "nothing is judged, frames wait at the broker" in log
+    settings = load(
+        None,
+        {"mqtt.host": site.broker.host, "mqtt.port": site.broker.port},
+        environ={},
+    )
+    assert online_boot(settings.mqtt, "who-lives") is None
+    gateway.define()
+    gateway.gas(HIGH)
+    proxy.heal()
+    ingest.ready()
+    assert ingest.end()[0] == 0
+
+    proxy.refuse()
+    again = site.command(
+        "ingest",
+        "ingest.health_port",
+        **{**more, "ingest__spool_dir": str(site.folder / "empty")},
+    ).start()
+    wait_until(lambda: again.get("/readyz")[0] == 503, READY_S, "it waits")
+    assert again.end()[0] == 0, "told to end while it waits for the database"
 
 
 @pytest.mark.slow
