@@ -17,6 +17,7 @@ from gasmon.errors import DependencyError
 from gasmon.pipeline.loops import IngestLoop
 from gasmon.pipeline.starting import Beginning
 from gasmon.store import db, owners
+from tests.fix_pipeline import MINE
 from tests.fix_proxy import Proxy
 from tests.fix_wait import wait_until
 from tests.integration.test_pipeline import (  # noqa: F401
@@ -216,7 +217,10 @@ def spool_three(plant: Plant, proxy: Proxy) -> IngestLoop:
     for value in (HIGH, LOW, HIGH):
         plant.gateway.gas(value)
     loop = plant.running[-1]
-    wait_until(lambda: loop.pump.counts["acknowledged"] >= 4, 20, "spooled")
+    boot, last = plant.gateway.boot, plant.gateway.seq
+    seen = loop.evaluator.seen
+    wait_until(lambda: seen.newest(0, MINE, boot) == last, 20, "judged")
+    wait_until(lambda: loop.pump.unacknowledged == 0, 20, "spooled")
     return loop
 
 
