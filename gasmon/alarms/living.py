@@ -5,6 +5,7 @@ the state of the slots they touch and says so. Everything works on arrays of row
 which only the few that raise something or already live are handed in.
 """
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -50,10 +51,11 @@ class LivingAlarms:
         r: Readings,
         raising: NDArray[np.uint16],
         speech: Speech,
+        slots: Iterable[int] = range(N_SLOTS),
     ) -> None:
         """Take the slots of busy points one step on."""
         s, rows = self.state, batch.row
-        for slot in range(N_SLOTS):
+        for slot in slots:
             mask = np.uint16(1 << slot)
             hit = np.flatnonzero((raising | s.busy[rows]) & mask)
             if len(hit) == 0:

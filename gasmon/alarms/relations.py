@@ -277,13 +277,25 @@ class Relations:
             marks = np.full(len(waits), mark_us, np.int64)
             self.lives.mature(waits, reached, marks, speech)
             self.lives.doubt(waits, reached, mark_us, speech)
-        if changed:
-            mines = np.unique([mine for mine, _ in changed])
-            numbers, _ = self.table.of_mines(mines, one_up=True)
-            numbers = numbers[self.table.is_of(numbers, changed)]
-            reached = self._reached(mine_of[numbers], mark_us)
-            marks = np.full(len(numbers), mark_us, np.int64)
-            self.lives.advance(numbers, reached, marks, speech)
+        self.follow(changed, mark_us, speech)
+
+    def follow(
+        self, changed: Collection[tuple[int, str]], mark_us: int, speech: Speech
+    ) -> None:
+        """Judge what depends on alarms that changed without a frame.
+
+        Args:
+            changed: mine and unit of points whose over-limit alarms changed.
+            mark_us: what the clock says [µs UTC].
+        """
+        if not changed:
+            return
+        mines = np.unique([mine for mine, _ in changed])
+        numbers, _ = self.table.of_mines(mines, one_up=True)
+        numbers = numbers[self.table.is_of(numbers, changed)]
+        reached = self._reached(self.table.own["mine"][numbers], mark_us)
+        marks = np.full(len(numbers), mark_us, np.int64)
+        self.lives.advance(numbers, reached, marks, speech)
 
     def _reached(self, mines: Int32, mark_us: int) -> Int64:
         """How far the time of these mines has come [µs UTC].

@@ -9,16 +9,19 @@ as runs, so a reading takes about 13 bytes.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gasmon.alarms.again import Redefined, judge_again
+from gasmon.alarms.engine import AlarmEngine
 from gasmon.alarms.packing import Array, pack, unpack
 from gasmon.alarms.silence import Sign
 from gasmon.batch import Int32, ReadingBatch
 
-MAGIC = b"gasmonL1"
+MAGIC = b"gasmonL2"
 """Kind and version of the bytes."""
 
 
@@ -29,12 +32,20 @@ class Step:
     Attributes:
         number: rises by one with each step of an engine, over restarts too.
         signs: by position in the batch; ``marks`` follow the batch [µs UTC].
+        redefined: points whose newest reading is judged again before the batch.
     """
 
     number: int
     batch: ReadingBatch
     signs: tuple[Sign, ...] = ()
     marks: tuple[int, ...] = ()
+    redefined: tuple[Redefined, ...] = ()
+
+
+def give(engine: AlarmEngine, step: Step) -> None:
+    """Give a step to an engine again; what it says was told before."""
+    judge_again(engine, step.redefined, now_us=0)
+    engine.tick(step.batch, now_us=0, marks=step.marks, signs=step.signs)
 
 
 def encode_steps(
@@ -48,8 +59,12 @@ def encode_steps(
     """
     batches = [step.batch for step in steps]
     row = np.concatenate([batch.row for batch in batches])
+    again = [point for step in steps for point in step.redefined]
+    again_row = np.asarray([point.row for point in again], np.int32)
     arrays: dict[str, Array] = {
         "point_id": point_ids(row).astype(np.int32, copy=False),
+        "again_id": point_ids(again_row).astype(np.int32, copy=False),
+        "again_us": np.asarray([point.from_us for point in again], np.int64),
         "value": np.concatenate([batch.value for batch in batches]),
     }
     for name in ("at_us", "arrived_us", "state"):
@@ -61,6 +76,7 @@ def encode_steps(
             step.batch.n,
             [[s.position, mines[s.mine], s.online, s.arrived_us] for s in step.signs],
             [int(mark_us) for mark_us in step.marks],
+            len(step.redefined),
         ]
         for step in steps
     ]
@@ -87,8 +103,10 @@ def decode_steps(
     # One more entry than points: where unknown numbers are sent to.
     rows_by_id = np.append(row_of, np.int32(-1)).astype(np.int32)
     row = rows_by_id[np.minimum(arrays["point_id"], len(row_of))]
+    again_row = rows_by_id[np.minimum(arrays["again_id"], len(row_of))].tolist()
+    again = iter(zip(again_row, arrays["again_us"].tolist(), strict=True))
     begin = 0
-    for number, n, signs, marks in header["steps"]:
+    for number, n, signs, marks, n_again in header["steps"]:
         end = begin + n
         batch_row = row[begin:end]
         known = np.flatnonzero(batch_row >= 0)
@@ -100,7 +118,9 @@ def decode_steps(
             state=state[begin:end][known],
         )
         begin = end
-        yield Step(number, batch, tuple(_signs(signs, known, mine_index)), tuple(marks))
+        told = tuple(_signs(signs, known, mine_index))
+        points = tuple(Redefined(*p) for p in islice(again, n_again) if p[0] >= 0)
+        yield Step(number, batch, told, tuple(marks), points)
 
 
 def _signs(

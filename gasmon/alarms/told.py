@@ -30,6 +30,13 @@ class Told:
         kept = self._stretches.get((row, slot), ())
         return any(begin <= at_us <= end for begin, end in kept)
 
+    def after(self, row: int, slot: int, at_us: int) -> int:
+        """The first moment from ``at_us`` on that lies in none of them [µs]."""
+        for begin, end in sorted(self._stretches.get((row, slot), ())):
+            if begin <= at_us <= end:
+                at_us = end + 1
+        return at_us
+
     def touches(self, row: int, slot: int, from_us: int, until_us: int) -> bool:
         """Whether a stretch has a moment in common with a remembered one."""
         kept = self._stretches.get((row, slot), ())

@@ -4,7 +4,7 @@ It is the directory that decoding asks. Only the evaluating thread changes it; t
 persisting thread fills in the database's numbers of points that are new.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from math import isnan
 
@@ -28,6 +28,11 @@ take memory for good, and each name that then stays silent raises an alarm."""
 NEW_MINES_PER_AREA = 500
 """Mines of an area that may turn up while we run. Ours: far above what a county has;
 whoever publishes under made-up codes would else fill memory, tables and screens."""
+
+
+def _unheard(row: int) -> int:
+    """Nothing was judged yet."""
+    return 0
 
 
 class PointBook:
@@ -139,12 +144,16 @@ class PointBook:
         number = self.table.mine_index.get(mine)
         return None if number is None else self.table.mines[number].rev
 
-    def define(self, definition: Definition) -> list[PointDef]:
+    def define(
+        self, definition: Definition, newest_us: Callable[[int], int] = _unheard
+    ) -> list[PointDef]:
         """Take a mine's definitions.
 
         Args:
             definition: all points of one mine. A revision that is not newer than the
                 known one changes nothing.
+            newest_us: tells by row the event time of the newest reading that was
+                judged [µs UTC].
 
         Returns:
             Every point as it stands now, without those beyond what a mine may have;
@@ -167,12 +176,26 @@ class PointBook:
                     continue
             known = None if row is None else self.table.current[row]
             refused = definition.refused.get(point.key, ())
-            version = merged(point, known, refused, definition.arrived_us)
+            since_us = definition.arrived_us
+            if row is not None and self.table.current[row].source == "provisional":
+                # It had no limits of its own that could have been in force: all that
+                # is judged from now on is judged by these, backlogs too.
+                since_us = min(since_us, newest_us(row) + 1)
+            version = merged(point, known, refused, since_us)
             if version is not None:
                 changed.append(version)
             standing.append(version or known)
         self._extend((mine,), changed)
         return [point for point in standing if point is not None]
+
+    def take(self, mine: MineDef, standing: Iterable[PointDef]) -> None:
+        """Know what ``define`` made of a mine's definitions in a former process."""
+        known = {p.key: p.effective_from_us for p in self._current(mine.code)}
+        newer = [p for p in standing if known.get(p.key, -1) < p.effective_from_us]
+        self._extend((mine,), newer)
+
+    def _current(self, mine: str) -> list[PointDef]:
+        return [self.table.current[row] for row in self.rows_of_mine(mine)]
 
     def _extend(self, mines: Iterable[MineDef], points: list[PointDef]) -> None:
         self.table = self.table.extended(mines, points)
@@ -212,12 +235,13 @@ def provisional(key: PointKey, sensor_type: str | None) -> PointDef:
 
 
 def merged(
-    told: PointDef, known: PointDef | None, refused: Collection[str], arrived_us: int
+    told: PointDef, known: PointDef | None, refused: Collection[str], since_us: int
 ) -> PointDef | None:
     """The version that a told definition makes, or None when it changes nothing.
 
     A limit that was refused (it contradicts another) keeps its last good value. The
-    first definition counts for all times; a later one from its arrival.
+    first definition counts for all times; a later one from ``since_us``, or from right
+    after the one before.
     """
     if known is None:
         return replace(told, effective_from_us=0, point_id=0)
@@ -232,7 +256,8 @@ def merged(
     )
     if known.source != "provisional" and _equal(same, known):
         return None
-    return replace(version, effective_from_us=arrived_us, point_id=known.point_id)
+    since_us = max(since_us, known.effective_from_us + 1)
+    return replace(version, effective_from_us=since_us, point_id=known.point_id)
 
 
 def _equal(a: PointDef, b: PointDef) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from gasmon.alarms.again import judge_again, redefined
 from gasmon.alarms.engine import AlarmEngine
 from gasmon.alarms.events import AlarmEvent
 from gasmon.alarms.forecast_speak import Warned
@@ -15,6 +16,7 @@ from gasmon.alarms.kinds import LINK_BREAK
 from gasmon.alarms.quiet import QuietTable
 from gasmon.alarms.silence import Sign
 from gasmon.alarms.snapshot import dump
+from gasmon.alarms.state import LONG_AGO_US
 from gasmon.alarms.steps import Step
 from gasmon.batch import Frame, FrameKey, GatewayClock, Packet, ReadingBatch, Reject
 from gasmon.ingest.clocks import MineClocks
@@ -30,8 +32,9 @@ from gasmon.ingest.decode import (
 )
 from gasmon.ingest.dedupe import SeenFrames
 from gasmon.ingest.gather import FIRST_BYTES
-from gasmon.ingest.topics import is_of_other_run, points_topic
+from gasmon.ingest.topics import is_of_other_run
 from gasmon.pipeline.book import PointBook
+from gasmon.pipeline.defining import unheeded
 from gasmon.pipeline.latest import LatestPoints, latest_points
 from gasmon.points import PointDef, PointKey
 from gasmon.units import US_PER_MS
@@ -154,7 +157,7 @@ class Evaluator:
             signs = self._signs_of_life(heard)
             self._tick(ReadingBatch.empty(), (), signs, quiet, now_us, judged)
         for control, data in stretches(self._of_our_run(packets, judged)):
-            signs = self._control(self._decode(control), judged, now_us)
+            signs = self._control(self._decode(control), judged, now_us, quiet)
             decoded = self._decode(data)
             self.adopt(now_us)
             signs += self._empty_frames(decoded)
@@ -216,11 +219,12 @@ class Evaluator:
             is_new=self.seen.is_new,
         )
 
-    def adopt(self, now_us: int) -> None:
-        """Let the engine know what is new in the book."""
+    def adopt(self, now_us: int) -> list[PointDef]:
+        """Let the engine know what is new in the book; returns the new versions."""
         fresh = self.book.fresh()
         if fresh or self.book.table is not self.engine.table:
             self.engine.adopt(self.book.table, fresh, now_us)
+        return fresh
 
     def _tick(
         self,
@@ -241,20 +245,46 @@ class Evaluator:
         if self.engine.forecast is not None:
             judged.warned += self.engine.forecast.take()
 
-    def _control(self, decoded: Decoded, judged: Judged, now_us: int) -> list[Sign]:
+    def _judge_again(
+        self,
+        versions: Sequence[PointDef],
+        quiet: QuietTable | None,
+        now_us: int,
+        judged: Judged,
+    ) -> None:
+        """What was measured last counts under new limits as well."""
+        points = redefined(self.engine, versions) if versions else ()
+        if not points:
+            return
+        self.step += 1
+        empty = ReadingBatch.empty()
+        judged.steps.append(Step(self.step, empty, redefined=points))
+        judged.events += judge_again(self.engine, points, now_us=now_us, quiet=quiet)
+
+    def _newest_us(self, row: int) -> int:
+        """Event time of the newest reading that was judged for a point [µs UTC]."""
+        s = self.engine.state
+        return int(s.last_at_us[row]) if row < s.n else LONG_AGO_US
+
+    def _control(
+        self,
+        decoded: Decoded,
+        judged: Judged,
+        now_us: int,
+        quiet: QuietTable | None,
+    ) -> list[Sign]:
         """Take definitions and states; returns what the engine must know of them."""
         judged.rejects += decoded.rejects
         for definition in decoded.definitions:
             known_rev = self.book.rev_of(definition.mine.code)
-            standing = self.book.define(definition)
-            judged.rejects += _unheeded(definition, known_rev, len(standing))
+            standing = self.book.define(definition, self._newest_us)
+            judged.rejects += unheeded(definition, known_rev, len(standing))
             # A number may mean another row now (system 02 instead of 01).
             self._layouts.forget(definition.mine.code)
             if standing:
                 judged.definitions.append((definition, standing))
-        self.adopt(now_us)
-        signs = [sign for state in decoded.states for sign in self._sign(state, judged)]
-        return signs
+                self._judge_again(self.adopt(now_us), quiet, now_us, judged)
+        return [sign for state in decoded.states for sign in self._sign(state, judged)]
 
     def _sign(self, told: MineState, judged: Judged) -> Iterable[Sign]:
         mine, state = told.mine, told.state
@@ -325,38 +355,6 @@ class Evaluator:
         judged.mine_events += decoded.events
         judged.repeated += decoded.repeated
         judged.responses += decoded.responses
-
-
-def _unheeded(
-    definition: Definition, known_rev: int | None, n_standing: int
-) -> Iterable[Reject]:
-    """What of a definition does not count, as refusals; the same one again is none."""
-    mine, rev = definition.mine, definition.rev
-    if known_rev is not None and rev <= known_rev:
-        if rev == known_rev:
-            return
-        reason = "older_definition"
-        detail = f"rev {rev} of mine {mine.code} is below {known_rev}, which counts"
-    elif not definition.points:
-        reason = "empty_definition"
-        detail = f"rev {rev} of mine {mine.code} has no point; the known ones stay"
-    else:
-        n_more = len(definition.points) - n_standing
-        if n_more == 0:
-            return
-        reason = "too_many_points"
-        detail = f"mine {mine.code}: {n_more} points beyond what a mine may have"
-    yield Reject(
-        reason=reason,
-        detail=detail,
-        topic=points_topic(mine.area, mine.code, definition.run),
-        mine=mine.code,
-        run=definition.run,
-        arrived_us=definition.arrived_us,
-        first_bytes=b"",
-        size=0,
-        where="definition",
-    )
 
 
 def stretches(

@@ -214,6 +214,8 @@ class Writer:
         rows = [batch.row for batch in judged.batches]
         rows += [latest.row for latest in judged.latest]
         rows += [np.asarray([w.row for w in judged.warned], np.int32)]
+        again = [point.row for step in judged.steps for point in step.redefined]
+        rows += [np.asarray(again, np.int32)]
         new = self._book.without_id(np.concatenate(rows))
         ids |= points.ensure_points(self.conn, [point.key for point in new], now_us)
 

@@ -22,7 +22,7 @@ from gasmon.alarms.packing import BadPacking
 from gasmon.alarms.reconcile import reconcile, subject_of
 from gasmon.alarms.relation_kinds import RELATION_NAMES
 from gasmon.alarms.snapshot import excuse_absence, load
-from gasmon.alarms.steps import Step
+from gasmon.alarms.steps import Step, give
 from gasmon.batch import GatewayClock
 from gasmon.errors import GasmonError
 from gasmon.ingest.decode import Definition
@@ -172,7 +172,7 @@ def _replay(steps: Iterable[Step], engine: AlarmEngine, done: Recovered) -> None
             continue
         if step.number != done.step + 1:
             raise LogBroken(f"step {done.step + 1} is not in the log")
-        engine.tick(step.batch, now_us=0, marks=step.marks, signs=step.signs)
+        give(engine, step)
         if engine.forecast is not None:
             engine.forecast.take()
         done.step = step.number

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gasmon.alarms.again import Redefined
 from gasmon.alarms.events import AlarmEvent
 from gasmon.alarms.forecast_speak import Warned
 from gasmon.alarms.silence import Sign
@@ -57,7 +58,7 @@ def to_header(judged: Judged, table: PointTable) -> Header:
         "online": judged.online,
         "clocks": [asdict(clock) for clock in judged.clocks],
         "warned": [[table.keys[w.row], asdict(w)] for w in judged.warned],
-        "steps": list(_steps(judged, table.mines)),
+        "steps": list(_steps(judged, table)),
     }
 
 
@@ -91,7 +92,7 @@ def steps_of(
         batches: those of the turn, empty when its readings are missing.
         kept: which readings of each batch have a row here.
     """
-    for number, place, signs, marks in facts.get("steps", ()):
+    for number, place, signs, marks, *more in facts.get("steps", ()):
         known, batch = np.empty(0, np.intp), ReadingBatch.empty()
         if place >= 0 and batches:
             known, batch = kept[place], batches[place]
@@ -100,18 +101,28 @@ def steps_of(
             for at, mine, online, us in signs
             if mine in table.mine_index
         )
-        yield Step(number, batch, told, tuple(marks))
+        # A turn of an older version says nothing of points judged again.
+        again = (
+            (PointKey(*key), from_us) for key, from_us in (more[0] if more else ())
+        )
+        redefined = tuple(
+            Redefined(table.index[key], from_us)
+            for key, from_us in again
+            if key in table.index
+        )
+        yield Step(number, batch, told, tuple(marks), redefined)
 
 
-def _steps(judged: Judged, mines: Sequence[MineDef]) -> Iterator[list[Any]]:
+def _steps(judged: Judged, table: PointTable) -> Iterator[list[Any]]:
     place = {id(batch): number for number, batch in enumerate(judged.batches)}
     for step in judged.steps:
         signs = [
-            [sign.position, mines[sign.mine].code, sign.online, sign.arrived_us]
+            [sign.position, table.mines[sign.mine].code, sign.online, sign.arrived_us]
             for sign in step.signs
         ]
         marks = [int(mark_us) for mark_us in step.marks]
-        yield [step.number, place.get(id(step.batch), -1), signs, marks]
+        again = [[table.keys[p.row], p.from_us] for p in step.redefined]
+        yield [step.number, place.get(id(step.batch), -1), signs, marks, again]
 
 
 def add_facts(judged: Judged, facts: Header, book: PointBook) -> None:

@@ -99,8 +99,8 @@ def decode_turn(
         judged = Judged()
         frames = frames_of(facts)
         if adopt:
-            for definition, _ in definitions_of(facts):
-                book.define(definition)
+            for definition, standing in definitions_of(facts):
+                book.take(definition.mine, standing)
         kept: list[NDArray[np.intp]] = []
         if turn.readings:
             header, arrays = unseal(READINGS, turn.readings)

@@ -355,3 +355,30 @@ def test_a_spool_of_another_history_is_handed_over(
     plant.gateway.gas(LOW)
     plant.stored(6)
     assert third.failure is None
+
+
+@SITE
+def test_a_value_before_its_definition_is_an_alarm_before_and_after_a_restart(
+    paired: Plant,  # noqa: F811
+) -> None:
+    """It is judged when the definition comes, and so in the log that is replayed."""
+    first = paired.start()
+    paired.gateway.gas(LOW)
+    paired.gateway.gas(HIGH)
+    paired.stored(2)
+    assert open_of(first) == []
+    paired.gateway.define()
+    wait_until(lambda: paired.count("alarm") == 2, 20, "both limits are over")
+    told = paired.ask(
+        "SELECT bool_and(a.raised_at = (SELECT max(at) FROM reading)) FROM alarm a"
+    )
+    assert told == [(True,)]
+    before = open_of(first)
+    kill(paired)
+
+    second = paired.start()
+
+    assert open_of(second) == before != []
+    paired.gateway.gas(HIGH)
+    paired.stored(3)
+    assert paired.count("alarm") == 2

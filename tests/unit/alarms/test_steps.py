@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gasmon.alarms.again import Redefined
 from gasmon.alarms.packing import BadPacking
 from gasmon.alarms.silence import Sign
 from gasmon.alarms.steps import Step, decode_steps, encode_steps
@@ -31,10 +32,11 @@ ROW_OF[ids(np.arange(10, dtype=np.int32))] = np.arange(10)
 def same(one: Step, other: Step) -> bool:
     """Equality of steps in which NaN equals NaN."""
     arrays = ("row", "value", "at_us", "arrived_us", "state")
-    return (one.number, one.signs, one.marks) == (
+    return (one.number, one.signs, one.marks, one.redefined) == (
         other.number,
         other.signs,
         other.marks,
+        other.redefined,
     ) and all(
         np.array_equal(getattr(one.batch, a), getattr(other.batch, a), equal_nan=True)
         for a in arrays
@@ -71,7 +73,9 @@ def steps(draw: st.DrawFn) -> list[Step]:
         )
         marks = draw(st.lists(st.integers(0, 2**60), max_size=2))
         signs.sort(key=lambda sign: sign.position)
-        out.append(Step(number + 5, batch, tuple(signs), tuple(marks)))
+        points = st.builds(Redefined, st.integers(0, 9), st.integers(0, 2**60))
+        again = tuple(draw(st.lists(points, max_size=2)))
+        out.append(Step(number + 5, batch, tuple(signs), tuple(marks), again))
     return out
 
 
@@ -85,15 +89,18 @@ def test_a_log_comes_back_as_it_was(log: list[Step]) -> None:
 
 def test_what_is_not_known_any_more_is_left_out() -> None:
     """Readings of removed points, signs of removed mines; others keep their place."""
+    again = (Redefined(1, 5), Redefined(2, 6))
     readings = [Reading(r, float(r), 5, 6) for r in (0, 1, 2, 1, 9)]
     signs = (Sign(0, 0, True, 1), Sign(2, 1, False, 2), Sign(4, 0, True, 3))
-    body = encode_steps([Step(1, batch_of(readings), signs)], ids, MINES)
+    log = [Step(1, batch_of(readings), signs, redefined=again)]
+    body = encode_steps(log, ids, MINES)
     without = ROW_OF[:50].copy()
     without[20] = -1
     (step,) = decode_steps(body, without, {MINES[0]: 7})
     assert step.batch.row.tolist() == [0, 2]
     assert step.batch.value.tolist() == [0.0, 2.0]
     assert step.signs == (Sign(0, 7, True, 1), Sign(2, 7, True, 3))
+    assert step.redefined == (Redefined(2, 6),)
 
 
 def test_a_city_is_small() -> None:

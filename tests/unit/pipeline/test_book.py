@@ -104,6 +104,43 @@ def test_a_definition_replaces_a_provisional_point() -> None:
 
 
 @pytest.mark.parametrize(
+    ("newest_us", "since_us"),
+    [(START_US - 7, START_US - 6), (START_US + 7, START_US), (-(2**61), 1)],
+)
+def test_a_first_definition_counts_from_the_newest_reading(
+    newest_us: int, since_us: int
+) -> None:
+    """Of an unknown point no limit was in force; a clock ahead delays nothing."""
+    book = PointBook()
+    book.provision([KEY], [None])
+    told = book.define(definition(POINT), lambda row: newest_us)
+    assert [p.effective_from_us for p in told] == [since_us]
+
+
+def test_two_definitions_of_one_moment_make_two_versions() -> None:
+    """As the database has them: a version begins after the one before."""
+    book = PointBook()
+    for rev in (1, 2, 3):
+        book.define(definition(replace(POINT, alarm_high=rev / 10), rev=rev))
+    begins = [p.effective_from_us for p in book.fresh()]
+    assert begins == [0, START_US, START_US + 1]
+
+
+def test_what_a_former_process_made_of_a_definition_is_taken_as_it_is() -> None:
+    """Its versions, not the told ones; what is known already makes none."""
+    book, again = PointBook(), PointBook()
+    for one in (book, again):
+        one.provision([KEY], [None])
+        one.fresh()
+    told = definition(POINT)
+    standing = book.define(told, lambda row: START_US - 5)
+    for _ in range(2):
+        again.take(told.mine, standing)
+    assert again.fresh() == book.fresh() == standing
+    assert again.rev_of(MINE) == 1
+
+
+@pytest.mark.parametrize(
     ("sensor_type", "quantity", "kind"),
     [("0001", "CH4", "MN"), ("9999", "UNKNOWN", "MN"), (None, "UNKNOWN", "MN")],
 )

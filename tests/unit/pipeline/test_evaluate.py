@@ -24,6 +24,7 @@ from tests.fix_pipeline import (
 )
 
 HIGH = [("001A01", 1.6, 0)]
+ZERO = [("001A01", 0.0, 0)]
 LOW = [("001A01", 0.2, 0)]
 
 
@@ -51,13 +52,32 @@ def test_a_definition_before_data_in_one_batch_counts() -> None:
     assert [p.key.no for _, points in judged.definitions for p in points] == ["001A01"]
 
 
-def test_a_definition_after_data_does_not_reach_back() -> None:
-    """The value was judged without limits; its mine is to be asked."""
+def test_a_frame_that_overtakes_its_definition_is_judged_when_it_comes() -> None:
+    """Topics have no order among each other: the value counts under its limits."""
     live = Live()
-    judged = live.take(frame(1, HIGH), defined(second=2), frame(3, HIGH))
+    judged = live.take(frame(1, HIGH), defined(second=2))
     assert judged.unknown == [PointKey(MINE, "01", "001A01")]
-    raised = [e for e in judged.events if e.kind == "over_limit"]
-    assert [e.happened_at_us for e in raised] == [at(3)]
+    assert spoken(judged) == [("over_limit", "raised"), ("cut_off", "raised")]
+    assert {e.raised_at_us for e in judged.events} == {at(1)}
+    assert [len(step.redefined) for step in judged.steps] == [0, 1]
+    assert live.take(frame(3, HIGH)).events == []
+
+
+def test_what_came_before_the_newest_reading_is_not_judged_again() -> None:
+    """Only the newest value counts: what was over before is history."""
+    live = Live()
+    assert live.take(frame(1, HIGH), frame(2, LOW), defined(second=3)).events == []
+
+
+def test_a_backlog_behind_its_definition_is_judged_by_it() -> None:
+    """After an outage old frames follow: they must not go by "nothing is known"."""
+    live = Live()
+    live.take(frame(1, LOW, second=-100), defined(second=2))
+    judged = live.take(frame(2, HIGH, second=-90), frame(3, LOW, second=-80))
+    assert [e.kind for e in judged.events if e.event == "raised"] == [
+        "over_limit",
+        "cut_off",
+    ]
 
 
 def test_a_last_will_falls_between_frames() -> None:
@@ -210,11 +230,11 @@ def test_latest_values_are_a_copy() -> None:
 
 
 def test_a_new_revision_is_adopted_within_the_batch() -> None:
-    """A stricter limit counts for the very next frame, not for the one before."""
-    live = Live()
+    """A stricter limit counts for the next frame, and for the newest value so far."""
     strict = replace(CH4, alarm_high=0.1, clear_high=0.1)
-    judged = live.take(
-        defined(), frame(1, LOW), defined(strict, rev=2, second=2), frame(3, LOW)
-    )
+    told = defined(strict, rev=2, second=2)
+    judged = Live().take(defined(), frame(1, LOW), told, frame(3, LOW))
     assert spoken(judged) == [("over_limit", "raised")]
-    assert judged.events[0].happened_at_us == at(3)
+    assert judged.events[0].happened_at_us == at(1)
+    judged = Live().take(defined(), frame(1, ZERO), told, frame(3, LOW))
+    assert [e.happened_at_us for e in judged.events] == [at(3)]

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gasmon.alarms.again import Redefined
 from gasmon.alarms.events import AlarmEvent
 from gasmon.alarms.forecast_model import MODELS
 from gasmon.alarms.forecast_speak import Warned
@@ -69,7 +70,13 @@ def plain(judged: Judged, keys: tuple[PointKey, ...]) -> Any:
             [(keys[w.row], replace(w, row=-1)) for w in judged.warned],
             [(points.mine, columns(points)) for points in judged.latest],
             [
-                (step.number, columns(step.batch), step.signs, step.marks)
+                (
+                    step.number,
+                    columns(step.batch),
+                    step.signs,
+                    step.marks,
+                    [(keys[p.row], p.from_us) for p in step.redefined],
+                )
                 for step in judged.steps
             ],
         ]
@@ -258,7 +265,9 @@ def turns(draw: st.DrawFn) -> Judged:
                                         st.booleans(), TIMES), max_size=2))  # fmt: skip
         marks = draw(st.lists(TIMES, max_size=2))
         number = len(judged.steps) + 7
-        judged.steps.append(Step(number, batch, tuple(signs), tuple(marks)))
+        rows = draw(st.lists(st.integers(0, len(KEYS) - 1), max_size=2))
+        again = tuple(Redefined(row, draw(TIMES)) for row in rows)
+        judged.steps.append(Step(number, batch, tuple(signs), tuple(marks), again))
     if judged.batches and judged.batches[0].frames:
         judged.newest = {MINE: judged.batches[0].frames[-1]}
     return judged
