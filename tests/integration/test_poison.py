@@ -11,6 +11,7 @@ from gasmon.alarms.engine import AlarmEngine
 from gasmon.batch import ReadingBatch
 from gasmon.errors import StateConflict
 from gasmon.ingest.payloads import encode_data
+from gasmon.ingest.presence import online_boot
 from gasmon.ingest.topics import data_topic
 from gasmon.pipeline.suspects import NothingJudged
 from tests.fix_pipeline import AREA
@@ -119,6 +120,7 @@ def test_a_mistake_that_hits_every_frame_leaves_all_with_the_broker(
     assert problem is not None
     assert "a mistake of ours" in problem
     assert (paired.count("reject"), paired.count("frame")) == (0, 1)
+    assert online_boot(paired.settings().mqtt, "who-lives") is None, "it says goodbye"
     second = paired.start()
     wait_until(lambda: paired.count("frame") == 5, 60, "all are stored")
     wait_until(lambda: second.pump.unacknowledged == 0, 20, "and acknowledged")
