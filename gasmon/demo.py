@@ -160,6 +160,9 @@ class Demo:
         return {
             "page": page,
             "login": f"{page}/login#token={tokens['city_officer']}",
+            "logins": {
+                role: f"{page}/login#token={token}" for role, token in tokens.items()
+            },
             "stream": stream,
             "broker": {
                 "host": self._broker.host,
@@ -197,6 +200,7 @@ class Demo:
                     areas=areas,
                     mines=mines,
                     now_us=now_us,
+                    may="administer" if role == "administrator" else "act",
                 )
         _write_private(path, tokens)
         return tokens

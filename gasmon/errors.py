@@ -91,7 +91,15 @@ class StateConflict(RequestError):
 
 
 class TooMany(RequestError):
-    """Too many requests; says when to come back."""
+    """Too many requests; says when to come back.
+
+    Attributes:
+        retry_after_s: whole seconds until it may be tried again.
+    """
 
     status = 429
     slug = "too-many"
+
+    def __init__(self, text: str, retry_after_s: int) -> None:
+        super().__init__(text)
+        self.retry_after_s = retry_after_s

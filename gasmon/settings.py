@@ -13,25 +13,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    field_validator,
-)
+from pydantic import Field, ValidationError, field_validator
 
 from gasmon import domain
 from gasmon.errors import ConfigError
+from gasmon.settings_access import AccountSettings as AccountSettings
+from gasmon.settings_access import ApiSettings as ApiSettings
+from gasmon.settings_access import Section as Section
 
 ENV_PREFIX = "GASMON_"
 ENV_CONFIG = "GASMON_CONFIG"
-
-
-class Section(BaseModel):
-    """Base of all sections: frozen, and strict about names."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class DatabaseSettings(Section):
@@ -199,27 +190,6 @@ class EngineSettings(Section):
     )
 
 
-class ApiSettings(Section):
-    """Pages, HTTP and streams."""
-
-    host: str = Field("127.0.0.1", description="address to listen on")
-    port: int = Field(8123, ge=0, le=65535, description="port to listen on")
-    allowed_origins: list[str] = Field(
-        default_factory=list, description="further origins of pages that may use it"
-    )
-    client_queue_frames: int = Field(
-        1000, ge=10, description="frames waiting for one client before it is closed"
-    )
-    heartbeat_s: float = Field(5.0, gt=0, description="heartbeat of streams [s]")
-    max_client_frame_bytes: int = Field(
-        65_536, ge=1024, description="largest frame a client may send"
-    )
-    session_hours: float = Field(12.0, gt=0, description="life of a log-in [h]")
-    secure_cookie: bool = Field(
-        False, description="cookie over https only; required in production"
-    )
-
-
 class StorageSettings(Section):
     """How long things are kept."""
 
@@ -277,6 +247,7 @@ class Settings(Section):
     ingest: IngestSettings = Field(default_factory=IngestSettings)
     engine: EngineSettings = Field(default_factory=EngineSettings)
     api: ApiSettings = Field(default_factory=ApiSettings)
+    accounts: AccountSettings = Field(default_factory=AccountSettings)
     storage: StorageSettings = Field(default_factory=StorageSettings)
     duty: DutySettings = Field(default_factory=DutySettings)
     life: LifeSettings = Field(default_factory=LifeSettings)

@@ -20,7 +20,7 @@ from gasmon.api.app import create_app, uvicorn_config
 from gasmon.clock import SystemClock
 from gasmon.points import MineDef, PointDef, PointKey, UnitDef
 from gasmon.remote.frames import encode_body
-from gasmon.settings import ApiSettings, DatabaseSettings, Settings
+from gasmon.settings import AccountSettings, ApiSettings, DatabaseSettings, Settings
 from gasmon.store import access, alarms, db, latest, points
 from gasmon.telemetry import Metrics
 from gasmon.units import US_PER_MIN, US_PER_S, to_datetime
@@ -32,6 +32,11 @@ MINE_Z = "530627000001"
 MINE_Z2 = "530627000002"
 MINE_S = "530626000001"
 MINES = (MINE_Z, MINE_Z2, MINE_S)
+CHEAP = AccountSettings(
+    argon2_memory_kib=19_456, argon2_passes=2, failure_forgotten_s=60
+)
+"""The least that a check may cost, and failures that last on a slow machine too."""
+
 SECRETS = {ZHENXIONG: "镇雄县", SUIJIANG: "绥江县"}
 
 
@@ -232,7 +237,13 @@ def make_tokens(conn: db.Connection, now_us: int) -> dict[str, str]:
     }
     return {
         name: access.create_token(
-            conn, name=name, role=role, areas=areas, mines=mines, now_us=now_us
+            conn,
+            name=name,
+            role=role,
+            areas=areas,
+            mines=mines,
+            now_us=now_us,
+            may="administer" if role == "administrator" else "act",
         )
         for name, (role, areas, mines) in wanted.items()
     }
@@ -260,7 +271,9 @@ def make_world(
             write_latest(conn, ids, mine, (value, 3.0), now_us)
         conn.commit()
         tokens = make_tokens(conn, now_us)
-        settings = Settings(mode="test", database=database, api=api_settings)
+        settings = Settings(
+            mode="test", database=database, api=api_settings, accounts=CHEAP
+        )
         world = World(dsn, ApiServer(settings), tokens, ids, conn, now_us)
         world.conn.commit()
         made.append(world)

@@ -21,6 +21,13 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
     }.items()
 }
 
+TOO_MANY: dict[int | str, dict[str, Any]] = {
+    429: {"model": Problem, "description": "too many failed; says how long to wait"}
+}
+CONFLICT: dict[int | str, dict[str, Any]] = {
+    409: {"model": Problem, "description": "its state forbids it; says why"}
+}
+
 
 def answer(body: Any, status: int = 200) -> Response:
     """JSON that no cache keeps: values and alarms age."""

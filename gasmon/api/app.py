@@ -14,14 +14,18 @@ from gasmon.alarms.closing import load_closing
 from gasmon.alarms.escalation_rules import load_escalation
 from gasmon.api import (
     problems,
+    routes_accounts,
     routes_alarms,
+    routes_audit,
     routes_escalation,
     routes_forecasts,
     routes_life,
     routes_mines,
     routes_session,
+    routes_users,
 )
 from gasmon.api.follower import Follower
+from gasmon.api.gate import PasswordGate
 from gasmon.api.health import Check, health_routes
 from gasmon.api.hub import Hub
 from gasmon.api.limits import BodyLimit, BoundedWebSocket
@@ -35,6 +39,7 @@ from gasmon.settings import Settings
 from gasmon.store import migrate
 from gasmon.store.alarm_effects import LifeRules
 from gasmon.store.db import AsyncPool, connect, open_pool
+from gasmon.store.passwords import Passwords
 from gasmon.telemetry import Counter, Metrics
 
 log = logging.getLogger("gasmon.api")
@@ -42,6 +47,9 @@ log = logging.getLogger("gasmon.api")
 PREFIX = "/api/v1"
 ROUTES = (
     routes_session,
+    routes_accounts,
+    routes_users,
+    routes_audit,
     routes_mines,
     routes_alarms,
     routes_life,
@@ -154,6 +162,11 @@ def _build_state(
             load_closing(settings.life.closing_file), settings.life.longest_shelf_min
         ),
         escalation=load_escalation(settings.escalation.rules_file),
+        passwords=Passwords(settings.accounts),
+        gate=PasswordGate(),
+        log_ins=metrics.counter(
+            "gasmon_api_log_ins_total", "passwords shown, by result"
+        ),
     )
 
 

@@ -16,7 +16,7 @@ from starlette.requests import HTTPConnection
 
 from gasmon.api.state import ApiState
 from gasmon.errors import BadRequest, Forbidden, Unauthorized
-from gasmon.store import access
+from gasmon.store import access, sessions
 from gasmon.store.access import Principal
 
 COOKIE = "gasmon_session"
@@ -31,11 +31,13 @@ class Caller:
 
     Attributes:
         csrf: the session's CSRF value; empty for a program.
+        session_id: of its log-in; None for a program.
     """
 
     principal: Principal
     by_cookie: bool
     csrf: str = ""
+    session_id: int | None = None
 
 
 def bearer_token(connection: HTTPConnection) -> str | None:
@@ -94,13 +96,14 @@ async def identify(connection: HTTPConnection, state: ApiState) -> Caller:
     if secret is None:
         raise Unauthorized("no Authorization header and no session")
     async with state.pool.connection() as conn:
-        found = await access.principal_by_session(conn, secret, now_us)
+        life = sessions.life_of(state.settings.api)
+        found = await sessions.session_by_secret(conn, secret, life, now_us)
     if found is None:
         raise Unauthorized("the session ended; log in again")
-    return Caller(found[0], by_cookie=True, csrf=found[1])
+    return Caller(found.principal, True, found.csrf, found.session_id)
 
 
-async def caller(request: Request) -> Caller:
+async def own_caller(request: Request) -> Caller:
     """Dependency: who is asking, with the checks that a browser's method needs."""
     state: ApiState = request.app.state.api
     found = await identify(request, state)
@@ -112,6 +115,28 @@ async def caller(request: Request) -> Caller:
         given = request.headers.get(CSRF_HEADER, "")
         if not hmac.compare_digest(given.encode(), found.csrf.encode()):
             raise Forbidden(f"header {CSRF_HEADER} is missing or wrong")
+    return found
+
+
+async def caller(request: Request) -> Caller:
+    """Dependency: the same, and its token is for acting where the method acts."""
+    found = await own_caller(request)
+    if request.method not in SAFE_METHODS and not found.principal.may_do("act"):
+        raise Forbidden("this token is for reading only")
+    return found
+
+
+async def administrator(request: Request) -> Caller:
+    """Dependency: an administrator, with a password or a token that is for that.
+
+    Raises:
+        Forbidden: another role, or a token for less.
+    """
+    found = await own_caller(request)
+    if found.principal.role != "administrator":
+        raise Forbidden(f"role {found.principal.role} may not administer")
+    if not found.principal.may_do("administer"):
+        raise Forbidden(f"this token may {found.principal.may}, not administer")
     return found
 
 
@@ -135,4 +160,8 @@ def api_state(request: Request) -> ApiState:
 
 
 Asker = Annotated[Caller, Depends(caller)]
+Self = Annotated[Caller, Depends(own_caller)]
+"""Whoever asks about himself: what ends or protects his own log-in, any token may."""
+
+Administrator = Annotated[Caller, Depends(administrator)]
 Shared = Annotated[ApiState, Depends(api_state)]

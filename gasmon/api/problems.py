@@ -16,7 +16,7 @@ from psycopg_pool import PoolTimeout, TooManyRequests
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from gasmon.errors import DependencyError, RequestError
+from gasmon.errors import DependencyError, RequestError, TooMany
 
 log = logging.getLogger("gasmon.api")
 
@@ -71,7 +71,9 @@ def add_handlers(app: FastAPI) -> None:
 
     async def refused(_: Request, error: Exception) -> Response:
         assert isinstance(error, RequestError)
-        headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else None
+        headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else {}
+        if isinstance(error, TooMany):
+            headers["Retry-After"] = str(error.retry_after_s)
         return problem(error.status, error.slug, str(error), headers=headers)
 
     async def invalid(_: Request, error: Exception) -> Response:

@@ -4,19 +4,28 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 import gasmon
-from gasmon.api.answers import PROBLEMS, answer
-from gasmon.api.auth import (
-    COOKIE,
-    Asker,
-    Shared,
-    bearer_token,
-    is_own_origin,
-    no_query,
+from gasmon.api.answers import PROBLEMS, TOO_MANY, answer
+from gasmon.api.auth import COOKIE, Asker, Self, Shared, bearer_token, no_query
+from gasmon.api.log_in import (
+    browser_of,
+    checked,
+    counted,
+    in_database,
+    logged_in,
+    logged_out,
+    require_own_page,
 )
 from gasmon.api.schemas import Me, Version
-from gasmon.errors import Forbidden, Unauthorized
-from gasmon.store import access
-from gasmon.units import US_PER_H, US_PER_S, iso_us
+from gasmon.api.schemas_accounts import LogInBody
+from gasmon.api.state import ApiState
+from gasmon.errors import Unauthorized
+from gasmon.store import access, audit, sessions
+from gasmon.store.access import Principal
+from gasmon.store.db import Connection
+from gasmon.store.log_ins import log_in as begin_session
+from gasmon.store.log_ins import refuse
+from gasmon.store.sessions import Browser
+from gasmon.units import iso_us
 
 router = APIRouter(
     tags=["session"], responses=PROBLEMS, dependencies=[Depends(no_query)]
@@ -30,63 +39,85 @@ async def me(asker: Asker) -> Response:
     return answer(body)
 
 
-@router.post("/session", response_model=Me)
-async def log_in(request: Request, shared: Shared) -> Response:
-    """Exchange a token (``Authorization: Bearer``) for a browser's session cookie."""
+@router.post("/session", response_model=Me, responses=TOO_MANY)
+async def log_in(
+    request: Request, shared: Shared, body: LogInBody | None = None
+) -> Response:
+    """Log in: a name and a password, or a token (``Authorization: Bearer``)."""
+    require_own_page(request, shared)
+    browser = browser_of(request)
     token = bearer_token(request)
-    if token is None:
-        raise Unauthorized("log in with the header 'Authorization: Bearer TOKEN'")
-    allowed = shared.settings.api.allowed_origins
-    if "origin" in request.headers and not is_own_origin(request, allowed):
-        raise Forbidden("this page's origin is not ours")
+    if token is not None:
+        who, secret, csrf = await _by_token(shared, token, browser)
+    elif body is not None:
+        who, secret, csrf = await _by_password(shared, body, browser)
+    else:
+        raise Unauthorized(
+            "log in with a name and a password, or with 'Authorization: Bearer TOKEN'"
+        )
+    return logged_in(request, shared, who, secret, csrf)
+
+
+async def _by_token(
+    shared: ApiState, token: str, browser: Browser
+) -> tuple[Principal, str, str]:
     now_us = shared.clock.now_us()
-    life_us = round(shared.settings.api.session_hours * US_PER_H)
     async with shared.pool.connection() as conn:
-        principal = await access.principal_by_token(conn, token, now_us)
-        if principal is None:
-            shared.refused_logins.inc()
-            raise Unauthorized("the token is unknown, expired or revoked")
-        secret, csrf = await access.create_session(
-            conn, principal, now_us=now_us, expires_us=now_us + life_us, token=token
-        )
-        await access.audit(
-            conn,
-            principal=principal.name,
-            action="session.create",
-            subject=None,
-            outcome="done",
-            detail={"from": request.client.host if request.client else None},
-        )
-    response = answer({"principal": principal.as_json(), "csrf": csrf})
-    response.set_cookie(
-        COOKIE,
-        secret,
-        max_age=life_us // US_PER_S,
-        path="/",
-        secure=shared.settings.api.secure_cookie or request.url.scheme == "https",
-        httponly=True,
-        samesite="strict",
+        who = await access.principal_by_token(conn, token, now_us)
+    if who is None:
+        shared.refused_logins.inc()
+        raise Unauthorized("the token is unknown, expired or revoked")
+
+    def begin(conn: Connection) -> tuple[str, str]:
+        with conn.transaction():
+            told = {"from": browser.address, "by": "token"}
+            audit.write(conn, who.name, "session.create", detail=told)
+            return sessions.begin(
+                conn,
+                who.principal_id,
+                browser,
+                life=sessions.life_of(shared.settings.api),
+                now_us=now_us,
+                token=token,
+            )
+
+    return who, *await in_database(shared, begin)
+
+
+async def _by_password(
+    shared: ApiState, body: LogInBody, browser: Browser
+) -> tuple[Principal, str, str]:
+    accounts = shared.settings.accounts
+    attempt = await counted(shared, body.name, browser)
+    is_right = await checked(shared, attempt, body.password)
+    if not is_right:
+        await in_database(shared, lambda conn: refuse(conn, attempt))
+    assert attempt.stored is not None
+    new_hash: str | None = None
+    if shared.passwords.is_stale(attempt.stored):
+        new_hash = await shared.gate.run(shared.passwords.hash, body.password)
+    life, now_us = sessions.life_of(shared.settings.api), shared.clock.now_us()
+    return await in_database(
+        shared,
+        lambda conn: begin_session(
+            conn, attempt, accounts, life, now_us, new_hash=new_hash
+        ),
     )
-    return response
 
 
 @router.delete("/session", status_code=204)
-async def log_out(asker: Asker, request: Request, shared: Shared) -> Response:
+async def log_out(asker: Self, request: Request, shared: Shared) -> Response:
     """End the browser's session."""
     secret = request.cookies.get(COOKIE)
     if secret is not None:
-        async with shared.pool.connection() as conn:
-            await access.delete_session(conn, secret)
-            await access.audit(
-                conn,
-                principal=asker.principal.name,
-                action="session.delete",
-                subject=None,
-                outcome="done",
-            )
-    response = Response(status_code=204)
-    response.delete_cookie(COOKIE, path="/", httponly=True, samesite="strict")
-    return response
+
+        def end(conn: Connection) -> None:
+            with conn.transaction():
+                sessions.end(conn, secret)
+                audit.write(conn, asker.principal.name, "session.delete")
+
+        await in_database(shared, end)
+    return logged_out()
 
 
 @router.get("/version", response_model=Version)

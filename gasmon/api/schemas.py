@@ -141,6 +141,9 @@ class PrincipalAnswer(Answer):
     role: str
     areas: list[str] | None = Field(description="null: all areas")
     mines: list[str] | None = Field(description="null: all mines of the areas")
+    may: Literal["read", "act", "administer"] = Field(
+        description="what its token is for; a password is for all of the role"
+    )
 
 
 class Me(Answer):

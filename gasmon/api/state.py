@@ -4,12 +4,14 @@ from dataclasses import dataclass
 
 from gasmon.alarms.escalation_rules import EscalationRules
 from gasmon.api.follower import Follower
+from gasmon.api.gate import PasswordGate
 from gasmon.api.hub import Hub
 from gasmon.api.live import LiveFollower
 from gasmon.clock import Clock
 from gasmon.settings import Settings
 from gasmon.store.alarm_effects import LifeRules
 from gasmon.store.db import AsyncPool
+from gasmon.store.passwords import Passwords
 from gasmon.telemetry import Counter, Metrics
 
 
@@ -23,6 +25,8 @@ class ApiState:
         closes: streams closed by us or by them, by stream and code.
         life: what this site sets about the life of its alarms.
         escalation: when whom it calls.
+        passwords: makes and checks hashes; through the gate alone.
+        log_ins: passwords that were shown, by result.
     """
 
     settings: Settings
@@ -36,3 +40,6 @@ class ApiState:
     closes: Counter
     life: LifeRules
     escalation: EscalationRules
+    passwords: Passwords
+    gate: PasswordGate
+    log_ins: Counter

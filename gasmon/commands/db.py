@@ -7,8 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
+import psycopg
+
+from gasmon.commands.operator import operator
 from gasmon.settings import Settings
-from gasmon.store import backup, migrate, points
+from gasmon.store import audit, backup, migrate, points
 from gasmon.store.db import Connection, connect, place_of
 
 KIND_WORDS = {
@@ -140,9 +143,20 @@ def _lines(facts: dict[str, Any]) -> list[str]:
 def _backup(args: argparse.Namespace, settings: Settings) -> int:
     file = backup.backup(settings.database, args.file, progress=progress)
     size = file.stat().st_size
+    _write_down(settings, file, size)
     facts = {"file": str(file), "size_bytes": size}
     tell(args, facts, [f"已备份 saved {file} ({size / 1e6:,.1f} MB)"])
     return 0
+
+
+def _write_down(settings: Settings, file: Path, size: int) -> None:
+    """Say in the audit that a copy of everything was made, where there is an audit."""
+    try:
+        with connect(settings.database) as conn:
+            audit.write_by(conn, operator(), "db.backup", file.name, size_bytes=size)
+    except psycopg.Error as error:
+        # A standby cannot be written, and a database before its upgrade has no table.
+        progress(f"未记入审计 not in the audit: {str(error).strip().splitlines()[0]}")
 
 
 def _restore(args: argparse.Namespace, settings: Settings) -> int:

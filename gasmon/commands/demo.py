@@ -48,6 +48,13 @@ def add_parser(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
     )
 
 
+def other_roles(told: dict[str, Any]) -> str:
+    """One line for each role with the address that logs in as it."""
+    return "".join(
+        f"    {role:<16} {address}\n" for role, address in told["logins"].items()
+    )
+
+
 def run(args: argparse.Namespace, settings: Settings) -> int:
     """Run the demo until Ctrl-C."""
     if args.mines is not None and args.mines < 1:
@@ -91,6 +98,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
             where = options.data_dir / "demo.json"
             print(
                 f"\n  打开 open   {demo.told['login']}\n"
+                f"  其他角色 as another role:\n{other_roles(demo.told)}"
                 f"  令牌与地址 tokens and addresses   {where}\n"
                 "  Ctrl-C 结束 ends it\n",
                 flush=True,

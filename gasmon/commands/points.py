@@ -10,12 +10,13 @@ from typing import Any
 
 from gasmon.clock import SystemClock
 from gasmon.commands import points_files as files
+from gasmon.commands.operator import operator
 from gasmon.commands.running import require_schema
 from gasmon.errors import ConfigError
 from gasmon.ingest.decode import Definition
 from gasmon.points import MineDef, PointDef
 from gasmon.settings import Settings
-from gasmon.store import points
+from gasmon.store import audit, points
 from gasmon.store.db import Connection, connect
 from gasmon.store.points import Change
 
@@ -99,6 +100,8 @@ def _import(args: argparse.Namespace, settings: Settings) -> int:
         if args.dry_run:
             conn.rollback()
         else:
+            what = {"mines": len(definitions), "changes": len(changes)}
+            audit.write_by(conn, operator(), "points.import", args.file.name, **what)
             conn.commit()
     if changes and not args.dry_run:
         notes.append(RESTART)
@@ -203,7 +206,12 @@ def _export(args: argparse.Namespace, settings: Settings) -> int:
     as_json = args.format == "jsonl" if args.format else _by_name(args)
     now_us = SystemClock().now_us()
     content = files.write_json(told, now_us) if as_json else files.write_csv(told)
-    _give(args, content, len(told), sum(map(len, by_mine.values())))
+    n_points = sum(map(len, by_mine.values()))
+    _give(args, content, len(told), n_points)
+    what = {"mines": len(told), "points": n_points}
+    file = args.file.name if args.file else None
+    with connect(settings.database) as conn:
+        audit.write_by(conn, operator(), "points.export", file, **what)
     return 0
 
 

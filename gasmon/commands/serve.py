@@ -21,6 +21,7 @@ from gasmon.commands.running import (
     start_ingest,
     watch,
 )
+from gasmon.commands.user import offer_first
 from gasmon.settings import Settings
 from gasmon.telemetry import Metrics
 
@@ -44,10 +45,21 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
 
 
 async def announce(settings: Settings, as_json: bool, port: int) -> None:
-    """Say on stderr where we listen."""
+    """Say on stderr where we listen, and how the first administrator comes in."""
     told = {"listening": f"http://{settings.api.host}:{port}"}
     line = json.dumps(told) if as_json else f"gasmon: {told['listening']}"
     print(line, file=sys.stderr, flush=True)
+    here = settings.api.model_copy(update={"port": port})
+    first = await asyncio.to_thread(
+        offer_first, settings.model_copy(update={"api": here})
+    )
+    if first is not None:
+        words = (
+            f"gasmon: 还没有管理员 no administrator yet: {first['link']} "
+            f"(一次有效 once, until {first['expires_at']})"
+        )
+        line = json.dumps({"first_administrator": first}) if as_json else words
+        print(line, file=sys.stderr, flush=True)
 
 
 async def serve(

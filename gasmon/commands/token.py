@@ -10,6 +10,7 @@ from typing import Any
 
 from gasmon import domain
 from gasmon.clock import SystemClock
+from gasmon.commands.operator import operator
 from gasmon.errors import BadRequest, ConfigError
 from gasmon.settings import Settings
 from gasmon.store import access
@@ -44,6 +45,12 @@ def add_parser(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
         default=[],
         metavar="CODE",
         help="only this mine; repeatable",
+    )
+    create.add_argument(
+        "--may",
+        default="act",
+        choices=access.MAY,
+        help="what it is for, within the role: read, act (default) or administer",
     )
     create.add_argument(
         "--expires", metavar="DURATION", help="end of its life, e.g. 90d"
@@ -85,6 +92,8 @@ def _create(args: argparse.Namespace, settings: Settings) -> int:
             mines=mines,
             now_us=now_us,
             expires_us=expires_us,
+            may=args.may,
+            by=operator(),
         )
     if handle is not None:
         with os.fdopen(handle, "w", encoding="ascii") as file:
@@ -94,6 +103,7 @@ def _create(args: argparse.Namespace, settings: Settings) -> int:
         "role": args.role,
         "areas": areas,
         "mines": mines,
+        "may": args.may,
         "expires_at": None if expires_us is None else iso_us(expires_us),
         **({"file": str(args.out)} if args.out else {"token": token}),
     }
@@ -160,6 +170,7 @@ def _list(args: argparse.Namespace, settings: Settings) -> int:
             "role": token.role,
             "areas": token.areas,
             "mines": token.mines,
+            "may": token.may,
             "state": _state(token, now_us),
             "created_at": _iso(token.created_at),
             "expires_at": _iso(token.expires_at),
@@ -171,11 +182,15 @@ def _list(args: argparse.Namespace, settings: Settings) -> int:
     if args.json:
         print(json.dumps({"items": rows}, ensure_ascii=False))
         return 0
-    print(f"{'id':>5}  {'name':<24} {'role':<16} {'state':<8} {'last used':<30} scope")
+    print(
+        f"{'id':>5}  {'name':<24} {'role':<16} {'may':<10} {'state':<8} "
+        f"{'last used':<30} scope"
+    )
     for row in rows:
         scope = ",".join(row["mines"] or row["areas"] or [ALL])  # type: ignore[arg-type]
         print(
-            f"{row['id']:>5}  {row['name']:<24} {row['role']:<16} {row['state']:<8} "
+            f"{row['id']:>5}  {row['name']:<24} {row['role']:<16} {row['may']:<10} "
+            f"{row['state']:<8} "
             f"{row['last_used_at'] or 'never':<30} {scope}"
         )
     return 0
@@ -195,7 +210,9 @@ def _iso(moment: datetime | None) -> str | None:
 
 def _revoke(args: argparse.Namespace, settings: Settings) -> int:
     with connect(settings.database) as conn:
-        n_ended = access.revoke_tokens(conn, args.which, SystemClock().now_us())
+        n_ended = access.revoke_tokens(
+            conn, args.which, SystemClock().now_us(), operator()
+        )
     if args.json:
         print(json.dumps({"revoked": n_ended}))
     else:

@@ -51,7 +51,8 @@ def jobs(settings: Settings, rules: RuleSet) -> tuple[Job, ...]:
         return str(retention.apply_retention(conn, settings.storage, now_us))
 
     def log_out(conn: Connection, now_us: int) -> str:
-        return f"{sessions.delete_expired(conn, now_us)} log-ins expired"
+        idle_us = sessions.life_of(settings.api).idle_us
+        return f"{sessions.delete_expired(conn, idle_us, now_us)} log-ins expired"
 
     def outcomes(conn: Connection, now_us: int) -> str:
         return find_outcomes(conn, rules, settings.storage, now_us)

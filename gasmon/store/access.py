@@ -1,4 +1,4 @@
-"""Who may see and do what: principals, tokens, browser sessions, audit.
+"""Who may see and do what: principals and their tokens.
 
 A token has 256 random bits, so its plain SHA-256 is enough (there is nothing to guess
 and no dictionary to try); only that hash is stored. What a principal may see is its
@@ -6,9 +6,9 @@ and no dictionary to try); only that hash is stored. What a principal may see is
 """
 
 import hashlib
-import json
 import re
 import secrets
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,6 +19,7 @@ from psycopg.rows import class_row, dict_row
 
 from gasmon.alarms.lifecycle import TIER_OF_ROLE
 from gasmon.errors import BadRequest, NotFound, StateConflict
+from gasmon.store import audit
 from gasmon.store.scope import Scope, covers
 from gasmon.units import to_datetime
 
@@ -37,6 +38,12 @@ ROLES = (
     "platform",
 )
 
+MAY = ("read", "act", "administer")
+"""What a token is for, each including the one before; never more than its role."""
+
+RESERVED_NAMES = ("gasmon", audit.OPERATOR)
+"""Names that journals and the audit write for the system itself."""
+
 
 @dataclass(frozen=True, slots=True)
 class Principal:
@@ -45,6 +52,7 @@ class Principal:
     Attributes:
         areas: see :class:`Scope`.
         mines: see :class:`Scope`.
+        may: one of ``MAY``: a log-in by password may all that the role may.
     """
 
     principal_id: int
@@ -52,6 +60,7 @@ class Principal:
     role: str
     areas: tuple[str, ...] | None
     mines: tuple[str, ...] | None
+    may: str = MAY[-1]
 
     @property
     def scope(self) -> Scope:
@@ -71,7 +80,12 @@ class Principal:
             "role": self.role,
             "areas": None if self.areas is None else list(self.areas),
             "mines": None if self.mines is None else list(self.mines),
+            "may": self.may,
         }
+
+    def may_do(self, what: str) -> bool:
+        """Whether its token is for this, one of ``MAY``."""
+        return MAY.index(self.may) >= MAY.index(what)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +97,7 @@ class TokenInfo:
     role: str
     areas: list[str] | None
     mines: list[str] | None
+    may: str
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None
@@ -108,6 +123,8 @@ def create_token(
     mines: Sequence[str] | None,
     now_us: int,
     expires_us: int | None = None,
+    may: str = "act",
+    by: audit.Actor = audit.BY_OPERATOR,
 ) -> str:
     """Give a principal a token, making the principal when it is new; commits.
 
@@ -115,6 +132,8 @@ def create_token(
         areas: six-digit codes; None means all.
         mines: twelve-digit codes; None means all of the areas.
         expires_us: end of the token's life [µs UTC]; None means until revoked.
+        may: one of ``MAY``.
+        by: who makes it, for the audit.
 
     Returns:
         The token. It cannot be shown again.
@@ -123,14 +142,12 @@ def create_token(
         BadRequest: unknown role, malformed code, or a mine outside of the areas.
         StateConflict: the name exists with another role or scope, or was retired.
     """
-    _check_scope(name, role, areas, mines)
+    if may not in MAY:
+        raise BadRequest(f"a token may {', '.join(MAY)}, not {may!r}")
+    check_principal(name, role, areas, mines)
     token = make_token()
     with conn.transaction(), conn.cursor(row_factory=dict_row) as cursor:
-        cursor.execute(
-            "INSERT INTO principal (name, role, areas, mines, created_at)"
-            " VALUES (%s, %s, %s, %s, %s) ON CONFLICT (name) DO NOTHING",
-            (name, role, _codes(areas), _codes(mines), to_datetime(now_us)),
-        )
+        insert_principal(conn, name, role, areas, mines, now_us)
         cursor.execute("SELECT * FROM principal WHERE name = %s FOR UPDATE", (name,))
         row = cursor.fetchone()
         assert row is not None
@@ -143,30 +160,75 @@ def create_token(
         if row["retired_at"] is not None:
             raise StateConflict(f"principal {name!r} was retired")
         cursor.execute(
-            "INSERT INTO token (principal_id, hash, created_at, expires_at)"
-            " VALUES (%s, %s, %s, %s)",
+            "INSERT INTO token (principal_id, hash, created_at, expires_at, may)"
+            " VALUES (%s, %s, %s, %s, %s)",
             (
                 row["principal_id"],
                 hash_secret(token),
                 to_datetime(now_us),
                 None if expires_us is None else to_datetime(expires_us),
+                may,
             ),
         )
-        cursor.execute(
-            _AUDIT, ("operator", "token.create", name, "done", json.dumps({}))
-        )
+        audit.write_by(conn, by, "token.create", name, may=may)
     return token
+
+
+def insert_principal(
+    conn: psycopg.Connection[Any],
+    name: str,
+    role: str,
+    areas: Sequence[str] | None,
+    mines: Sequence[str] | None,
+    now_us: int,
+) -> int | None:
+    """Make a principal of checked values; None when the name exists already.
+
+    Raises:
+        StateConflict: a name that differs in capitals alone exists.
+    """
+    alike = conn.execute(
+        "SELECT name FROM principal WHERE lower(name) = lower(%s) AND name <> %s",
+        (name, name),
+    ).fetchone()
+    if alike is not None:
+        raise StateConflict(f"{name!r} would be taken for {alike[0]!r}, which exists")
+    row = conn.execute(
+        "INSERT INTO principal (name, role, areas, mines, created_at)"
+        " VALUES (%s, %s, %s, %s, %s) ON CONFLICT (name) DO NOTHING"
+        " RETURNING principal_id",
+        (name, role, _codes(areas), _codes(mines), to_datetime(now_us)),
+    ).fetchone()
+    return None if row is None else int(row[0])
 
 
 def _codes(codes: Sequence[str] | None) -> list[str] | None:
     return None if codes is None else sorted(set(codes))
 
 
-def _check_scope(
-    name: str, role: str, areas: Sequence[str] | None, mines: Sequence[str] | None
-) -> None:
+def check_name(name: str) -> None:
+    """Refuse names that cannot be typed, or that the system writes for itself.
+
+    Raises:
+        BadRequest: says what is wrong with it.
+    """
     if not name or len(name) > 100:
         raise BadRequest(f"name must have 1 to 100 characters, not {len(name)}")
+    if not name.isprintable() or name != name.strip():
+        raise BadRequest(f"name {name!r} has blanks around it or cannot be printed")
+    if unicodedata.normalize("NFKC", name).casefold() in RESERVED_NAMES:
+        raise BadRequest(f"name {name!r} is what gasmon writes for itself")
+
+
+def check_principal(
+    name: str, role: str, areas: Sequence[str] | None, mines: Sequence[str] | None
+) -> None:
+    """Refuse a name, role or scope that is none.
+
+    Raises:
+        BadRequest: names what is wrong.
+    """
+    check_name(name)
     if role not in ROLES:
         raise BadRequest(f"unknown role {role!r}; roles are {', '.join(ROLES)}")
     for area in areas or ():
@@ -185,15 +247,20 @@ def list_tokens(conn: psycopg.Connection[Any]) -> list[TokenInfo]:
     """All tokens, the newest last."""
     with conn.cursor(row_factory=class_row(TokenInfo)) as cursor:
         cursor.execute(
-            "SELECT t.token_id, p.name, p.role, p.areas, p.mines, t.created_at,"
+            "SELECT t.token_id, p.name, p.role, p.areas, p.mines, t.may, t.created_at,"
             " t.expires_at, t.revoked_at, t.last_used_at"
             " FROM token t JOIN principal p USING (principal_id) ORDER BY t.token_id"
         )
         return cursor.fetchall()
 
 
-def revoke_tokens(conn: psycopg.Connection[Any], which: str, now_us: int) -> int:
-    """End tokens at once, and the browser sessions of their principal; commits.
+def revoke_tokens(
+    conn: psycopg.Connection[Any],
+    which: str,
+    now_us: int,
+    by: audit.Actor = audit.BY_OPERATOR,
+) -> int:
+    """End tokens at once, and the browser sessions that began with them; commits.
 
     Args:
         which: a token's number, or a principal's name for all of its tokens.
@@ -221,26 +288,30 @@ def revoke_tokens(conn: psycopg.Connection[Any], which: str, now_us: int) -> int
             (to_datetime(now_us), [row[0] for row in rows]),
         )
         n_ended = cursor.rowcount
+        # Before migration 0011 sessions did not say which token they began with.
         cursor.execute(
-            "DELETE FROM session WHERE principal_id = ANY(%s)",
-            ([row[1] for row in rows],),
+            "DELETE FROM session s WHERE token_id = ANY(%s) OR (token_id IS NULL AND"
+            " principal_id = ANY(%s) AND NOT EXISTS"
+            " (SELECT FROM password w WHERE w.principal_id = s.principal_id))",
+            ([row[0] for row in rows], [row[1] for row in rows]),
         )
-        cursor.execute(
-            _AUDIT, ("operator", "token.revoke", which, "done", json.dumps({}))
-        )
+        audit.write_by(conn, by, "token.revoke", which, ended=n_ended)
     return n_ended
 
 
-_PRINCIPAL = "p.principal_id, p.name, p.role, p.areas, p.mines"
+PRINCIPAL = "p.principal_id, p.name, p.role, p.areas, p.mines"
+"""SQL: what ``principal_of`` reads of a principal ``p``."""
 
 
-def _principal(row: Mapping[str, Any]) -> Principal:
+def principal_of(row: Mapping[str, Any]) -> Principal:
+    """A principal from its row; ``may`` stands in rows of tokens alone."""
     return Principal(
         row["principal_id"],
         row["name"],
         row["role"],
         None if row["areas"] is None else tuple(row["areas"]),
         None if row["mines"] is None else tuple(row["mines"]),
+        row.get("may") or MAY[-1],
     )
 
 
@@ -253,7 +324,7 @@ async def principal_by_token(
     now = to_datetime(now_us)
     cursor = conn.cursor(row_factory=dict_row)
     await cursor.execute(
-        f"SELECT {_PRINCIPAL}, t.token_id,"
+        f"SELECT {PRINCIPAL}, t.may, t.token_id,"
         " t.last_used_at IS NULL OR t.last_used_at < %s - %s * interval '1 s' AS stale"
         " FROM token t JOIN principal p USING (principal_id)"
         " WHERE t.hash = %s AND t.revoked_at IS NULL AND p.retired_at IS NULL"
@@ -268,81 +339,4 @@ async def principal_by_token(
             "UPDATE token SET last_used_at = %s WHERE token_id = %s",
             (now, row["token_id"]),
         )
-    return _principal(row)
-
-
-async def create_session(
-    conn: psycopg.AsyncConnection[Any],
-    principal: Principal,
-    *,
-    now_us: int,
-    expires_us: int,
-    token: str | None = None,
-) -> tuple[str, str]:
-    """Begin a browser's session.
-
-    Args:
-        expires_us: its end [µs UTC]; it also ends with the token.
-        token: what was shown to begin it.
-
-    Returns:
-        The cookie's secret and the CSRF value that the page sends back in a header.
-    """
-    secret, csrf = secrets.token_urlsafe(32), secrets.token_urlsafe(24)
-    await conn.execute(
-        "DELETE FROM session WHERE expires_at <= %s", (to_datetime(now_us),)
-    )
-    await conn.execute(
-        "INSERT INTO session (hash, principal_id, csrf, created_at, expires_at)"
-        " VALUES (%s, %s, %s, %s,"
-        " least(%s, (SELECT expires_at FROM token WHERE hash = %s)))",
-        (
-            hash_secret(secret),
-            principal.principal_id,
-            csrf,
-            to_datetime(now_us),
-            to_datetime(expires_us),
-            hash_secret(token or ""),
-        ),
-    )
-    return secret, csrf
-
-
-async def principal_by_session(
-    conn: psycopg.AsyncConnection[Any], secret: str, now_us: int
-) -> tuple[Principal, str] | None:
-    """Whose session this is, and its CSRF value; None when it ended."""
-    cursor = conn.cursor(row_factory=dict_row)
-    await cursor.execute(
-        f"SELECT {_PRINCIPAL}, s.csrf"
-        " FROM session s JOIN principal p USING (principal_id)"
-        " WHERE s.hash = %s AND s.expires_at > %s AND p.retired_at IS NULL",
-        (hash_secret(secret), to_datetime(now_us)),
-    )
-    row = await cursor.fetchone()
-    return None if row is None else (_principal(row), row["csrf"])
-
-
-async def delete_session(conn: psycopg.AsyncConnection[Any], secret: str) -> None:
-    """End a browser's session."""
-    await conn.execute("DELETE FROM session WHERE hash = %s", (hash_secret(secret),))
-
-
-_AUDIT = (
-    "INSERT INTO audit (principal, action, subject, outcome, detail)"
-    " VALUES (%s, %s, %s, %s, %s)"
-)
-
-
-async def audit(
-    conn: psycopg.AsyncConnection[Any],
-    *,
-    principal: str | None,
-    action: str,
-    subject: str | None,
-    outcome: str,
-    detail: Mapping[str, Any] | None = None,
-) -> None:
-    """Write down who did what; rows can never be changed afterwards."""
-    row = (principal, action, subject, outcome, json.dumps(dict(detail or {})))
-    await conn.execute(_AUDIT, row)
+    return principal_of(row)

@@ -15,7 +15,7 @@ from gasmon.alarms.events import RANK_NAMES
 from gasmon.alarms.kinds import FORECAST_KINDS
 from gasmon.alarms.lifecycle import ACTIONS, TIER_OF_ROLE, Refusal, decide, state_of
 from gasmon.errors import Forbidden, NotFound, StateConflict
-from gasmon.store import alarms, shelves
+from gasmon.store import alarms, audit, shelves
 from gasmon.store.access import Principal
 from gasmon.store.alarm_book import as_json
 from gasmon.store.alarm_effects import EFFECTS, Deed, LifeRules, Wish, check_members
@@ -101,6 +101,13 @@ def act(
             " journal_id) VALUES (%s, %s, %s, %s::jsonb, %s)",
             (who.name, key, alarm_id, as_json(asdict(wish)), record_id),
         )
+    audit.write(
+        conn,
+        who.name,
+        f"alarm.{wish.action}",
+        str(alarm_id),
+        detail={"record_id": record_id},
+    )
     alarms.tell(conn, [stored], encode, now_us)
     return Done(record_id)
 

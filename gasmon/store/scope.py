@@ -52,6 +52,18 @@ def covers(areas: Sequence[str], area: str) -> bool:
     return area in areas or area[:4] + "00" in areas
 
 
+def within(inner: Scope, outer: Scope) -> bool:
+    """Whether whoever has the inner scope sees nothing that the outer one does not."""
+    if outer.areas is not None:
+        if inner.areas is None:
+            return False
+        if not all(covers(outer.areas, area) for area in inner.areas):
+            return False
+    if outer.mines is None:
+        return True
+    return inner.mines is not None and set(inner.mines) <= set(outer.mines)
+
+
 def scope_condition(
     scope: Scope, area: str = "m.area_code", mine: str = "m.code"
 ) -> sql.Composed:

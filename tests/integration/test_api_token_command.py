@@ -23,6 +23,7 @@ def test_a_token_is_shown_once_and_listed(
 ) -> None:
     """Create prints the token, list never does, revoke ends it."""
     flags = ["--name", "zx", "--role", "platform", "--area", "zhenxiong"]
+    flags += ["--may", "read"]
     assert token(migrated_dsn, "create", *flags, "--expires", "90d") == 0
     secret = capsys.readouterr().out.strip()
     assert token(migrated_dsn, "list", "--json") == 0
@@ -35,6 +36,7 @@ def test_a_token_is_shown_once_and_listed(
     assert access.TOKEN_PATTERN.fullmatch(secret)
     (item,) = json.loads(listed)["items"]
     assert (item["areas"], item["state"]) == (["530627"], "alive")
+    assert item["may"] == "read"
     assert item["expires_at"] is not None
     assert secret not in listed + table
     assert "zx" in table

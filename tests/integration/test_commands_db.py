@@ -86,6 +86,9 @@ def test_a_backup_is_restored_into_an_empty_database(
     file = tmp_path / "backup.dump"
     code, told = run(capsys, migrated_dsn, "backup", str(file))
     assert (code, told["size_bytes"]) == (0, file.stat().st_size)
+    with psycopg.connect(migrated_dsn) as conn:
+        written = conn.execute("SELECT principal, action, subject FROM audit")
+        assert written.fetchall() == [("operator", "db.backup", "backup.dump")]
     assert run(capsys, migrated_dsn, "backup", str(file))[0] == 2
     assert run(capsys, migrated_dsn, "restore", str(file))[0] == 1
     empty = new_database(database_server)

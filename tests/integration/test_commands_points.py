@@ -62,6 +62,10 @@ class Files:
         assert self.run("export", *flags) == 0
         return self._capsys.readouterr().out
 
+    def printed(self) -> str:
+        """What stands on standard output since the last look."""
+        return self._capsys.readouterr().out
+
     def rows(self) -> list[dict[str, str]]:
         """Exported CSV as rows."""
         text = self.export().removeprefix("\ufeff")
@@ -227,6 +231,22 @@ def test_export_chooses_mines_and_keeps_empty_units(files: Files) -> None:
     assert files.export("--area", "530621").removeprefix("\ufeff").strip() == ",".join(
         COLUMNS
     )
+
+
+def test_what_went_in_and_out_is_in_the_audit(files: Files) -> None:
+    """Import and export by command are written down; a dry run is none."""
+    path = files.write(CSV)
+    files.take(path, "--dry-run")
+    files.take(path)
+    files.export()
+    assert (
+        cli.main(["audit", "ls", "--set", f"database.url={files.dsn}", "--json"]) == 0
+    )
+    rows = json.loads(files.printed())["items"]
+    assert [(r["principal"], r["action"], r["subject"]) for r in rows] == [
+        ("operator", "points.export", None),
+        ("operator", "points.import", "points.csv"),
+    ]
 
 
 def test_a_mines_newer_revision_still_counts(files: Files) -> None:

@@ -179,6 +179,8 @@ def test_serve_is_ready_works_and_ends_quickly(site: Site, gateway: Gateway) -> 
     log = serve.log.read_text("utf-8")
     assert "Traceback" not in log
     assert f'"listening": "http://127.0.0.1:{serve.port}"' in log
+    offer = f'"link": "http://127.0.0.1:{serve.port}/welcome#link=gl_'
+    assert log.count(offer) == 1
 
 
 @pytest.mark.slow

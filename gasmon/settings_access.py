@@ -1,0 +1,76 @@
+"""Settings of who comes in, and how: pages, HTTP, streams, accounts."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Section(BaseModel):
+    """Base of all sections: frozen, and strict about names."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ApiSettings(Section):
+    """Pages, HTTP and streams."""
+
+    host: str = Field("127.0.0.1", description="address to listen on")
+    port: int = Field(8123, ge=0, le=65535, description="port to listen on")
+    allowed_origins: list[str] = Field(
+        default_factory=list, description="further origins of pages that may use it"
+    )
+    client_queue_frames: int = Field(
+        1000, ge=10, description="frames waiting for one client before it is closed"
+    )
+    heartbeat_s: float = Field(5.0, gt=0, description="heartbeat of streams [s]")
+    max_client_frame_bytes: int = Field(
+        65_536, ge=1024, description="largest frame a client may send"
+    )
+    public_url: str | None = Field(
+        None,
+        pattern=r"^https?://[^/\s]+$",
+        description="what people open, for one-time links; none = http://host:port",
+    )
+    session_hours: float = Field(
+        26.0,
+        gt=0,
+        description="longest life of a log-in: a duty of 24 h and both hand-overs [h]",
+    )
+    session_idle_hours: float = Field(
+        4.0,
+        gt=0,
+        description="a log-in ends unused after this; an open page is use [h]",
+    )
+    secure_cookie: bool = Field(
+        False, description="cookie over https only; required in production"
+    )
+
+
+class AccountSettings(Section):
+    """Passwords, one-time links and failed log-ins."""
+
+    link_hours: float = Field(
+        24.0, gt=0, le=168, description="life of a one-time link [h]"
+    )
+    argon2_memory_kib: int = Field(
+        65_536,
+        ge=19_456,
+        le=1_048_576,
+        description="memory for one password check (RFC 9106, 2nd choice) [KiB]",
+    )
+    argon2_passes: int = Field(
+        3, ge=2, le=20, description="passes over it: about 0.1 s of one core"
+    )
+    argon2_lanes: int = Field(
+        1, ge=1, le=8, description="cores for one check; the others are for alarms"
+    )
+    failures_per_name: int = Field(
+        5, ge=1, description="failed log-ins of a name before each has to wait"
+    )
+    failures_per_address: int = Field(
+        30, ge=1, description="the same of an address: an office may share one"
+    )
+    failure_forgotten_s: float = Field(
+        10.0,
+        gt=0,
+        le=60,
+        description="one failure is forgotten after this: the longest wait [s]",
+    )
