@@ -37,6 +37,8 @@ SECURITY_HEADERS = {
 ADDRESSES = (
     "/",
     "/login",
+    "/welcome",
+    "/account",
     "/alarms",
     "/alarm/{rest:path}",
     "/area/{rest:path}",

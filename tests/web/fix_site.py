@@ -24,7 +24,8 @@ from gasmon.batch import Frame, FrameKey, ReadingBatch
 from gasmon.points import MineDef, PointDef, PointKey, UnitDef
 from gasmon.remote.frames import encode_body
 from gasmon.settings import DatabaseSettings
-from gasmon.store import access, alarms, db, migrate
+from gasmon.store import access, alarms, db, migrate, users
+from gasmon.store.audit import BY_OPERATOR
 from gasmon.store.latest import LATEST_DTYPE, MineLatest, upsert_latest
 from gasmon.store.points import ensure_areas, save_definitions
 from gasmon.store.readings import copy_frames_and_readings
@@ -325,6 +326,20 @@ class Site:
         with db.connect(self.database) as conn:
             conn.execute("DELETE FROM session")
             conn.commit()
+
+    def invite(self, name: str) -> str:
+        """Make a county's officer; gives the address of the one-time link."""
+        rights = users.Rights("county_officer", ["530627"], None)
+        with db.connect(self.database, autocommit=True) as conn:
+            link = users.add(
+                conn,
+                name,
+                rights,
+                BY_OPERATOR,
+                now_us=now_us(),
+                life_us=3600 * US_PER_S,
+            )
+        return f"{self.url}/welcome#link={link}"
 
     def give_areas(self, name: str, areas: list[str]) -> None:
         """Change what somebody may see."""

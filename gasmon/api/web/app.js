@@ -6,7 +6,9 @@ import { AlarmsPage } from "./alarms.js";
 import { Banner } from "./banner.js";
 import { startHub, stopHub } from "./hub.js";
 import { bindKeys, startKeys } from "./keys.js";
-import { Login, nextPath, signInFailure, takeTokenFromAddress } from "./login.js";
+import { AccountPage } from "./account.js";
+import { Login, nextPath, signInFailure, takeFromAddress } from "./login.js";
+import { Welcome } from "./welcome.js";
 import { MinePage } from "./mine.js";
 import { Overview } from "./overview.js";
 import { PointPage } from "./point.js";
@@ -21,6 +23,7 @@ const BURST_MS = 150;
 
 let startFailure = null;
 let tokenFailure = "";
+let link = null;
 
 function Screen() {
   const { name, id } = route.value;
@@ -30,6 +33,7 @@ function Screen() {
   if (name === "point") return html`<${PointPage} key=${id} id=${id} />`;
   if (name === "alarm") return html`<${AlarmPage} key=${id} id=${id} />`;
   if (name === "alarms") return html`<${AlarmsPage} />`;
+  if (name === "account") return html`<${AccountPage} />`;
   return html`<main><p class="failure">${t("error.no_page")} <a href="/">${t("nav.overview")}</a></p></main>`;
 }
 
@@ -39,7 +43,7 @@ function App() {
   const here = route.value;
   useEffect(() => {
     if (known && here.name === "login") go(nextPath(), true);
-    if (known === null && here.name !== "login") {
+    if (known === null && here.name !== "login" && here.name !== "welcome") {
       go(`/login?next=${encodeURIComponent(location.pathname + location.search)}`, true);
     }
   }, [known, here.name]);
@@ -57,6 +61,7 @@ function App() {
   }, [Boolean(known)]);
   if (startFailure) return html`<main><${Failure} error=${startFailure} retry=${() => location.reload()} /></main>`;
   if (known === undefined) return html`<main class="login"><p class="muted">${t("loading")}</p></main>`;
+  if (here.name === "welcome") return html`<${Welcome} link=${link} />`;
   if (known === null || here.name === "login") return html`<${Login} failure=${tokenFailure} />`;
   return html`<${Banner} /><${Screen} /><${Help} />`;
 }
@@ -75,6 +80,8 @@ async function start() {
   startSound();
   bindKeys({ s: silence, "?": toggleHelp });
   document.addEventListener("animationstart", alignFlashing);
+  // A link that is pasted over this page's address changes only what stands after #.
+  addEventListener("hashchange", () => { if (/[#&](token|link)=/.test(location.hash)) location.reload(); });
   const sounder = () => (ended.value ? tickEnded() : tickSound(owedAlarms()));
   setInterval(() => { second.value += 1; }, 1000);
   second.subscribe(sounder);
@@ -84,7 +91,8 @@ async function start() {
     clearTimeout(pending);
     pending = setTimeout(sounder, BURST_MS);
   });
-  const token = takeTokenFromAddress();
+  const token = takeFromAddress("token");
+  link = takeFromAddress("link");
   try {
     if (token) {
       await signIn(token).catch(async (error) => {

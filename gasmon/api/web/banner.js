@@ -3,7 +3,6 @@ import { html } from "./html.js";
 import { lang, pick, setLang, t } from "./i18n.js";
 import { clockTime, dayText, duration, moment } from "./format.js";
 import { RANKS } from "./levels.js";
-import { signOut } from "./requests.js";
 import { route } from "./router.js";
 import { silence, sound, testSound, toggleSound } from "./sound.js";
 import {
@@ -81,8 +80,7 @@ function Choices() {
     <button title=${t("choice.theme_hint")}
       onClick=${() => setLook(theme.value === "dark" ? "light" : "dark", size.value)}>${t(`choice.${theme.value}`)}</button>
     <button class="lang" onClick=${() => setLang(lang.value === "zh" ? "en" : "zh")}>${t("choice.language")}</button>
-    ${who ? html`<button class="who" title=${`${who.name} · ${t(`role.${who.role}`)} · ${t("login.out")}`}
-      onClick=${() => signOut().catch(() => {})}>${who.name}</button>` : null}</span>`;
+    ${who ? html`<a class="who" href="/account" title=${`${who.name} · ${t(`role.${who.role}`)} · ${t("account.hint")}`}>${who.name}</a>` : null}</span>`;
 }
 
 function Counts() {

@@ -2,10 +2,13 @@
 // own words (problem+json) or, without an answer, status 0.
 import { ended, me } from "./state.js";
 
+const JSON_BODY = { "Content-Type": "application/json" };
+
 export class ApiError extends Error {
-  constructor(status, detail) {
+  constructor(status, detail, retryAfterS) {
     super(detail);
     this.status = status;
+    this.retryAfterS = retryAfterS || 0;
   }
 }
 
@@ -32,7 +35,11 @@ async function send(method, path, headers, body, signal) {
     // A proxy's HTML page, not our server's JSON: the status alone is told.
   }
   if (response.ok) return data;
-  throw new ApiError(response.status, (data && (data.detail || data.title)) || response.statusText);
+  throw new ApiError(
+    response.status,
+    (data && (data.detail || data.title)) || response.statusText,
+    Number(response.headers.get("Retry-After")),
+  );
 }
 
 /** GET `path` below /api/v1 with `query` (empty values are left out). */
@@ -51,7 +58,7 @@ export async function post(path, body) {
 
 async function unsafe(method, path, body) {
   // The CSRF token lives in memory only; another tab may have signed in anew since.
-  const headers = { "Content-Type": "application/json" };
+  const headers = { ...JSON_BODY };
   if (me.value && me.value.csrf) headers["X-CSRF-Token"] = me.value.csrf;
   try {
     return await send(method, `/api/v1${path}`, headers, body);
@@ -104,9 +111,35 @@ export async function signIn(token) {
   return whoAmI();
 }
 
-export async function signOut() {
+/** Logs in with a name and a password. */
+export async function signInByName(name, password) {
+  await send("POST", "/api/v1/session", JSON_BODY, { name, password });
+  ended.value = false;
+  return whoAmI();
+}
+
+/** Whose password a one-time link sets. */
+export function lookAtLink(link) {
+  return send("POST", "/api/v1/links/look", JSON_BODY, { link });
+}
+
+/** Sets the password of a one-time link, which logs in. */
+export async function useLink(link, password) {
+  await send("POST", "/api/v1/links/use", JSON_BODY, { link, password });
+  ended.value = false;
+  return whoAmI();
+}
+
+/** Changes one's own password: this log-in goes on with new secrets, all others end. */
+export async function changePassword(before, after) {
+  await guard(unsafe("POST", "/password", { old: before, new: after }));
+  return whoAmI();
+}
+
+/** Ends this log-in, or every one of the account. */
+export async function signOut(everywhere) {
   try {
-    await unsafe("DELETE", "/session");
+    await unsafe("DELETE", everywhere ? "/sessions" : "/session");
   } finally {
     ended.value = false;
     me.value = null;

@@ -9,6 +9,8 @@ const PATHS = [
   [/^\/alarms$/, "alarms"],
   [/^\/alarm\/([^/]+)$/, "alarm"],
   [/^\/login$/, "login"],
+  [/^\/welcome$/, "welcome"],
+  [/^\/account$/, "account"],
 ];
 
 function read() {
