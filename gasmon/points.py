@@ -76,6 +76,7 @@ class PointDef:
         uom: unit of measure; limits and range are in it.
         source: points, file, provisional or import.
         point_id: the database's number; 0 until it is stored.
+        retired: the mine's definitions do not name it from here on.
     """
 
     key: PointKey
@@ -101,6 +102,7 @@ class PointDef:
     relations: tuple[str, ...] = ()
     source: str = "points"
     point_id: int = 0
+    retired: bool = False
 
 
 LIMIT_FIELDS = (

@@ -22,6 +22,7 @@ from gasmon.points import MineDef, PointDef, PointKey, UnitDef
 from gasmon.remote.frames import encode_body
 from gasmon.settings import AccountSettings, ApiSettings, DatabaseSettings, Settings
 from gasmon.store import access, alarms, db, latest, points
+from gasmon.store.definitions import save_definitions
 from gasmon.telemetry import Metrics
 from gasmon.units import US_PER_MIN, US_PER_S, to_datetime
 from tests.fix_wait import wait_until
@@ -203,7 +204,7 @@ def define(conn: db.Connection, now_us: int) -> dict[PointKey, int]:
                 ("001A02", "0004", "CO", "ppm"),
             )
         ]
-        points.save_definitions(conn, definition, of_mine, now_us=now_us)
+        save_definitions(conn, definition, of_mine, now_us=now_us)
     keys = [PointKey(m, "01", n) for m in MINES for n in ("001A01", "001A02")]
     return points.ensure_points(conn, keys, now_us)
 

@@ -32,8 +32,9 @@ from gasmon.alarms.levels import NEVER_US
 from gasmon.alarms.living import LivingAlarms
 from gasmon.alarms.quiet import QuietTable
 from gasmon.alarms.relations import Relations, over_limit_units
+from gasmon.alarms.retired import Retirements, silent_and_listed, unpaused
 from gasmon.alarms.rules import RuleSet
-from gasmon.alarms.silence import MineLinks, Sign, excuse, silent_points
+from gasmon.alarms.silence import MineLinks, Sign, excuse
 from gasmon.alarms.speak import Speech
 from gasmon.alarms.state import LONG_AGO_US, PointState
 from gasmon.batch import Int32, Int64, ReadingBatch
@@ -107,6 +108,7 @@ class AlarmEngine:
         self.table = PointTable()
         self.rules = RuleTable(rules)
         self.state = PointState()
+        self.retired = Retirements()
         self.alarms = LivingAlarms(self.state, self.rules)
         self.mark_us = LONG_AGO_US
         self.n_late = 0
@@ -130,6 +132,7 @@ class AlarmEngine:
         rows = [table.index[point.key] for point in told]
         mines = [table.mines[table.mine_of[row]] for row in rows]
         self.rules.add_all(rows, told, mines)
+        self.retired.note(rows, told)
         self.state.grow(table.n, now_us)
         self.links.grow(len(table.mines), now_us)
         changed = {table.mine_index[point.key.mine] for point in told}
@@ -261,7 +264,7 @@ class AlarmEngine:
             self.alarms.fire(rows[due], at[due], batch.arrived_us[due], speech)
         line = self.rules.version_at(rows, at)
         readings = self._interpret(batch, line)
-        raising = conditions.raise_bits(readings)
+        raising = unpaused(self.retired, batch, conditions.raise_bits(readings))
         note_first_after_gap(self.alarms, batch, readings, before)
         self.alarms.late.release(rows[is_set(raising, (1 << N_VALUE_SLOTS) - 1)])
         self._remember(batch, line, readings)
@@ -340,12 +343,7 @@ class AlarmEngine:
             self._doubt_mine(mine, mark_us, speech)
         if self.forecast is not None:
             speech.said += self.forecast.mark(mark_us, speech.now_us)
-        rows, since = silent_points(
-            s.last_arrived_us[:n],
-            self.table.mine_of,
-            self.links,
-            self.patience.point_us,
-        )
+        rows, since = silent_and_listed(self, mark_us, speech)
         idle = s.phase[rows, NO_DATA] == debounce.IDLE
         rows, since = rows[idle], since[idle]
         if len(rows) == 0:

@@ -284,7 +284,13 @@ class LivingAlarms:
             )
 
     def _end(
-        self, slot: int, batch: ReadingBatch, position: int, at_us: int, speech: Speech
+        self,
+        slot: int,
+        batch: ReadingBatch,
+        position: int,
+        at_us: int,
+        speech: Speech,
+        cause: str | None = None,
     ) -> None:
         s, row = self.state, int(batch.row[position])
         raised_us = int(s.raised_us[row, slot])
@@ -299,16 +305,21 @@ class LivingAlarms:
         arrived, value = int(batch.arrived_us[position]), float(batch.value[position])
         if slot < N_VALUE_SLOTS and s.unknown[row, slot]:
             s.unknown[row, slot] = False
-        speech.point("cleared", slot, row, at_us, arrived, value)
+        speech.point("cleared", slot, row, at_us, arrived, value, cause=cause)
         s.raised_us[row, slot] = NEVER_US
         s.slot_due_us[row, slot] = NEVER_US
         s.rank[row, slot] = 0
 
     def end(
-        self, slot: int, one: ReadingBatch, cleared_us: int, speech: Speech
+        self,
+        slot: int,
+        one: ReadingBatch,
+        cleared_us: int,
+        speech: Speech,
+        cause: str | None = None,
     ) -> None:
-        """One living alarm that is over since ``cleared_us``, as a reading proves."""
-        self._end(slot, one, 0, cleared_us, speech)
+        """One living alarm that is over since then, by a reading or for a cause."""
+        self._end(slot, one, 0, cleared_us, speech, cause)
         self.state.phase[one.row, slot] = debounce.IDLE
         self.mark_busy(slot, one.row)
 

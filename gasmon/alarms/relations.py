@@ -93,7 +93,11 @@ class Relations:
         blocks, asked = {}, Asked(rules)
         for mine in sorted(mines):
             told = table.mines[mine]
-            members = [Member(row, table.current[row]) for row in table.rows[mine]]
+            members = [
+                Member(row, table.current[row])
+                for row in table.rows[mine]
+                if not table.current[row].retired
+            ]
             blocks[mine] = relations_of(told, members, asked)
         if blocks:
             self.table.define(blocks, self.memory)

@@ -67,10 +67,12 @@ class Speech:
         *,
         raised_us: int | None = None,
         late: bool = False,
+        cause: str | None = None,
     ) -> None:
         """Say something about the alarm of one slot of one point.
 
         Args:
+            cause: why, when no reading is the reason.
             raised_us: when the alarm began; None takes it from the state.
             late: it was over before we heard of it.
         """
@@ -111,7 +113,10 @@ class Speech:
                 late=late,
                 planned=bool(window and window.planned),
                 quiet=quiet,
-                explain=self._explain(slot, row, line, happened_us, value),
+                explain={
+                    **self._explain(slot, row, line, happened_us, value),
+                    **({} if cause is None else {"cause": cause}),
+                },
             )
         )
 

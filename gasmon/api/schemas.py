@@ -239,6 +239,9 @@ class Point(Answer):
     range: list[float | None]
     limits: Limits
     provisional: bool
+    retired_at: datetime | None = Field(
+        description="since when the mine does not define it any more"
+    )
     state_0: str
     state_1: str
 

@@ -18,7 +18,7 @@ from gasmon.points import MineDef, PointDef
 from gasmon.settings import Settings
 from gasmon.store import audit, points
 from gasmon.store.db import Connection, connect
-from gasmon.store.points import Change
+from gasmon.store.definitions import Change, save_definitions
 
 STAYS = (
     "the file does not name {n} points of mine {mine}; they stay "
@@ -95,7 +95,7 @@ def _import(args: argparse.Namespace, settings: Settings) -> int:
                 if unnamed:
                     notes.append(STAYS.format(n=len(unnamed), mine=code))
                 told += unnamed
-            saved = points.save_definitions(conn, mine, told, now_us=now_us)
+            saved = save_definitions(conn, mine, told, now_us=now_us)
             changes += [(code, change) for change in saved]
         if args.dry_run:
             conn.rollback()

@@ -73,6 +73,7 @@ class Definition:
         refused: Names of the limits of a point that were sent but refused: keep the
             last good or the stricter one; a limit that is NaN and not named here is
             one that the mine does not set.
+        whole: Every row was read: a point that is not named is gone.
     """
 
     run: int
@@ -82,6 +83,7 @@ class Definition:
     arrived_us: int
     points: tuple[PointDef, ...]
     refused: Mapping[PointKey, tuple[str, ...]]
+    whole: bool = True
 
 
 def parse_points(
@@ -118,7 +120,8 @@ def parse_points(
     )
     points: dict[PointKey, PointDef] = {}
     refused: dict[PointKey, tuple[str, ...]] = {}
-    if len(rows) > MAX_ROWS:
+    whole = len(rows) <= MAX_ROWS
+    if not whole:
         more = f"{len(rows)} rows, those after the first {MAX_ROWS} are not read"
         refuse(PayloadError("too_many_points", more))
     for i, row in enumerate(rows[:MAX_ROWS]):
@@ -135,12 +138,13 @@ def parse_points(
                 )
         except PayloadError as error:
             refuse(error)
+            whole = False
             continue
         points[point.key] = point
         if bad:
             refused[point.key] = bad
     return Definition(
-        topic.run, mine, rev, ts_ms, arrived_us, tuple(points.values()), refused
+        topic.run, mine, rev, ts_ms, arrived_us, tuple(points.values()), refused, whole
     )
 
 

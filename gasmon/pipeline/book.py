@@ -41,6 +41,7 @@ class PointBook:
     Attributes:
         table: the points by row.
         point_id: the database's number by row, int32[n]; 0 until it is stored.
+        retired_us: since when points are retired, by row.
     """
 
     def __init__(self, areas: Collection[str] = ()) -> None:
@@ -51,6 +52,7 @@ class PointBook:
         """
         self.table = PointTable()
         self.point_id: Int32 = np.empty(0, np.int32)
+        self.retired_us: dict[int, int] = {}
         known = {area.code for area in domain.areas()}
         self._areas = frozenset(areas) or frozenset(known)
         self._fresh: list[PointDef] = []
@@ -67,6 +69,7 @@ class PointBook:
         self.point_id = np.asarray([p.point_id for p in self.table.current], np.int32)
         self._by_no.clear()
         self._rows.clear()
+        self._note_retired(self.table.current)
 
     def fresh(self) -> list[PointDef]:
         """Versions that came since the last call, oldest first."""
@@ -98,16 +101,16 @@ class PointBook:
     def rows(self, mine: str, nos: tuple[str, ...]) -> Int32:
         """Rows of a mine's point numbers, int32[k]; -1 where one is unknown.
 
-        A short number belongs to safety monitoring unless only drainage defines it.
+        A short number belongs to safety monitoring unless only drainage defines it;
+        what is retired, or what nobody defined, yields to what is defined.
         """
         known = self._by_no.get(mine)
         if known is None:
-            known = {}
-            for row in self.rows_of_mine(mine):
-                key = self.table.keys[row]
-                if key.system == "01" or key.no not in known:
-                    known[key.no] = int(row)
-            self._by_no[mine] = known
+            current = self._current(mine)
+            current.sort(key=lambda p: (p.retired, p.source == "provisional", p.key))
+            known = self._by_no[mine] = {}
+            for point in current:
+                known.setdefault(point.key.no, self.table.index[point.key])
         return np.asarray([known.get(no, -1) for no in nos], np.int32)
 
     def rows_by_key(self, keys: Sequence[PointKey]) -> Int32:
@@ -156,8 +159,8 @@ class PointBook:
                 judged [µs UTC].
 
         Returns:
-            Every point as it stands now, without those beyond what a mine may have;
-            or nothing when the revision is not newer.
+            Every point as it stands now, without those beyond what a mine may have,
+            and those that are retired now; or nothing when the revision is not newer.
         """
         mine = definition.mine
         known_rev = self.rev_of(mine.code)
@@ -185,8 +188,28 @@ class PointBook:
             if version is not None:
                 changed.append(version)
             standing.append(version or known)
+        others = self._others(definition)
+        if definition.whole:
+            others = [_retired(point, definition) for point in others]
+            changed += others
         self._extend((mine,), changed)
-        return [point for point in standing if point is not None]
+        return [*(point for point in standing if point is not None), *others]
+
+    def _others(self, definition: Definition) -> list[PointDef]:
+        """Points that a mine defined before and does not name now.
+
+        One that nobody defined stays, unless the same number of the other system is
+        what its frames meant.
+        """
+        told = {point.key for point in definition.points}
+        nos = {key.no for key in told}
+        return [
+            point
+            for point in self._current(definition.mine.code)
+            if not point.retired
+            and point.key not in told
+            and (point.source != "provisional" or point.key.no in nos)
+        ]
 
     def take(self, mine: MineDef, standing: Iterable[PointDef]) -> None:
         """Know what ``define`` made of a mine's definitions in a former process."""
@@ -200,6 +223,7 @@ class PointBook:
     def _extend(self, mines: Iterable[MineDef], points: list[PointDef]) -> None:
         self.table = self.table.extended(mines, points)
         self._fresh.extend(points)
+        self._note_retired(points)
         missing = self.table.n - len(self.point_id)
         if missing:
             grown = np.r_[self.point_id, np.zeros(missing, np.int32)]
@@ -207,6 +231,14 @@ class PointBook:
         for point in points:
             self._by_no.pop(point.key.mine, None)
             self._rows.pop(point.key.mine, None)
+
+    def _note_retired(self, points: Iterable[PointDef]) -> None:
+        for point in points:
+            row = self.table.index[point.key]
+            if point.retired:
+                self.retired_us[row] = point.effective_from_us
+            else:
+                self.retired_us.pop(row, None)
 
     # What the database tells
 
@@ -258,6 +290,12 @@ def merged(
         return None
     since_us = max(since_us, known.effective_from_us + 1)
     return replace(version, effective_from_us=since_us, point_id=known.point_id)
+
+
+def _retired(known: PointDef, definition: Definition) -> PointDef:
+    """The version of a point that a definition does not name any more."""
+    since_us = max(definition.arrived_us, known.effective_from_us + 1)
+    return replace(known, retired=True, effective_from_us=since_us, rev=definition.rev)
 
 
 def _equal(a: PointDef, b: PointDef) -> bool:

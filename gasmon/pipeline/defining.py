@@ -1,14 +1,23 @@
 """Definitions of a mine: which of them count, and what is said of the others (pure)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from gasmon.batch import Reject
+import numpy as np
+
+from gasmon.alarms.engine import AlarmEngine
+from gasmon.alarms.levels import NEVER_US
+from gasmon.alarms.state import LONG_AGO_US
+from gasmon.batch import ReadingBatch, Reject
 from gasmon.ingest.decode import Definition
 from gasmon.ingest.topics import points_topic
+from gasmon.pipeline.book import PointBook
+from gasmon.points import PointDef
+
+_OTHER = {"01": "02", "02": "01"}
 
 
 def unheeded(
-    definition: Definition, known_rev: int | None, n_standing: int
+    definition: Definition, known_rev: int | None, standing: Sequence[PointDef]
 ) -> Iterable[Reject]:
     """What of a definition does not count, as refusals; the same one again is none."""
     mine, rev = definition.mine, definition.rev
@@ -21,7 +30,8 @@ def unheeded(
         reason = "empty_definition"
         detail = f"rev {rev} of mine {mine.code} has no point; the known ones stay"
     else:
-        n_more = len(definition.points) - n_standing
+        standing_keys = {point.key for point in standing}
+        n_more = sum(p.key not in standing_keys for p in definition.points)
         if n_more == 0:
             return
         reason = "too_many_points"
@@ -36,4 +46,40 @@ def unheeded(
         first_bytes=b"",
         size=0,
         where="definition",
+    )
+
+
+def moved(
+    book: PointBook, engine: AlarmEngine, standing: Iterable[PointDef]
+) -> ReadingBatch:
+    """Newest readings of made-up points, for the points that they really are.
+
+    A short number that nobody defined is taken for one of safety monitoring. When the
+    definition names it as one of drainage, the frame before meant that point.
+
+    Args:
+        standing: what ``PointBook.define`` gave; the engine knows it.
+
+    Returns:
+        Readings of points that have none yet; not while their mine is silent, because
+        what is given to an engine is a sign of life.
+    """
+    s, rows, sources = engine.state, [], []
+    for point in standing:
+        if not point.retired or point.source != "provisional":
+            continue
+        source = book.table.index[point.key]
+        row = book.table.index.get(point.key._replace(system=_OTHER[point.key.system]))
+        silent = engine.links.raised_us[book.table.mine_of[source]] != NEVER_US
+        if row is None or silent or s.last_at_us[source] == LONG_AGO_US:
+            continue
+        if s.last_at_us[row] == LONG_AGO_US:
+            rows.append(row)
+            sources.append(source)
+    return ReadingBatch(
+        row=np.asarray(rows, np.int32),
+        value=s.last_value[sources],
+        at_us=s.last_at_us[sources],
+        arrived_us=s.last_arrived_us[sources],
+        state=s.last_state[sources],
     )

@@ -34,7 +34,7 @@ from gasmon.ingest.dedupe import SeenFrames
 from gasmon.ingest.gather import FIRST_BYTES
 from gasmon.ingest.topics import is_of_other_run
 from gasmon.pipeline.book import PointBook
-from gasmon.pipeline.defining import unheeded
+from gasmon.pipeline.defining import moved, unheeded
 from gasmon.pipeline.latest import LatestPoints, latest_points
 from gasmon.points import PointDef, PointKey
 from gasmon.units import US_PER_MS
@@ -278,12 +278,16 @@ class Evaluator:
         for definition in decoded.definitions:
             known_rev = self.book.rev_of(definition.mine.code)
             standing = self.book.define(definition, self._newest_us)
-            judged.rejects += unheeded(definition, known_rev, len(standing))
+            judged.rejects += unheeded(definition, known_rev, standing)
             # A number may mean another row now (system 02 instead of 01).
             self._layouts.forget(definition.mine.code)
             if standing:
                 judged.definitions.append((definition, standing))
                 self._judge_again(self.adopt(now_us), quiet, now_us, judged)
+                batch = moved(self.book, self.engine, standing)
+                if batch.n:
+                    self._tick(batch, (), (), quiet, now_us, judged)
+                    judged.batches.append(batch)
         return [sign for state in decoded.states for sign in self._sign(state, judged)]
 
     def _sign(self, told: MineState, judged: Judged) -> Iterable[Sign]:

@@ -2,7 +2,10 @@
 
 from dataclasses import dataclass
 
-from gasmon.alarms.state import PointState
+import numpy as np
+from numpy.typing import NDArray
+
+from gasmon.alarms.state import LONG_AGO_US, PointState
 from gasmon.batch import Float64, Int32, Int64
 from gasmon.pipeline.book import PointBook
 
@@ -16,8 +19,8 @@ class LatestPoints:
         row: point rows, int32[k].
         value: float64[k]; NaN means no value.
         state: state bits, int32[k].
-        at_us: event time of each value, int64[k]; a point that never sent is left
-            out.
+        at_us: event time of each value, int64[k]; a point that never sent, or that
+            is retired and does not send, is left out.
         arrived_us: when each point was last heard, int64[k].
     """
 
@@ -36,6 +39,8 @@ def latest_points(book: PointBook, state: PointState, mine: str) -> LatestPoints
         return None
     at_us = state.last_at_us[rows]
     sent = at_us > 0
+    if book.retired_us:
+        sent &= ~_is_gone(book, state, rows)
     if not sent.all():
         rows, at_us = rows[sent], at_us[sent]
     return LatestPoints(
@@ -46,3 +51,12 @@ def latest_points(book: PointBook, state: PointState, mine: str) -> LatestPoints
         at_us=at_us,
         arrived_us=state.last_arrived_us[rows],
     )
+
+
+def _is_gone(book: PointBook, state: PointState, rows: Int32) -> NDArray[np.bool_]:
+    """Points that are retired and have not sent since; they have no value now."""
+    retired_us = [book.retired_us.get(row, LONG_AGO_US) for row in rows.tolist()]
+    since_us = np.asarray(retired_us, np.int64)
+    gone: NDArray[np.bool_] = since_us != LONG_AGO_US
+    gone &= state.last_arrived_us[rows] <= since_us
+    return gone

@@ -31,6 +31,7 @@ from gasmon.points import MineDef, PointDef
 from gasmon.store import alarms, clocks, latest, points, replay_log, snapshots
 from gasmon.store.alarms import OpenAlarm
 from gasmon.store.db import Connection
+from gasmon.store.retired import load_history
 
 log = logging.getLogger(__name__)
 
@@ -87,7 +88,7 @@ class FromDatabase:
 
     def points(self) -> tuple[list[MineDef], list[PointDef]]:
         mines = points.load_mines(self.conn)
-        versions = points.load_point_versions(self.conn, retired=True)
+        versions = load_history(self.conn)
         self.conn.commit()
         if not self.areas:
             return mines, versions

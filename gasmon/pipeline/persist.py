@@ -26,6 +26,7 @@ from gasmon.points import PointKey
 from gasmon.store import alarms, clocks, forecasts, points, readings, rejects, snapshots
 from gasmon.store.alarms import StoredEvent
 from gasmon.store.db import Connection, retry_deadlock
+from gasmon.store.definitions import save_definitions
 from gasmon.store.latest import LATEST_DTYPE, MineLatest, note_frames, upsert_latest
 from gasmon.store.marks import append_marks
 from gasmon.store.owners import require_ownership
@@ -142,7 +143,7 @@ class Writer:
     ) -> Persisted:
         out = Persisted()
         for definition, standing in judged.definitions:
-            points.save_definitions(
+            save_definitions(
                 self.conn, definition.mine, standing, now_us=definition.arrived_us
             )
         self._ensure_mines(judged, now_us)
@@ -217,7 +218,8 @@ class Writer:
         again = [point.row for step in judged.steps for point in step.redefined]
         rows += [np.asarray(again, np.int32)]
         new = self._book.without_id(np.concatenate(rows))
-        ids |= points.ensure_points(self.conn, [point.key for point in new], now_us)
+        known = {point.key: point for point in new}
+        ids |= points.ensure_points(self.conn, list(known), now_us, known)
 
     def _point_ids(self, rows: Int32, ids: dict[PointKey, int]) -> Int32:
         found = self._book.point_id[rows]

@@ -20,6 +20,7 @@ from gasmon.points import PointDef, PointKey
 from gasmon.store import frames, latest, points
 from gasmon.store.alarms import OpenAlarm
 from gasmon.store.db import Connection
+from gasmon.store.retired import load_history
 from gasmon.units import US_PER_H, US_PER_MS
 
 SEEN_BACK_US = 24 * US_PER_H
@@ -29,7 +30,7 @@ unacknowledged frames lasts. An older repeat is harmless, it only costs a fall-b
 
 def know_points(conn: Connection, book: PointBook) -> list[PointDef]:
     """All mines and points; returns every version, for an engine to adopt."""
-    book.load(points.load_mines(conn), points.load_point_versions(conn, retired=True))
+    book.load(points.load_mines(conn), load_history(conn))
     conn.commit()
     return book.fresh()
 

@@ -199,6 +199,7 @@ def _definition(told: Definition) -> dict[str, Any]:
         "ts_ms": told.ts_ms,
         "arrived_us": told.arrived_us,
         "points": [point_fields(point) for point in told.points],
+        "whole": told.whole,
         "refused": [[key, names] for key, names in told.refused.items()],
     }
 

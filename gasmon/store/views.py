@@ -193,7 +193,7 @@ async def units(conn: Conn, mine: int) -> list[Row]:
 
 _POINTS = sql.SQL(
     "SELECT p.point_id, m.code AS mine, m.area_code AS area, m.name AS mine_name,"
-    " p.system, p.no, p.provisional, v.*"
+    " p.system, p.no, p.provisional, p.retired_at, v.*"
     " FROM point p JOIN mine m USING (mine_id)"
     " LEFT JOIN LATERAL (SELECT w.sensor_type, w.value_kind, w.quantity, w.uom,"
     "   w.place, w.place_class, w.unit_slug, w.range_low, w.range_high, {limits}"
@@ -217,9 +217,7 @@ async def points(
         limits=sql.SQL(", ").join(sql.Identifier("w", name) for name in LIMIT_NAMES),
         scope=scope_condition(scope),
         filter=sql.SQL(
-            "p.mine_id = %(mine)s AND p.retired_at IS NULL"
-            if point_id is None
-            else "p.point_id = %(point_id)s"
+            "p.mine_id = %(mine)s" if point_id is None else "p.point_id = %(point_id)s"
         ),
     )
     rows = await fetch(
@@ -250,6 +248,7 @@ def _point(row: Row) -> Row:
         "range": [finite(row["range_low"]), finite(row["range_high"])],
         "limits": {name: finite(row[name]) for name in LIMIT_NAMES},
         "provisional": row["provisional"],
+        "retired_at": iso(row["retired_at"]),
         "state_0": known.state_0 if known else "",
         "state_1": known.state_1 if known else "",
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from gasmon.errors import DependencyError
 from gasmon.pipeline.loops import IngestLoop
 from gasmon.pipeline.starting import Beginning
 from gasmon.store import db, owners
-from tests.fix_pipeline import MINE
+from tests.fix_pipeline import CH4, MINE
 from tests.fix_proxy import Proxy
 from tests.fix_wait import wait_until
 from tests.integration.test_pipeline import (  # noqa: F401
@@ -382,3 +383,28 @@ def test_a_value_before_its_definition_is_an_alarm_before_and_after_a_restart(
     paired.gateway.gas(HIGH)
     paired.stored(3)
     assert paired.count("alarm") == 2
+
+
+@SITE
+def test_a_retired_point_is_retired_after_a_restart(paired: Plant) -> None:  # noqa: F811
+    """Since the same moment, so the log behind the snapshot is judged the same."""
+    first = paired.start()
+    paired.gateway.define(CH4, replace(CH4, no="002A02"))
+    wait_until(lambda: paired.count("point") == 2, 20, "both are stored")
+    paired.gateway.gas(LOW)
+    paired.stored(1)
+    paired.gateway.define(CH4, rev=2)
+    wait_until(
+        lambda: paired.count("point", "retired_at IS NOT NULL") == 1, 20, "one retires"
+    )
+    before = list(first.evaluator.book.retired_us.values())
+    assert len(before) == 1
+    kill(paired)
+
+    second = paired.start()
+
+    book, engine = second.evaluator.book, second.evaluator.engine
+    assert list(book.retired_us.values()) == before
+    (row,) = book.retired_us
+    assert book.table.keys[row].no == "002A02"
+    assert engine.retired.since_us(row, before[0]) == before[0]

@@ -20,6 +20,7 @@ from gasmon.store.access import Principal
 from gasmon.store.alarm_actions import act
 from gasmon.store.alarm_effects import LifeRules, Wish
 from gasmon.store.alarms import StoredEvent
+from gasmon.store.definitions import save_definitions
 from gasmon.units import US_PER_S
 from tests.fix_wait import wait_until
 
@@ -89,7 +90,7 @@ def conn(store_conn: db.Connection) -> db.Connection:
         PointDef(PointKey(MINE, "01", f"001A{i:02}"), place="回风", uom="%")
         for i in range(1, 6)
     ]
-    points.save_definitions(store_conn, mine, defs, now_us=T0)
+    save_definitions(store_conn, mine, defs, now_us=T0)
     store_conn.commit()
     return store_conn
 

@@ -8,10 +8,12 @@ from math import isnan, nan
 import pytest
 
 from gasmon import domain
+from gasmon.pipeline.book import provisional
 from gasmon.points import MineDef, PointDef, PointKey, UnitDef
 from gasmon.store import db, points
-from gasmon.store.points import Change
-from gasmon.units import US_PER_H, US_PER_S
+from gasmon.store.definitions import ATTRIBUTES, Change, _same, save_definitions
+from gasmon.store.retired import load_history
+from gasmon.units import US_PER_H, US_PER_S, to_datetime
 
 MINE = "530627004499"
 T0 = 1_795_000_000 * US_PER_S
@@ -50,7 +52,7 @@ def save(
     conn: db.Connection, told: MineDef, *defs: PointDef, at_us: int = T0
 ) -> list[Change]:
     """Save and commit."""
-    changes = points.save_definitions(conn, told, defs, now_us=at_us)
+    changes = save_definitions(conn, told, defs, now_us=at_us)
     conn.commit()
     return changes
 
@@ -73,8 +75,8 @@ def test_the_first_definition_counts_since_ever(conn: db.Connection) -> None:
     (version,) = points.load_point_versions(conn)
     expected = point(point_id=version.point_id)
     assert version.point_id > 0
-    for name in points.ATTRIBUTES:
-        assert points._same(version, expected, name), name
+    for name in ATTRIBUTES:
+        assert _same(version, expected, name), name
     assert (version.key, version.effective_from_us) == (KEY, 0)
     assert (version.alarm_high, version.range_high) == (1.0, 4.0)
     assert isnan(version.cut_high)
@@ -138,7 +140,8 @@ def test_points_are_retired_and_come_back(conn: db.Connection) -> None:
     assert points.load_mines(conn)[0].units == ()
     back = save(conn, mine(3), point(), point(other))
     assert back == [Change(other, "retired", "true", "false", T0)]
-    assert len(points.load_point_versions(conn)) == 2
+    again = [v for v in points.load_point_versions(conn) if v.key == other]
+    assert [v.effective_from_us for v in again] == [0, T0]
 
 
 def test_provisional_points(conn: db.Connection) -> None:
@@ -157,8 +160,8 @@ def test_provisional_points(conn: db.Connection) -> None:
     assert row == (False,)
 
 
-def test_a_retired_point_that_sends_is_taken_back(conn: db.Connection) -> None:
-    """Its readings count again, under the attributes it had."""
+def test_a_retired_point_that_sends_stays_retired(conn: db.Connection) -> None:
+    """Its readings count, under the attributes it had; only its mine takes it back."""
     other = PointKey(MINE, "01", "001A02")
     save(conn, mine(), point(), point(other))
     save(conn, mine(2), point())
@@ -166,8 +169,52 @@ def test_a_retired_point_that_sends_is_taken_back(conn: db.Connection) -> None:
     row = conn.execute(
         "SELECT provisional, retired_at FROM point WHERE no = %s", (other.no,)
     ).fetchone()
-    assert row == (True, None)
-    assert points.load_point_versions(conn)[-1].alarm_high == 1.0
+    assert row == (False, to_datetime(T0))
+    assert points.load_point_versions(conn, retired=True)[-1].alarm_high == 1.0
+
+
+def test_retirements_are_versions_of_their_own(conn: db.Connection) -> None:
+    """Who judges must know since when; also of a point that came back since."""
+    other = PointKey(MINE, "01", "001A02")
+    save(conn, mine(), point(), point(other))
+    save(conn, mine(2), point(), at_us=T0 + 5)
+    save(conn, mine(3), point(), point(other), at_us=T0 + 9)
+    history = [v for v in load_history(conn) if v.key == other]
+    assert [(v.effective_from_us, v.retired) for v in history] == [
+        (0, False),
+        (T0 + 5, True),
+        (T0 + 9, False),
+    ]
+    assert [v.alarm_high for v in history] == [1.0] * 3
+
+
+def test_a_point_that_was_made_up_is_retired_when_told(conn: db.Connection) -> None:
+    """Its number meant another point; one that is not stored yet is kept as retired."""
+    stored, fresh = (PointKey(MINE, "01", no) for no in ("1", "2"))
+    points.ensure_points(conn, [stored], T0)
+    gone = [
+        point(key, retired=True, source="provisional", effective_from_us=T0 + 7)
+        for key in (stored, fresh)
+    ]
+    save(conn, mine(), point(), *gone, at_us=T0 + 7)
+    points.ensure_points(conn, [fresh], T0 + 8)
+    rows = conn.execute(
+        "SELECT no, provisional, retired_at FROM point WHERE no <> %s ORDER BY no",
+        (KEY.no,),
+    ).fetchall()
+    since = to_datetime(T0 + 7)
+    assert rows == [("1", True, since), ("2", True, since)]
+    last = {v.key: v for v in load_history(conn)}
+    assert [last[key].retired for key in (KEY, stored, fresh)] == [False, True, True]
+
+
+def test_a_made_up_point_keeps_what_its_type_tells(conn: db.Connection) -> None:
+    """After a restart the law's limit for it counts as before."""
+    typed = provisional(KEY, "0001")
+    points.ensure_points(conn, [KEY], T0, {KEY: typed})
+    (version,) = points.load_point_versions(conn)
+    assert (version.sensor_type, version.quantity) == ("0001", "CH4")
+    assert (version.value_kind, version.uom) == (typed.value_kind, typed.uom)
 
 
 def test_a_mine_of_nowhere(conn: db.Connection) -> None:

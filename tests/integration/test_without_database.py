@@ -177,6 +177,31 @@ def test_what_a_mine_defines_meanwhile_counts_and_is_kept(cut: Cut) -> None:
 
 
 @DEMO
+def test_a_point_that_is_retired_meanwhile_stays_retired(cut: Cut) -> None:
+    """It outlives a further kill, and reaches the database with its moment."""
+    plant = cut.plant
+    cut.kill_away()
+    loop = cut.start()
+    book = loop.evaluator.book
+    plant.gateway.define(CH4, replace(CH4, no="002A01"), rev=2)
+    wait_until(lambda: book.rev_of(CH4_MINE) == 2, 20, "two points")
+    plant.gateway.define(CH4, rev=3)
+    wait_until(lambda: book.rev_of(CH4_MINE) == 3, 20, "one of them")
+    before = list(book.retired_us.values())
+    assert len(before) == 1
+    cut.acknowledged()
+    wait_until(lambda: has_recent(cut.folder), 20, "the copy is whole")
+    kill(plant)
+
+    again = cut.start()
+
+    assert list(again.evaluator.book.retired_us.values()) == before
+    cut.proxy.heal()
+    cut.written()
+    assert plant.count("point", "retired_at IS NOT NULL") == 1
+
+
+@DEMO
 def test_a_poisonous_packet_while_away_costs_nothing_else(
     cut: Cut, monkeypatch: pytest.MonkeyPatch
 ) -> None:

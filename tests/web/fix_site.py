@@ -26,8 +26,9 @@ from gasmon.remote.frames import encode_body
 from gasmon.settings import DatabaseSettings
 from gasmon.store import access, alarms, db, migrate, users
 from gasmon.store.audit import BY_OPERATOR
+from gasmon.store.definitions import save_definitions
 from gasmon.store.latest import LATEST_DTYPE, MineLatest, upsert_latest
-from gasmon.store.points import ensure_areas, save_definitions
+from gasmon.store.points import ensure_areas
 from gasmon.store.readings import copy_frames_and_readings
 from gasmon.units import US_PER_S
 from tests.fix_wait import wait_until

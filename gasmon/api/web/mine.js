@@ -58,7 +58,8 @@ export function groupByUnit(units, points) {
   const rest = { unit: null, points: [] };
   for (const point of points) (index.get(point.unit_id) || rest).points.push(point);
   const all = [...groups, rest].filter((group) => group.points.length);
-  for (const group of all) group.points.sort((a, b) => a.no.localeCompare(b.no));
+  const order = (a, b) => !!a.retired_at - !!b.retired_at || a.no.localeCompare(b.no);
+  for (const group of all) group.points.sort(order);
   return all;
 }
 
@@ -79,7 +80,7 @@ function Unit({ group }) {
   const title = unit ? unit.name || unit.id : t("mine.other_points");
   return html`<section class="unit">
     <h2>${title} ${unit ? html`<span class="muted num">${unit.id}</span>` : null}
-      <span class="muted num">${t("mine.n_points", { n: group.points.length })}</span></h2>
+      <span class="muted num">${t("mine.n_points", { n: group.points.filter((point) => !point.retired_at).length })}</span></h2>
     <table class="points"><thead><tr><th class="s"></th><th class="no">${t("col.point")}</th><th>${t("col.place_type")}</th>
       <th class="bar-col">${t("col.bar")}</th><th class="r v">${t("col.value")}</th><th class="u"></th>
       <th class="state">${t("col.state")}</th><th class="r a">${t("col.age")}</th></tr></thead>
@@ -88,7 +89,8 @@ function Unit({ group }) {
 }
 
 function PointRow({ point }) {
-  const type = pick(point.type_zh, point.type_en) || point.sensor_type || t("mine.undefined");
+  const known = pick(point.type_zh, point.type_en) || point.sensor_type || t("mine.undefined");
+  const type = point.retired_at ? `${t("point.retired")} · ${known}` : known;
   const scale = isSwitch(point) ? null : scaleOf(point.quantity, point.range);
   return html`<tr data-point=${point.point_id}>
     <td class="s"></td>

@@ -34,7 +34,8 @@ export function PointPage({ id }) {
     <h1 class="crumbs"><a href="/">${t("nav.overview")}</a>
       ${point.area ? html`<a href=${`/area/${point.area}`}>${areaName(point.area)}</a>` : null}
       <a href=${`/mine/${point.mine}`}>${point.mine_name || point.mine}</a>
-      <span>${point.place || t("mine.no_place")}</span> <span class="muted">${type}</span> <span class="muted num">${point.no}</span></h1>
+      <span>${point.place || t("mine.no_place")}</span> <span class="muted">${type}</span> <span class="muted num">${point.no}</span>
+      ${point.retired_at ? html`<span class="muted">${t("point.retired")} <span class="num">${clockTime(toMs(point.retired_at))}</span></span>` : null}</h1>
     <div class="point-top"><${Now} point=${point} /><${Limits} point=${point} /></div>
     <${Trend} point=${point} />
     <section><h2>${t("point.alarms")}</h2>

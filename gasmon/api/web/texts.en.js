@@ -157,6 +157,7 @@ export default {
   "mine.undefined": "undefined",
   "mine.no_place": "place not defined",
   "point.alarms": "Alarms of this point",
+  "point.retired": "Retired",
   "point.no_alarms": "This point has no alarm records.",
   "point.no_limits": "No limits are set.",
   "point.no_readings": "No data in this period",

@@ -157,6 +157,7 @@ export default {
   "mine.undefined": "未定义",
   "mine.no_place": "位置未定义",
   "point.alarms": "本测点的报警记录",
+  "point.retired": "已撤销",
   "point.no_alarms": "本测点没有报警记录。",
   "point.no_limits": "没有设定门限。",
   "point.no_readings": "这段时间没有数据",

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from gasmon.batch import Packet
+from gasmon.domain import states
 from gasmon.ingest.topics import data_topic
 from gasmon.pipeline.evaluate import stretches
 from gasmon.points import PointKey
@@ -78,6 +79,83 @@ def test_a_backlog_behind_its_definition_is_judged_by_it() -> None:
         "over_limit",
         "cut_off",
     ]
+
+
+def test_a_drainage_point_that_sends_before_its_definition_keeps_its_value() -> None:
+    """A short number was taken for system 01; the definition says which it was."""
+    live = Live()
+    live.take(frame(1, HIGH), marks=[2])
+    drainage = replace(CH4, system="02")
+    judged = live.take(defined(drainage, second=3))
+    assert spoken(judged) == [("over_limit", "raised"), ("cut_off", "raised")]
+    assert {(e.system, e.raised_at_us) for e in judged.events} == {("02", at(1))}
+    assert judged.n_readings == 1
+    row = live.book.table.index[PointKey(MINE, "02", "001A01")]
+    assert live.book.rows(MINE, ("001A01",)).tolist() == [row]
+    judged = live.take(frame(4, LOW), marks=[5])
+    assert [e.event for e in judged.events] == ["cleared", "cleared"]
+    shadow = live.book.table.current[
+        live.book.table.index[PointKey(MINE, "01", "001A01")]
+    ]
+    assert (shadow.retired, shadow.source) == (True, "provisional")
+    frames = [frame(second, LOW) for second in range(10, 300, 10)]
+    assert live.take(*frames, marks=[300]).events == []
+
+
+def test_an_alarm_under_a_mistaken_number_ends_and_lives_under_the_right_one() -> None:
+    """The mine's own alarm bit raised it before anybody knew what it measures."""
+    live = Live()
+    dead = [("001A01", None, states.ALARM | states.SENSOR_FAULT)]
+    live.take(frame(1, dead))
+    judged = live.take(defined(replace(CH4, system="02"), second=2), marks=[3])
+    told = {(e.system, e.kind, e.event) for e in judged.events}
+    assert {row for row in told if row[0] == "01"} == {
+        ("01", "over_limit", "cleared"),
+        ("01", "sensor_break", "cleared"),
+    }
+    assert ("02", "over_limit", "raised") in told
+    assert ("02", "sensor_break", "raised") in told
+
+
+def test_a_mistaken_number_of_a_silent_mine_gives_no_sign_of_life() -> None:
+    """Definitions are no data: the link stays broken, the next frame tells the rest."""
+    live = Live()
+    live.take(frame(1, HIGH), marks=[2])
+    live.take(told_state("offline", 3))
+    judged = live.take(defined(replace(CH4, system="02"), second=4))
+    assert (judged.events, judged.n_readings) == ([], 0)
+    assert ("link_break", "cleared") in spoken(live.take(frame(5, HIGH)))
+
+
+def test_a_point_that_is_not_named_any_more_is_retired() -> None:
+    """It has no value now, and is no part of what the mine still has."""
+    live = Live()
+    other = replace(CH4, no="002A02")
+    both = [("001A01", 0.2, 0), ("002A02", 0.3, 0)]
+    live.take(defined(CH4, other), frame(1, both))
+    judged = live.take(defined(CH4, rev=2, second=2), frame(3, LOW))
+    assert [points.value.tolist() for points in judged.latest] == [[0.2]]
+    ((_, standing),) = judged.definitions
+    assert [(p.key.no, p.retired) for p in standing] == [
+        ("001A01", False),
+        ("002A02", True),
+    ]
+    judged = live.take(frame(4, both))
+    assert sorted(judged.latest[0].value.tolist()) == [0.2, 0.3]
+    live.take(defined(CH4, other, rev=3, second=5))
+    assert live.book.retired_us == {}
+
+
+def test_a_definition_with_a_row_that_nobody_can_read_retires_nothing() -> None:
+    """The row may have been the very point that seems to be missing."""
+    live = Live()
+    other = replace(CH4, no="002A02")
+    live.take(defined(CH4, other))
+    judged = live.take(defined(CH4, replace(other, no="00 2"), rev=2, second=1))
+    assert len(judged.rejects) == 1
+    assert live.book.retired_us == {}
+    ((_, standing),) = judged.definitions
+    assert [p.key.no for p in standing] == ["001A01", "002A02"]
 
 
 def test_a_last_will_falls_between_frames() -> None:
