@@ -55,8 +55,22 @@ HIGH, LOW = 1.6, 0.2
 class Gateway:
     """A mine's client; it also hears what gasmon tells the mine."""
 
-    def __init__(self, broker: Broker, boot: str = "k3f9") -> None:
+    def __init__(
+        self,
+        broker: Broker,
+        boot: str = "k3f9",
+        known: Callable[[int], object] = lambda rev: None,
+    ) -> None:
+        """Connect.
+
+        Args:
+            boot: of this start of the gateway.
+            known: waits until definitions of this revision are judged by. A broker may
+                give messages of two topics in any order, and what is measured before
+                its definition has no limit.
+        """
         self.boot, self.seq, self._last_ms = boot, 0, 0
+        self.known = known
         self.told: list[AlarmsPayload] = []
         self.asked: list[CmdReq] = []
         self._heard: set[str] = set()
@@ -101,6 +115,7 @@ class Gateway:
             points or (CH4,),
         )
         self.send(points_topic(AREA, MINE), payload, retain=True)
+        self.known(rev)
 
     def state(self, word: str, boot: str | None = None) -> None:
         payload = encode_state(word, boot or self.boot, self.now_ms)
@@ -166,6 +181,12 @@ class Plant:
         self.running.append(loop)
         return loop
 
+    def knows(self, rev: int) -> None:
+        """Wait until every ingest that runs judges by definitions of this revision."""
+        for loop in self.running:
+            book = loop.evaluator.book
+            wait_until(lambda b=book: b.rev_of(MINE) == rev, 20, f"revision {rev}")
+
     def stop(self) -> None:
         """End the last one in the orderly way."""
         self.running.pop().stop()
@@ -194,6 +215,7 @@ class Plant:
 def plant_of(dsn: str, broker: Broker) -> Iterator[Plant]:
     """A plant that is taken down at the end."""
     plant = Plant(dsn, broker, Gateway(broker), [], Metrics())
+    plant.gateway.known = plant.knows
     yield plant
     while plant.running:
         plant.stop()

@@ -128,6 +128,11 @@ class Site:
         assert row is not None
         return int(row[0])
 
+    def knows(self, rev: int) -> None:
+        """Wait until a mine's definitions of this revision are in the database."""
+        known = f"definition_rev = {rev}"
+        wait_until(lambda: self.count("mine", known), READY_S, f"revision {rev}")
+
 
 @pytest.fixture(
     params=(("postgres", "nats"), ("timescaledb", "mosquitto")), ids="-".join
@@ -151,7 +156,7 @@ def site(
 @pytest.fixture
 def gateway(site: Site) -> Iterator[Gateway]:
     """A mine at the site's broker."""
-    gateway = Gateway(site.broker)
+    gateway = Gateway(site.broker, known=site.knows)
     yield gateway
     with contextlib.suppress(ValueError):
         gateway.close()

@@ -93,6 +93,9 @@ class Pair:
 def pair(paired: Plant, tmp_path: Path) -> Iterator[Pair]:  # noqa: F811
     """Nothing runs yet; all that did is ended afterwards."""
     made = Pair(paired, tmp_path, paired.dsn)
+    paired.gateway.known = lambda rev: wait_until(
+        lambda: paired.count("mine", f"definition_rev = {rev}"), 40, "definitions"
+    )
     yield made
     for process in made.processes:
         if process.poll() is None:

@@ -81,7 +81,7 @@ def test_a_killed_ingest_goes_on_without_its_database(
     stoppable: Site, own_server: EmbeddedPostgres
 ) -> None:
     """Twice kill -9 in one outage: nothing is lost, late, told twice or invented."""
-    site, gateway = stoppable, Gateway(stoppable.broker)
+    site, gateway = stoppable, Gateway(stoppable.broker, known=stoppable.knows)
     first = ingest_of(site).ready()
     gateway.define()
     gateway.gas(HIGH)
@@ -134,7 +134,7 @@ def test_serve_sounds_before_its_database_is_there(
     stoppable: Site, own_server: EmbeddedPostgres
 ) -> None:
     """All in one process: pages and duty follow when the database is back."""
-    site, gateway = stoppable, Gateway(stoppable.broker)
+    site, gateway = stoppable, Gateway(stoppable.broker, known=stoppable.knows)
     first = ingest_of(site, "serve", "api.port").ready()
     gateway.define()
     gateway.gas(HIGH)
