@@ -257,6 +257,7 @@ def test_a_first_start_without_database_says_that_nothing_is_judged(
         environ={},
     )
     assert online_boot(settings.mqtt, "who-lives") is None
+    gateway.known = lambda rev: None  # nothing can be in the database
     gateway.define()
     gateway.gas(HIGH)
     proxy.heal()
