@@ -29,6 +29,8 @@ COMMANDS = (
     "token",
     "audit",
     "alarm",
+    "escalation",
+    "channel",
     "replay",
     "forecast",
     "receive",

@@ -234,6 +234,12 @@ class EscalationSettings(Section):
     rules_file: Path | None = Field(
         None, description="escalation rules (TOML); none = the shipped ones"
     )
+    channels_file: Path | None = Field(
+        None, description="channels besides page and streams (TOML); none = no others"
+    )
+    deliver_for_min: int = Field(
+        30, ge=1, le=1440, description="how long a call that fails is tried again [min]"
+    )
 
 
 class Settings(Section):

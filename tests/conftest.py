@@ -16,6 +16,7 @@ pytest_plugins = [
     "tests.fix_proxy",
     "tests.fix_cli",
     "tests.fix_api",
+    "tests.fix_receivers",
 ]
 
 FOLDER_COST = {"unit": 0.02, "property": 2.0, "web": 3.0, "system": 4.0}

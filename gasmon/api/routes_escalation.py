@@ -16,14 +16,20 @@ PLAIN = [Depends(no_query)]
 
 @router.get("/escalation", response_model=EscalationNow, dependencies=PLAIN)
 async def escalation_now(asker: Asker, shared: Shared) -> Response:
-    """How many alarms each tier must act on now, and will have to soon."""
+    """How many alarms each tier must act on now and soon, and how channels fare."""
     now_us, nearly_us = shared.clock.now_us(), shared.escalation.nearly_us
     async with shared.pool.connection() as conn:
         tiers = await views_escalation.counters(
             conn, asker.principal.scope, now_us=now_us, nearly_us=nearly_us
         )
+        channels = await views_escalation.channels(conn, asker.principal.scope)
     return answer(
-        {"at": iso_us(now_us), "nearly_due_s": nearly_us / US_PER_S, "tiers": tiers}
+        {
+            "at": iso_us(now_us),
+            "nearly_due_s": nearly_us / US_PER_S,
+            "tiers": tiers,
+            "channels": channels,
+        }
     )
 
 
@@ -34,7 +40,7 @@ async def alarm_escalation(asker: Asker, shared: Shared, alarm_id: AlarmId) -> R
     """Every step that came for an alarm, and the next one."""
     alarm = await alarm_of(asker, shared, alarm_id)
     async with shared.pool.connection() as conn:
-        steps = await views_escalation.steps(conn, alarm_id)
+        steps = await views_escalation.steps(conn, asker.principal.scope, alarm_id)
     return answer(
         {
             "alarm_id": alarm_id,

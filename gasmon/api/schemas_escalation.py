@@ -19,10 +19,33 @@ class AllTierCounts(Answer):
     city: TierCounts
 
 
+class ChannelNow(Answer):
+    channel: str
+    kind: Literal["webhook", "mail", "sms"]
+    ok_at: datetime | None
+    failing_since: datetime | None = Field(description="null: the last attempt went")
+    n_failed: int = Field(description="attempts since then")
+    last_error: str | None
+    n_waiting: int
+
+
 class EscalationNow(Answer):
     at: datetime
     nearly_due_s: float
     tiers: AllTierCounts
+    channels: list[ChannelNow] = Field(description="empty for a mine's own people")
+
+
+class Delivery(Answer):
+    channel: str
+    kind: Literal["webhook", "mail", "sms"]
+    recipient: str = Field(description="masked")
+    state: Literal["waiting", "sent", "given_up", "withheld"]
+    attempts: int
+    created_at: datetime
+    next_at: datetime | None
+    sent_at: datetime | None
+    last_error: str | None
 
 
 class EscalationStep(Answer):
@@ -37,6 +60,7 @@ class EscalationStep(Answer):
     outcome: Literal["called", "folded", "answered"]
     folded_into: int | None
     record_id: int
+    deliveries: list[Delivery] = Field(description="empty for a mine's own people")
 
 
 class AlarmEscalation(Answer):

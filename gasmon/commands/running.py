@@ -17,6 +17,8 @@ import uvicorn
 from gasmon.api.health import Check, create_health_app
 from gasmon.clock import Clock
 from gasmon.commands.replay import load_rules
+from gasmon.duty.channel_file import load_channels
+from gasmon.duty.courier import Couriers
 from gasmon.duty.jobs import jobs
 from gasmon.duty.loop import DutyLoop
 from gasmon.errors import DependencyError, MigrationError
@@ -153,9 +155,11 @@ def make_ingest(settings: Settings, clock: Clock, metrics: Metrics) -> IngestLoo
 
 
 def make_duty(settings: Settings, clock: Clock, metrics: Metrics) -> DutyLoop:
-    """Duty with all its jobs."""
+    """Duty with all its jobs and channels."""
     rules = load_rules(settings.engine.rules_file)
-    return DutyLoop(settings, jobs(settings, rules), clock, metrics)
+    channels = load_channels(settings.escalation.channels_file)
+    couriers = Couriers(settings, channels, clock, metrics)
+    return DutyLoop(settings, jobs(settings, rules), clock, metrics, couriers)
 
 
 class Stop:

@@ -6,7 +6,7 @@ transaction per alarm with its steps, their records in the journal and their mes
 A look that is broken off is simply made again.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -20,10 +20,12 @@ from gasmon.alarms.escalation import (
     overdue_tiers,
 )
 from gasmon.alarms.escalation_rules import EscalationRules
-from gasmon.store import alarms, escalations
+from gasmon.duty.channel_file import Channel
+from gasmon.store import alarms, deliveries, escalations
 from gasmon.store.alarm_records import last_us, write_record
 from gasmon.store.alarms import Encode, StoredEvent
 from gasmon.store.db import Connection, retry_deadlock
+from gasmon.store.deliveries import Letter
 from gasmon.store.escalations import Watch, Watched
 from gasmon.store.life_jobs import BY
 from gasmon.store.on_duty import OnDuty, load_on_duty
@@ -39,10 +41,15 @@ class Escalation:
 
     Attributes:
         encode: makes the body of the events that tell of steps.
+        channels: of the site, besides page and streams.
+        exercise: everything here is one, so no SMS leaves the house; a drill's alarms
+            are one in any case.
     """
 
     rules: EscalationRules
     encode: Encode
+    channels: Sequence[Channel] = ()
+    exercise: bool = False
 
     def look(self, conn: Connection, now_us: int) -> str:
         """Record every step that came; returns one line about it.
@@ -115,7 +122,7 @@ class Escalation:
                     cause_code=None,
                     more=_said(due, outcome),
                 )
-                escalations.add_step(
+                escalation_id = escalations.add_step(
                     conn,
                     alarm,
                     due,
@@ -124,6 +131,15 @@ class Escalation:
                     journal_id=write_record(conn, stored, now_us),
                     now_us=now_us,
                 )
+                if outcome == "called":
+                    deliveries.put(
+                        conn,
+                        escalation_id,
+                        stored.event.event_id,
+                        self.encode(stored),
+                        self._letters(alarm, due),
+                        now_us,
+                    )
                 told.append(stored)
             escalations.put_watches(conn, [watch_of(alarm_id, steps, now_us)])
             alarms.tell(conn, told, self.encode, now_us)
@@ -141,12 +157,15 @@ class Escalation:
             before = escalations.called_before(conn, alarm.incident_id, due, since_us)
         return ("called", None) if before is None else ("folded", before)
 
-
-def escalation_job(
-    rules: EscalationRules, encode: Encode
-) -> Callable[[Connection, int], str]:
-    """What ``Job.run`` is for escalation."""
-    return Escalation(rules, encode).look
+    def _letters(self, alarm: Watched, due: Due) -> list[Letter]:
+        """What is sent to whom: also to those for whom somebody else must act."""
+        tiers = {due.tier, due.of_tier}
+        return [
+            Letter(channel.name, channel.kind, to, self.exercise or alarm.run != 0)
+            for channel in self.channels
+            if channel.is_called(due.channels, tiers, alarm.area)
+            for to in channel.to
+        ]
 
 
 def watch_of(alarm_id: int, steps: Sequence[Due], now_us: int) -> Watch:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from gasmon.alarms.closing import load_closing
 from gasmon.alarms.escalation_rules import load_escalation
 from gasmon.alarms.rules import RuleSet
-from gasmon.duty.escalating import escalation_job
+from gasmon.duty.channel_file import check_names, load_channels
+from gasmon.duty.escalating import Escalation
 from gasmon.duty.forecasts import find_outcomes
 from gasmon.remote.frames import encode_body
 from gasmon.settings import Settings
@@ -38,10 +39,10 @@ def jobs(settings: Settings, rules: RuleSet) -> tuple[Job, ...]:
         rules: those of the engine, which give each point its limit.
 
     Raises:
-        ConfigError: the closing or escalation rules are wrong.
+        ConfigError: the closing rules, the escalation rules or the channels are wrong.
     """
     closing_rules = load_closing(settings.life.closing_file)
-    escalation_rules = load_escalation(settings.escalation.rules_file)
+    escalation = escalation_of(settings)
 
     def partitions(conn: Connection, now_us: int) -> str:
         made = open_partitions(conn, settings.storage).ensure_ahead(conn, now_us)
@@ -73,6 +74,19 @@ def jobs(settings: Settings, rules: RuleSet) -> tuple[Job, ...]:
         Job("forecast_outcomes", 600, outcomes),
         # An alarm that comes back from its shelf is told as soon as duty looks.
         Job("shelves", 1, unshelve),
-        Job("escalation", 1, escalation_job(escalation_rules, encode_body)),
+        Job("escalation", 1, escalation.look),
         Job("closing", 30, close),
     )
+
+
+def escalation_of(settings: Settings) -> Escalation:
+    """Escalation as a site has set it.
+
+    Raises:
+        ConfigError: the rules or the channels are wrong.
+    """
+    rules = load_escalation(settings.escalation.rules_file)
+    channels = load_channels(settings.escalation.channels_file)
+    check_names(rules, channels)
+    # Only a real site calls real telephones.
+    return Escalation(rules, encode_body, channels, settings.mode != "production")

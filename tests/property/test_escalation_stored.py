@@ -44,7 +44,7 @@ HAPPENS = st.lists(
         st.sampled_from((*WISHES, "level", "cleared", "look", "look")),
         st.sampled_from(ROLES),
     ),
-    max_size=12,
+    max_size=10,
 )
 
 
@@ -105,7 +105,7 @@ def happen(rank: int, happens: list[tuple[int, str, str]]) -> tuple[int, int]:
 
 
 @given(st.integers(1, 4), HAPPENS)
-@settings(examples(25), suppress_health_check=list(HealthCheck))
+@settings(examples(10), suppress_health_check=list(HealthCheck))
 def check(rank: int, happens: list[tuple[int, str, str]]) -> None:
     """Everything that came is recorded once, at or after its time."""
     conn = CONN[0]

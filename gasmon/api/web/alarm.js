@@ -3,6 +3,7 @@ import { html, useEffect, useRef, useState } from "./html.js";
 import { pick, t, tCode } from "./i18n.js";
 import { moment, number, withUnit } from "./format.js";
 import { ActionForm } from "./alarmform.js";
+import { Steps } from "./alarmsteps.js";
 import { areaName } from "./overview.js";
 import { get, post } from "./requests.js";
 import { areas, enterAlarm, on, serverNow } from "./state.js";
@@ -13,8 +14,8 @@ const TIERS = ["mine", "county", "city"];
 export function AlarmPage({ id }) {
   const [seen, setSeen] = useState(null);
   const [error, setError] = useState(null);
-  const load = () => Promise.all([get(`/alarms/${id}`), get(`/alarms/${id}/life`)]).then(
-    ([alarm, life]) => { setSeen({ alarm, life }); setError(null); },
+  const load = () => Promise.all(["", "/life", "/escalation"].map((part) => get(`/alarms/${id}${part}`))).then(
+    ([alarm, life, { steps }]) => { setSeen({ alarm, life, steps }); setError(null); },
     setError,
   );
   useEffect(() => { load(); }, []);
@@ -26,11 +27,11 @@ export function AlarmPage({ id }) {
     return html`<main><h1 class="crumbs">${crumbs}</h1>
       <${Failure} error=${error} retry=${load} />${error ? null : html`<p class="empty">${t("loading")}</p>`}</main>`;
   }
-  const { alarm, life } = seen;
+  const { alarm, life, steps } = seen;
   const act = async (action, body) => {
     const next = await post(`/alarms/${id}/actions/${action}`, body);
-    setSeen({ alarm, life: next });
-    get(`/alarms/${id}`).then((row) => { setSeen({ alarm: row, life: next }); enterAlarm(row); }, setError);
+    setSeen({ alarm, life: next, steps });
+    get(`/alarms/${id}`).then((row) => { setSeen({ alarm: row, life: next, steps }); enterAlarm(row); }, setError);
   };
   return html`<main class="alarm" data-state=${life.state}>
     <h1 class="crumbs">${crumbs} <span>${areaName(alarm.area)}</span>
@@ -40,6 +41,7 @@ export function AlarmPage({ id }) {
     <${Facts} alarm=${alarm} life=${life} />
     <div class="life"><section><h2>${t("life.tiers")}</h2><${Tiers} life=${life} /></section>
       <section class="do"><h2>${t("life.actions")}</h2><${Actions} life=${life} act=${act} /></section></div>
+    ${steps.length ? html`<section><h2>${t("life.steps")}</h2><${Steps} steps=${steps} /></section>` : null}
     <section><h2>${t("life.journal")}</h2><${Journal} life=${life} uom=${alarm.uom} /></section>
   </main>`;
 }

@@ -6,7 +6,7 @@ import { RANKS } from "./levels.js";
 import { route } from "./router.js";
 import { silence, sound, testSound, toggleSound } from "./sound.js";
 import {
-  bookSummary, dataAtMs, link, me, second, serverNow, setLook, size, theme, version,
+  bookSummary, dataAtMs, escalation, link, me, second, serverNow, setLook, size, theme, tier, version,
 } from "./state.js";
 import { Age, alarmHref, kindName, Sym } from "./widgets.js";
 
@@ -24,7 +24,7 @@ export function Banner() {
       <span class="push"></span>
       <${DataAge} /><${SoundButton} /><${Clock} /><${Choices} />
     </div>
-    <div class="bar line2"><${Counts} /><${OldestNewest} /></div>
+    <div class="bar line2"><${Counts} /><${Owed} /><${OldestNewest} /></div>
     <${Bars} />
   </header>`;
 }
@@ -101,6 +101,19 @@ function Count({ k, pair }) {
     <b class="num">${owed}<i>/${all}</i></b></a>`;
 }
 
+/** What one's tier must act on now, and soon; whoever has none sees the worst tier. */
+function Owed() {
+  const now = escalation.value;
+  if (!now) return null;
+  const tiers = tier.value ? [now.tiers[tier.value]] : Object.values(now.tiers);
+  const overdue = Math.max(...tiers.map((counts) => counts.overdue));
+  const nearly = Math.max(...tiers.map((counts) => counts.nearly_due));
+  if (!overdue && !nearly) return null;
+  return html`<a class="count owed" href="/alarms?tab=overdue" title=${t("banner.owed_hint")}>
+    <span>${t("banner.overdue")}</span><b class="num">${overdue}</b>
+    ${nearly ? html`<span class="muted">${t("banner.nearly_due", { n: nearly })}</span>` : null}</a>`;
+}
+
 function placeOf(alarm) {
   return [alarm.mine_name || alarm.mine, alarm.place || alarm.point].filter(Boolean).join(" ");
 }
@@ -121,10 +134,12 @@ function Bars() {
   second.value;
   const { counts } = bookSummary.value;
   const owed = Object.values(counts).reduce((sum, pair) => sum + pair[0], 0);
+  const failing = (escalation.value ? escalation.value.channels : []).filter((one) => one.failing_since);
   const blocked = sound.value.state === "blocked" && owed > 0;
   const { dead, phase } = link.value;
   return html`
     ${dead ? html`<div class="wide dead-bar" role="alert">${t("bar.dead", { at: clockTime(dataAtMs.value), age: duration(serverNow() - dataAtMs.value) })}</div>`
       : phase === "lost" ? html`<div class="wide lost-bar" role="alert">${t("bar.lost")}</div>` : null}
+    ${failing.length ? html`<div class="wide lost-bar channel-bar" role="alert">${t("bar.channels", { names: failing.map((one) => one.channel).join(" ") })}</div>` : null}
     ${blocked ? html`<button class="wide blocked-bar" onClick=${testSound}>${t("bar.blocked", { n: owed })}</button>` : null}`;
 }

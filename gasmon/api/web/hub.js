@@ -1,11 +1,12 @@
 // Wires the page's own stream to the state: link, clock, alarm book, age of the data.
 import { LiveStream, DEAD_MS } from "./live.js";
 import { get, whoAmI } from "./requests.js";
-import { dataAtMs, emit, enterAlarm, link, resetBook, setServerClock } from "./state.js";
+import { dataAtMs, emit, enterAlarm, escalation, link, resetBook, setServerClock } from "./state.js";
 import { BOOK_LIMIT } from "./alarmbook.js";
 
 const PAGE_ROWS = 200;
 const RELOAD_BOOK_MS = 60 * 1000;
+const ESCALATION_MS = 15 * 1000;
 const ASK_AGAIN_MS = 5000;
 const FLUSH_MS = 300; // tiles and values are written about three times a second
 
@@ -29,6 +30,7 @@ export function startHub() {
     setInterval(() => emit("flush"), FLUSH_MS),
     // Frames keep the book right; the reload mends whatever was missed anyway.
     setInterval(loadBook, RELOAD_BOOK_MS),
+    setInterval(loadEscalation, ESCALATION_MS),
   ];
 }
 
@@ -40,6 +42,7 @@ export function stopHub() {
   timers = [];
   resetBook([], false, []);
   dataAtMs.value = NaN;
+  escalation.value = null;
   link.value = { phase: "connecting", reason: "", dead: false };
   document.documentElement.classList.remove("dead");
 }
@@ -67,7 +70,7 @@ function takePhase(phase, reason) {
   const came = phase === "open" && link.value.phase !== "open";
   link.value = { phase, reason, dead: phase === "open" ? false : link.value.dead };
   if (phase === "open") document.documentElement.classList.remove("dead");
-  if (came) loadBook();
+  if (came) { loadBook(); loadEscalation(); }
 }
 
 function takeFrame(frame) {
@@ -89,6 +92,13 @@ export function takeAlarm(body) {
   if (loading) since.push(body);
   enterAlarm(body);
   emit("alarm", body);
+  if (body.event === "escalated") loadEscalation();
+}
+
+/** Counters and channels; without the server the last ones stay under the grey screen. */
+function loadEscalation() {
+  if (link.peek().phase !== "open") return;
+  get("/escalation").then((now) => { if (stream) escalation.value = now; }, () => {});
 }
 
 /** Loads what is open or cleared but unconfirmed; events meanwhile are kept. */

@@ -18,6 +18,9 @@ export const link = signal({ phase: "connecting", reason: "", dead: false });
 /** Newest arrival of any reading on this page, ms; NaN before the first. */
 export const dataAtMs = signal(NaN);
 
+/** Who must act now and how channels fare (`GET /escalation`); null before it is known. */
+export const escalation = signal(null);
+
 /** Counts up each second: components that show an age read it. */
 export const second = signal(0);
 

@@ -12,6 +12,8 @@ from gasmon.alarms.escalation_rules import (
     WITHOUT,
     default_escalation,
 )
+from gasmon.duty.channel_file import COMMON_KEYS, KEYS_OF_KIND, PLACEHOLDERS
+from gasmon.store.deliveries import BACKOFF_S
 from gasmon.units import US_PER_MIN
 
 PAGE = (Path(__file__).parents[3] / "docs" / "escalation.md").read_text("utf-8")
@@ -27,6 +29,21 @@ def test_every_key_of_the_rule_file_stands_on_its_page() -> None:
     }
     assert told == {*TOP_KEYS, *RULE_KEYS, *STEP_KEYS}
     assert all(f"`{name}`" in PAGE for name in WITHOUT)
+
+
+def test_every_key_of_a_channel_stands_on_its_page() -> None:
+    """Keys of all kinds of channel, and no key that is gone."""
+    (table,) = re.findall(r"^\| channel key .*\n\|-.*\n((?:\|.*\n)+)", PAGE, re.M)
+    told = {
+        name
+        for line in table.splitlines()
+        for name in re.findall(r"`(\w+)`", line.split("|")[1])
+    }
+    wanted = {*COMMON_KEYS, *(key for keys in KEYS_OF_KIND.values() for key in keys)}
+    assert told == wanted
+    assert all(f"{{{name}}}" in PAGE for name in PLACEHOLDERS)
+    waits = ", ".join(str(wait_s) for wait_s in BACKOFF_S[:-1])
+    assert f"After {waits} s, then each {BACKOFF_S[-1]} s" in PAGE
 
 
 def test_the_shipped_times_stand_on_its_page() -> None:
