@@ -1,7 +1,8 @@
 """Who is there for an alarm: tiers that have somebody who sees it.
 
 Where a tier has nobody (a county without a platform, a mine without an account) its
-duty falls to the next. Whoever has an account counts as there: no shifts are known.
+duty falls to the next. Whoever has a password or a token counts as there: no shifts are
+known.
 """
 
 from collections.abc import Sequence
@@ -48,9 +49,12 @@ class OnDuty:
 
 
 def load_on_duty(conn: Connection) -> OnDuty:
-    """Everybody who has an account now."""
+    """Everybody who can come in; who never opened his one-time link is not there."""
     rows = conn.execute(
-        "SELECT DISTINCT role, areas, mines FROM principal WHERE retired_at IS NULL"
+        "SELECT DISTINCT role, areas, mines FROM principal p WHERE retired_at IS NULL"
+        " AND (EXISTS (SELECT FROM password w WHERE w.principal_id = p.principal_id)"
+        "  OR EXISTS (SELECT FROM token t WHERE t.principal_id = p.principal_id"
+        "   AND t.revoked_at IS NULL))"
     ).fetchall()
     found = cast(list[tuple[str, Sequence[str] | None, Sequence[str] | None]], rows)
     return OnDuty(

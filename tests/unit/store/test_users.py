@@ -21,6 +21,7 @@ from gasmon.settings import AccountSettings, ApiSettings, DatabaseSettings
 from gasmon.store import access, audit, db, links, log_ins, sessions, users
 from gasmon.store.audit import BY_OPERATOR, EVERYTHING, Actor
 from gasmon.store.db import Connection
+from gasmon.store.on_duty import load_on_duty
 from gasmon.store.scope import Scope, within
 from gasmon.store.sessions import Browser, Life
 from gasmon.store.users import Rights
@@ -260,6 +261,20 @@ def test_a_retired_user_is_out_at_once_and_stays_written(
         people.execute("DELETE FROM principal")
     with pytest.raises(psycopg.errors.RaiseException, match="append-only"):
         people.execute("TRUNCATE audit")
+
+
+def test_who_was_invited_and_never_came_is_nobody_there(people: Connection) -> None:
+    """A county whose only officer cannot log in yet has nobody for its alarms."""
+
+    def tiers() -> frozenset[str]:
+        return load_on_duty(people).tiers("530627", None)
+
+    link = add(people)
+    assert tiers() == frozenset()
+    links.use(people, link, "x", DESK, life=LIFE, now_us=NOW_US)
+    assert tiers() == {"county"}
+    users.reset(people, "li", BY_OPERATOR, now_us=NOW_US, life_us=US_PER_H)
+    assert tiers() == frozenset()
 
 
 def test_a_limited_administrator_gives_no_more_than_he_sees(
