@@ -54,7 +54,10 @@ class RelationLives:
         s, own = self.table.state, self.table.own
         self.mature(numbers, at_us, arrived_us, speech)
         true, false = self._verdict(numbers, at_us)
-        busy = np.flatnonzero(true | (s["phase"][numbers] != debounce.IDLE))
+        idle = s["phase"][numbers] == debounce.IDLE
+        # What nobody defines any more ends, and does not begin again.
+        true &= ~(own["lost"][numbers] & idle)
+        busy = np.flatnonzero(true | ~idle)
         if len(busy) == 0:
             return
         numbers, at_us, arrived_us = numbers[busy], at_us[busy], arrived_us[busy]

@@ -44,6 +44,7 @@ _FIXED: dict[str, Any] = {
     "level": np.int16,
     "impatient": np.bool_,
     "one_up": np.bool_,
+    "lost": np.bool_,
 }
 _OF_TERM: dict[str, Any] = {
     "op": np.int8,
@@ -61,7 +62,7 @@ class RelationTable:
     Attributes:
         relations: what each is, by number.
         own: fixed columns: its mine, its terms [begin, end), needs of both clauses,
-            delays, level row.
+            delays, level row; ``lost``: it only waits for its alarm to end.
         state: columns of ``RELATION_STATE``.
         terms: columns of the terms; ``second``: it is of the second clause;
             ``was_true``: so when it was last known.
@@ -96,6 +97,7 @@ class RelationTable:
         self._make_room(max(blocks) + 1)
         added: list[Relation] = []
         carried: list[int] = []
+        is_lost: list[bool] = []
         for mine, block in blocks.items():
             former = {self.relations[r].key: r for r in self._range(mine)}
             new = {relation.key for relation in block}
@@ -109,10 +111,12 @@ class RelationTable:
             self.stop[mine] = self.first[mine] + len(whole)
             self.middle[mine] = self.stop[mine] - n_one_up
             added += whole
+            is_lost += [relation.key not in new for relation in whole]
             carried += [former.get(relation.key, -1) for relation in whole]
         sizes = self.stop - self.first
         mines = np.asarray(list(blocks), np.int32)
         self._append(np.repeat(mines, sizes[mines]), added, carried, memory)
+        self.own["lost"][self.n - len(added) :] = is_lost
         if self.n > 2 * self._n_used + 1024:
             self._clear_rubble()
 
@@ -156,6 +160,7 @@ class RelationTable:
             "level": [r.params.level for r in added],
             "impatient": [r.impatient for r in added],
             "one_up": [r.one_up for r in added],
+            "lost": np.zeros(len(added), np.bool_),
         }
         before = np.asarray(carried, np.intp)
         known = before >= 0

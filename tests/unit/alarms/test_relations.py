@@ -200,6 +200,22 @@ def test_an_alarm_goes_on_when_the_definitions_lose_it() -> None:
     assert engine.relations.number_of(UNIT, DUCT) == -1
 
 
+def test_a_relation_that_the_definitions_lost_does_not_begin_again() -> None:
+    """Its alarm ends, and nothing makes another one: there is no such relation."""
+    world = fan_and_duct()
+    engine = world.engine()
+    feed(engine, frame(1, 1.0, 0.0))
+    moved = replace(world.versions[1], unit_slug=None, effective_from_us=at(2))
+    engine.adopt(world.table.extended((), [moved]), [moved], at(2))
+    assert told(feed(engine, frame(3, 1.0, 1.0)), DUCT) == ["cleared"]
+    for second in (4, 60, 600):
+        assert told(feed(engine, frame(second, 1.0, 0.0)), DUCT) == []
+    # Told as before, it is a relation again.
+    back = replace(world.versions[1], effective_from_us=at(601))
+    engine.adopt(engine.table.extended((), [back]), [back], at(601))
+    assert told(feed(engine, frame(602, 1.0, 0.0)), DUCT) == ["raised"]
+
+
 def test_what_a_mine_tells_of_itself_makes_relations_anew() -> None:
     """The same points in a unit of another kind."""
     pump = switch("002D01", "EQUIPMENT")
