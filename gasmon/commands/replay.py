@@ -98,6 +98,8 @@ def load_rules(path: Path | None) -> RuleSet:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: it is not UTF-8: {error}") from None
     return parse_rules(text, str(path))
 
 

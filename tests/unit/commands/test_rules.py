@@ -61,6 +61,15 @@ def test_a_file_is_checked(site: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert f"{site}:5: rule county faces: alarm_high 1.9 is looser than" in error
 
 
+def test_a_file_of_another_encoding_is_refused_by_name(
+    site: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As an editor writes Chinese remarks in GBK: what is wrong is said, not shown."""
+    site.write_bytes("# 县局通知\n".encode("gbk"))
+    assert cli.main(["rules", "check", str(site)]) == 2
+    assert f"{site}: it is not UTF-8" in capsys.readouterr().err
+
+
 def test_what_is_in_force_is_shown(
     site: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
