@@ -298,7 +298,7 @@ class ScalarRelations:
                 subject=relation.key[0],
                 rule=relation.params.rule,
                 raised_at=alarm.raised,
-                happened_at=happened,
+                happened_at=max(happened, alarm.raised),
                 arrived_at=arrived,
                 rank=alarm.rank,
                 value=None,

@@ -238,8 +238,12 @@ class RelationLives:
     ) -> None:
         s = self.table.state
         for k, number in enumerate(numbers.tolist()):
-            relation, moment = self.table.relations[number], int(happened_us[k])
-            raised_us = int(s["raised_us"][number])
+            relation, raised_us = (
+                self.table.relations[number],
+                int(s["raised_us"][number]),
+            )
+            # A delay may have matured on our clock before an older frame came.
+            moment = max(int(happened_us[k]), raised_us)
             speech.about(
                 event,
                 (relation.kind, relation.params.rule),

@@ -176,6 +176,21 @@ def test_each_moment_of_a_frame_is_judged() -> None:
     ]
 
 
+def test_nothing_happens_to_a_relation_before_it_was_raised() -> None:
+    """Its delay matured on our clock; then a frame came that is older than that."""
+    points = [switch("001D01", "FAN_LOCAL"), switch("001D02", "DUCT")]
+    engine = World.of(*points, patience=Patience(point_us=20_000_000)).engine()
+    said = feed(engine, [*frame(0, 1.0, 0.0), mark(31)])
+    said += feed(
+        engine, [Reading(row, v, at(10), at(36)) for row, v in ((0, 1), (1, 0))]
+    )
+    assert [(e.event, e.happened_at_us) for e in said if e.kind == DUCT] == [
+        ("raised", at(30)),
+        ("unknown", at(31)),
+        ("known", at(30)),
+    ]
+
+
 def test_what_is_older_than_the_watermark_counts_from_there() -> None:
     """A point that comes after the rest of its mine takes nothing back."""
     engine = fan_and_duct().engine()
