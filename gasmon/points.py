@@ -54,6 +54,7 @@ class MineDef:
         kind: low_gas, high_gas, outburst or unknown.
         atmosphere_kpa: local air pressure for drainage; None when not told.
         rev: the mine's own revision of its definitions; None when never told.
+        told_us: when these definitions came [µs UTC]; 0 when that is not known.
     """
 
     code: str
@@ -63,6 +64,7 @@ class MineDef:
     atmosphere_kpa: float | None = None
     units: tuple[UnitDef, ...] = ()
     rev: int | None = None
+    told_us: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

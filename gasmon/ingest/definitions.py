@@ -13,7 +13,6 @@ from typing import Any
 
 from gasmon.domain import quantity_of
 from gasmon.ingest.fields import (
-    INT64_MAX,
     PayloadError,
     check_version,
     finite,
@@ -56,6 +55,10 @@ above where it begins would flutter.
 MAX_POINTS = 2000
 """Points of one definition: eight times a large mine's 250. Each takes memory for good
 and, when it never sends, raises an alarm."""
+
+REV_MAX = 2**53 - 1
+"""Highest revision: what every reader of JSON holds exactly; as a clock in µs it lasts
+until the year 2255."""
 
 MAX_ROWS = 2 * MAX_POINTS
 """Rows of one definition that are looked at; 512 kB can hold 250,000 bad ones."""
@@ -103,12 +106,12 @@ def parse_points(
     """
     obj = load_object(payload)
     check_version(obj)
-    rev = need_int(obj, "rev", 0, INT64_MAX)
+    rev = need_int(obj, "rev", 0, REV_MAX)
     ts_ms = need_time_ms(obj, "ts")
     rows = need(obj, "points")
     if type(rows) is not list:
         raise PayloadError("wrong_type", f"points is {show(rows)}, not an array")
-    mine = _mine(topic, obj, rev, refuse)
+    mine = _mine(topic, obj, rev, arrived_us, refuse)
     # A definition counts from when it was written, which may be days ago when the
     # broker kept it. A clock ahead must not delay it, an absurd one not backdate it.
     written_us = ts_ms * US_PER_MS
@@ -148,7 +151,9 @@ def parse_points(
     )
 
 
-def _mine(topic: Topic, obj: dict[str, Any], rev: int, refuse: Refuse) -> MineDef:
+def _mine(
+    topic: Topic, obj: dict[str, Any], rev: int, arrived_us: int, refuse: Refuse
+) -> MineDef:
     head = obj.get("mine", {})
     if type(head) is not dict:
         refuse(PayloadError("wrong_type", f"mine is {show(head)}, not an object"))
@@ -175,6 +180,7 @@ def _mine(topic: Topic, obj: dict[str, Any], rev: int, refuse: Refuse) -> MineDe
         atmosphere_kpa=atmosphere_kpa,
         units=_units(obj, refuse),
         rev=rev,
+        told_us=arrived_us,
     )
 
 

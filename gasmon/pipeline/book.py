@@ -13,6 +13,7 @@ import numpy as np
 from gasmon import domain
 from gasmon.batch import Int32
 from gasmon.ingest.decode import Definition
+from gasmon.pipeline.heeded import Heeded, heeded_of
 from gasmon.points import LIMIT_FIELDS, MineDef, PointDef, PointKey, PointTable, lay_out
 
 PROVISIONAL_PER_MINE = 2000
@@ -53,6 +54,7 @@ class PointBook:
         self.table = PointTable()
         self.point_id: Int32 = np.empty(0, np.int32)
         self.retired_us: dict[int, int] = {}
+        self._heeded: dict[str, Heeded] = {}
         known = {area.code for area in domain.areas()}
         self._areas = frozenset(areas) or frozenset(known)
         self._fresh: list[PointDef] = []
@@ -70,6 +72,7 @@ class PointBook:
         self._by_no.clear()
         self._rows.clear()
         self._note_retired(self.table.current)
+        self._heeded = heeded_of(self.table.mines, versions)
 
     def fresh(self) -> list[PointDef]:
         """Versions that came since the last call, oldest first."""
@@ -144,8 +147,16 @@ class PointBook:
 
     def rev_of(self, mine: str) -> int | None:
         """The revision of a mine's definitions that counts; None before any."""
+        present = self._present(mine)
+        return None if present is None else present.rev
+
+    def _present(self, mine: str) -> MineDef | None:
         number = self.table.mine_index.get(mine)
-        return None if number is None else self.table.mines[number].rev
+        return None if number is None else self.table.mines[number]
+
+    def heeded(self, mine: str) -> Heeded | None:
+        """What counts of a mine's definitions so far; None before any."""
+        return self._heeded.get(mine)
 
     def define(
         self, definition: Definition, newest_us: Callable[[int], int] = _unheard
@@ -153,22 +164,24 @@ class PointBook:
         """Take a mine's definitions.
 
         Args:
-            definition: all points of one mine. A revision that is not newer than the
-                known one changes nothing.
+            definition: all points of one mine. One that is not newer than what is
+                known (``Heeded.is_older``) changes nothing.
             newest_us: tells by row the event time of the newest reading that was
                 judged [µs UTC].
 
         Returns:
             Every point as it stands now, without those beyond what a mine may have,
-            and those that are retired now; or nothing when the revision is not newer.
+            and those that are retired now; or nothing when it is not newer.
         """
         mine = definition.mine
-        known_rev = self.rev_of(mine.code)
+        known = self.heeded(mine.code)
         if not definition.points:
             # A mine without a single point is a mistake, and would retire them all.
             return []
-        if known_rev is not None and definition.rev <= known_rev:
+        if known is not None and known.is_older(definition):
             return []
+        self._heeded[mine.code] = Heeded.of(definition, known)
+        is_same = self._present(mine.code) == mine
         changed, standing = [], []
         n_free = ROWS_PER_MINE - len(self.rows_of_mine(mine.code))
         for point in definition.points:
@@ -177,21 +190,23 @@ class PointBook:
                 n_free -= 1
                 if n_free < 0:
                     continue
-            known = None if row is None else self.table.current[row]
+            before = None if row is None else self.table.current[row]
             refused = definition.refused.get(point.key, ())
             since_us = definition.arrived_us
             if row is not None and self.table.current[row].source == "provisional":
                 # It had no limits of its own that could have been in force: all that
                 # is judged from now on is judged by these, backlogs too.
                 since_us = min(since_us, newest_us(row) + 1)
-            version = merged(point, known, refused, since_us)
+            version = merged(point, before, refused, since_us)
             if version is not None:
                 changed.append(version)
-            standing.append(version or known)
+            standing.append(version or before)
         others = self._others(definition)
         if definition.whole:
             others = [_retired(point, definition) for point in others]
             changed += others
+        if is_same and not changed:
+            return []  # the same one again, as gateways send it at each connection
         self._extend((mine,), changed)
         return [*(point for point in standing if point is not None), *others]
 
@@ -216,6 +231,9 @@ class PointBook:
         known = {p.key: p.effective_from_us for p in self._current(mine.code)}
         newer = [p for p in standing if known.get(p.key, -1) < p.effective_from_us]
         self._extend((mine,), newer)
+        now = heeded_of((mine,), standing).get(mine.code)
+        if now is not None:
+            self._heeded[mine.code] = now.after(self.heeded(mine.code))
 
     def _current(self, mine: str) -> list[PointDef]:
         return [self.table.current[row] for row in self.rows_of_mine(mine)]

@@ -11,21 +11,31 @@ from gasmon.batch import ReadingBatch, Reject
 from gasmon.ingest.decode import Definition
 from gasmon.ingest.topics import points_topic
 from gasmon.pipeline.book import PointBook
+from gasmon.pipeline.heeded import Heeded
 from gasmon.points import PointDef
+from gasmon.units import iso_us
 
 _OTHER = {"01": "02", "02": "01"}
 
 
 def unheeded(
-    definition: Definition, known_rev: int | None, standing: Sequence[PointDef]
+    definition: Definition, known: Heeded | None, standing: Sequence[PointDef]
 ) -> Iterable[Reject]:
-    """What of a definition does not count, as refusals; the same one again is none."""
+    """What of a definition does not count, as refusals; the same one again is none.
+
+    Args:
+        known: what counted of its mine before it.
+    """
     mine, rev = definition.mine, definition.rev
-    if known_rev is not None and rev <= known_rev:
-        if rev == known_rev:
-            return
+    is_again = known is not None and rev == known.rev and not standing
+    if is_again and definition.points:
+        return
+    if known is not None and known.is_older(definition):
         reason = "older_definition"
-        detail = f"rev {rev} of mine {mine.code} is below {known_rev}, which counts"
+        detail = (
+            f"rev {rev} of mine {mine.code} is not above {known.highest}, and not"
+            f" written after rev {known.rev} had come at {iso_us(known.told_us)}"
+        )
     elif not definition.points:
         reason = "empty_definition"
         detail = f"rev {rev} of mine {mine.code} has no point; the known ones stay"

@@ -276,9 +276,9 @@ class Evaluator:
         """Take definitions and states; returns what the engine must know of them."""
         judged.rejects += decoded.rejects
         for definition in decoded.definitions:
-            known_rev = self.book.rev_of(definition.mine.code)
+            known = self.book.heeded(definition.mine.code)
             standing = self.book.define(definition, self._newest_us)
-            judged.rejects += unheeded(definition, known_rev, standing)
+            judged.rejects += unheeded(definition, known, standing)
             # A number may mean another row now (system 02 instead of 01).
             self._layouts.forget(definition.mine.code)
             if standing:

@@ -43,11 +43,12 @@ def save_definitions(
 ) -> list[Change]:
     """Take over what a mine says of itself and all its points.
 
-    A definition whose ``rev`` is not newer than the stored one changes nothing, so
-    retained and repeated messages are harmless; without ``rev`` (an upload file) it
-    is always compared. A point's first definition counts since ever, a later one from
-    its ``effective_from_us``, or from now when that is 0. Points that are not named
-    any more are retired, not deleted; provisional ones stay, unless told as retired.
+    A definition whose ``rev`` is not above the stored one, and that did not come after
+    it, changes nothing, so what is written twice is harmless; without ``rev`` (an
+    upload file) it is always compared. A point's first definition counts since ever, a
+    later one from its ``effective_from_us``, or from now when that is 0. Points that
+    are not named any more are retired, not deleted; provisional ones stay, unless told
+    as retired.
 
     Args:
         points: those that the mine has; retired ones may be among them with the moment
@@ -65,7 +66,8 @@ def save_definitions(
     ).fetchone()
     assert row is not None
     known_rev, name, kind, kpa = cast(tuple[int | None, str, str, float | None], row)
-    if mine.rev is not None and known_rev is not None and mine.rev <= known_rev:
+    is_below = mine.rev is not None and known_rev is not None and mine.rev <= known_rev
+    if is_below and now_us <= _told_us(conn, mine_id):
         return []
     changes = [
         Change(None, attribute, _text(old), _text(new), now_us)
@@ -88,6 +90,18 @@ def save_definitions(
     source = points[0].source if points else "points"
     _log(conn, mine_id, changes, source, now_us)
     return changes
+
+
+def _told_us(conn: Connection, mine_id: int) -> int:
+    """When the newest definition that changed a point of a mine had come [µs UTC]."""
+    row = conn.execute(
+        "SELECT coalesce(max((extract(epoch FROM v.recorded_at) * 1000000)::bigint), 0)"
+        " FROM point_version v JOIN point p USING (point_id)"
+        " WHERE p.mine_id = %s AND v.source <> 'provisional'",
+        (mine_id,),
+    ).fetchone()
+    assert row is not None
+    return cast(int, row[0])
 
 
 def _save_units(

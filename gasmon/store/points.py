@@ -115,13 +115,17 @@ def load_mines(conn: Connection) -> list[MineDef]:
     ):
         units.setdefault(code, []).append(UnitDef(slug, kind, name))
     rows = conn.execute(
-        "SELECT code, area_code, name, kind, atmosphere_kpa, definition_rev"
-        " FROM mine WHERE retired_at IS NULL ORDER BY code"
+        "SELECT code, area_code, name, kind, atmosphere_kpa, definition_rev,"
+        " coalesce((extract(epoch FROM t.at) * 1000000)::bigint, 0)"
+        " FROM mine LEFT JOIN (SELECT p.mine_id, max(v.recorded_at) AS at"
+        "   FROM point_version v JOIN point p USING (point_id)"
+        "   WHERE v.source <> 'provisional' GROUP BY 1) t USING (mine_id)"
+        " WHERE retired_at IS NULL ORDER BY code"
     ).fetchall()
     return [
-        MineDef(code, area, name, kind, kpa, tuple(units.get(code, ())), rev)
-        for code, area, name, kind, kpa, rev in cast(
-            list[tuple[str, str, str, str, float | None, int | None]], rows
+        MineDef(code, area, name, kind, kpa, tuple(units.get(code, ())), rev, told_us)
+        for code, area, name, kind, kpa, rev, told_us in cast(
+            list[tuple[str, str, str, str, float | None, int | None, int]], rows
         )
     ]
 

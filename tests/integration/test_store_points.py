@@ -119,6 +119,17 @@ def test_an_old_revision_changes_nothing(conn: db.Connection) -> None:
     assert len(save(conn, mine(None), point(alarm_high=9.0))) == 1
 
 
+def test_a_revision_that_begins_anew_counts_when_it_came_later(
+    conn: db.Connection,
+) -> None:
+    """A start knows when the definitions in force came; written twice it is one."""
+    save(conn, mine(9), point())
+    assert len(save(conn, mine(1), point(alarm_high=0.5), at_us=T0 + 5)) == 1
+    (told,) = points.load_mines(conn)
+    assert (told.rev, told.told_us) == (1, T0 + 5)
+    assert save(conn, mine(1), point(alarm_high=0.7), at_us=T0 + 5) == []
+
+
 def test_versions_are_never_rewritten(conn: db.Connection) -> None:
     """A definition for the same or an earlier moment begins after the newest."""
     save(conn, mine(), point())

@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from gasmon.ingest.definitions import MAX_POINTS, MAX_ROWS
+from gasmon.ingest.definitions import MAX_POINTS, MAX_ROWS, REV_MAX
 from gasmon.ingest.frame import MAX_READINGS, MAX_SAMPLES
 from gasmon.ingest.payloads import Item, PointInfo
 from gasmon.pipeline.book import NEW_MINES_PER_AREA, ROWS_PER_MINE, PointBook
@@ -81,14 +81,28 @@ def test_made_up_mines_end_somewhere() -> None:
     assert book.admits("530602000001")
 
 
-def test_a_definition_that_does_not_count_is_seen() -> None:
-    """A revision far ahead blocks those after it; each is refused by name."""
+def test_a_revision_beyond_all_reason_is_refused_by_name() -> None:
+    """It would stand above every revision that can follow."""
+    judged = Live().take(defined(CH4, rev=2**63 - 1))
+    assert [r.reason for r in judged.rejects] == ["out_of_range"]
+    assert "rev is 9223372036854775807" in judged.rejects[0].detail
+
+
+def test_a_revision_far_ahead_does_not_block_those_after_it() -> None:
+    """What is written after it had come counts; what is older is refused by name."""
     live = Live()
-    live.take(defined(CH4, rev=2**63 - 1))
-    judged = live.take(defined(replace(CH4, place="x"), rev=5))
-    assert [r.reason for r in judged.rejects] == ["older_definition"]
-    assert live.take(defined(CH4, rev=2**63 - 1)).rejects == []
-    assert spoken(live.take(frame(1, [("001A01", 1.0, 0)]))) != []
+    ahead = defined(CH4, rev=REV_MAX, second=5)
+    live.take(ahead)
+    old = live.take(replace(defined(replace(CH4, place="x"), rev=5), arrived_us=at(6)))
+    assert [r.reason for r in old.rejects] == ["older_definition"]
+    assert "not above 9007199254740991" in old.rejects[0].detail
+    assert live.take(ahead).rejects == []
+    assert live.take(defined(CH4, rev=1, second=7)).rejects == []
+    assert live.book.rev_of(MINE) == 1
+    kept = live.take(replace(ahead, arrived_us=at(8)))
+    assert [r.reason for r in kept.rejects] == ["older_definition"]
+    assert live.book.rev_of(MINE) == 1
+    assert spoken(live.take(frame(9, [("001A01", 1.0, 0)]))) != []
 
 
 def test_an_empty_definition_retires_nothing() -> None:
