@@ -132,6 +132,11 @@ class IngestSettings(Section):
         description="with a spool folder: keep there what starting reads, and start "
         "from it while the database is away; false waits for the database",
     )
+    definitions_per_minute: int = Field(
+        30,
+        ge=1,
+        description="definitions of one mine that are read; of more the newest waits",
+    )
     gap_patience_s: float = Field(
         15.0,
         gt=0,

@@ -35,6 +35,7 @@ from gasmon.ingest.gather import FIRST_BYTES
 from gasmon.ingest.topics import is_of_other_run
 from gasmon.pipeline.book import PointBook
 from gasmon.pipeline.defining import moved, unheeded
+from gasmon.pipeline.definition_rate import DefinitionRate
 from gasmon.pipeline.latest import LatestPoints, latest_points
 from gasmon.points import PointDef, PointKey
 from gasmon.units import US_PER_MS
@@ -124,6 +125,7 @@ class Evaluator:
         engine: AlarmEngine,
         seen: SeenFrames,
         limits: DecodeLimits | None = None,
+        definitions_per_minute: int | None = None,
     ) -> None:
         self.book = book
         self.engine = engine
@@ -134,6 +136,7 @@ class Evaluator:
         self.given_up: dict[str, FrameKey] = {}
         self._limits = limits or DecodeLimits()
         self._layouts = Layouts(self._limits.lowest)
+        self._rate = DefinitionRate(definitions_per_minute)
 
     def evaluate(
         self,
@@ -156,7 +159,9 @@ class Evaluator:
         if heard:
             signs = self._signs_of_life(heard)
             self._tick(ReadingBatch.empty(), (), signs, quiet, now_us, judged)
-        for control, data in stretches(self._of_our_run(packets, judged)):
+        ours, replaced = self._rate.pass_on(self._of_our_run(packets, judged), now_us)
+        judged.rejects += replaced
+        for control, data in stretches(ours):
             signs = self._control(self._decode(control), judged, now_us, quiet)
             decoded = self._decode(data)
             self.adopt(now_us)

@@ -118,6 +118,7 @@ class IngestLoop(Shown):
             self._new_engine(),
             seen,
             DecodeLimits(max_frame_bytes=settings.ingest.max_frame_bytes),
+            settings.ingest.definitions_per_minute,
         )
         self._our_clock = OurClock(clock, self.evaluator.clocks)
         self._standing = Standing(
