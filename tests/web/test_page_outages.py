@@ -7,6 +7,7 @@ from playwright.sync_api import expect
 
 from tests.fix_wait import wait_until
 from tests.web.conftest import OpenPage
+from tests.web.fix_click import click_until_seen
 from tests.web.fix_site import Site
 
 MINE = "530627000001"
@@ -52,7 +53,9 @@ def test_a_session_that_ends_is_not_a_silent_page(
     expect(page.locator(".dead-bar")).to_contain_text("登录已失效", timeout=25_000)
     tones = "import('/static/sound.js').then((m) => m.sound.value.played)"
     wait_until(lambda: page.evaluate(tones) >= 1, what="a tone")
-    page.locator('input[name="token"]').fill(site.tokens["county"])
+    field = page.locator('input[name="token"]')
+    click_until_seen(page.locator("button.other"), field)
+    field.fill(site.tokens["county"])
     page.keyboard.press("Enter")
     expect(page.locator(".alarms-page")).to_be_visible()
     assert page.url == f"{site.url}/alarms?tab=open"
