@@ -161,16 +161,16 @@ def _channel_object(channel: Channel) -> dict[str, Any]:
 def _explain(args: argparse.Namespace, settings: Settings) -> int:
     escalation = escalation_of(settings)
     require_schema(settings)
+    now_us = SystemClock().now_us()
     with connect(settings.database) as conn:
         known = escalations.watched(conn, [args.alarm_id])
         if not known:
             raise GasmonError(
                 f"alarm {args.alarm_id}: there is none that anybody must answer"
             )
-        alarm, on_duty = known[0], load_on_duty(conn)
+        alarm, on_duty = known[0], load_on_duty(conn, now_us)
     steps = escalation.steps(alarm, on_duty)
     present = on_duty.tiers(alarm.area, alarm.mine)
-    now_us = SystemClock().now_us()
     if args.json:
         shown = {
             "alarm_id": alarm.alarm_id,

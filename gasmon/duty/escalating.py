@@ -60,7 +60,7 @@ class Escalation:
         """
         changed, seq = escalations.changed(conn)
         ids = list(dict.fromkeys([*changed, *escalations.waiting(conn, now_us)]))
-        on_duty = load_on_duty(conn)
+        on_duty = load_on_duty(conn, now_us)
         conn.commit()
         n_steps = 0
         for at in range(0, len(ids), CHUNK):

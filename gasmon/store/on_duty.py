@@ -12,6 +12,7 @@ from typing import cast
 from gasmon.alarms.lifecycle import TIER_OF_ROLE
 from gasmon.store.db import Connection
 from gasmon.store.scope import Scope
+from gasmon.units import to_datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +49,22 @@ class OnDuty:
         return frozenset(tier for tier in found if tier is not None)
 
 
-def load_on_duty(conn: Connection) -> OnDuty:
-    """Everybody who can come in; who never opened his one-time link is not there."""
+def load_on_duty(conn: Connection, now_us: int) -> OnDuty:
+    """Everybody who can come in and act at a moment.
+
+    Who never opened his one-time link is not there, nor who has only a token that is
+    over, or that may only read; a platform reads, and its people act where it stands.
+
+    Args:
+        now_us: wall time [µs UTC].
+    """
     rows = conn.execute(
         "SELECT DISTINCT role, areas, mines FROM principal p WHERE retired_at IS NULL"
         " AND (EXISTS (SELECT FROM password w WHERE w.principal_id = p.principal_id)"
         "  OR EXISTS (SELECT FROM token t WHERE t.principal_id = p.principal_id"
-        "   AND t.revoked_at IS NULL))"
+        "   AND t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > %s)"
+        "   AND (t.may <> 'read' OR p.role = 'platform')))",
+        (to_datetime(now_us),),
     ).fetchall()
     found = cast(list[tuple[str, Sequence[str] | None, Sequence[str] | None]], rows)
     return OnDuty(

@@ -113,7 +113,7 @@ def check(rank: int, happens: list[tuple[int, str, str]]) -> None:
     DUTY.look(conn, end_us)
     DUTY.look(conn, end_us)
     (alarm,) = escalations.watched(conn, [alarm_id])
-    steps = came(DUTY.steps(alarm, load_on_duty(conn)), end_us)
+    steps = came(DUTY.steps(alarm, load_on_duty(conn, end_us)), end_us)
     rows = conn.execute(
         "SELECT step, rank, since_us, tier,"
         " (extract(epoch FROM due_at) * 1000000)::bigint, due_at <= recorded_at"

@@ -267,7 +267,7 @@ def test_who_was_invited_and_never_came_is_nobody_there(people: Connection) -> N
     """A county whose only officer cannot log in yet has nobody for its alarms."""
 
     def tiers() -> frozenset[str]:
-        return load_on_duty(people).tiers("530627", None)
+        return load_on_duty(people, NOW_US).tiers("530627", None)
 
     link = add(people)
     assert tiers() == frozenset()
@@ -275,6 +275,35 @@ def test_who_was_invited_and_never_came_is_nobody_there(people: Connection) -> N
     assert tiers() == {"county"}
     users.reset(people, "li", BY_OPERATOR, now_us=NOW_US, life_us=US_PER_H)
     assert tiers() == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("role", "may", "from_now_us", "is_there"),
+    [
+        ("county_officer", "act", None, True),
+        ("county_officer", "act", US_PER_H, True),
+        ("county_officer", "act", -US_PER_H, False),
+        ("county_officer", "read", None, False),
+        ("platform", "read", None, True),
+        ("platform", "read", -US_PER_H, False),
+    ],
+)
+def test_a_token_that_is_over_or_only_reads_makes_nobody_there(
+    people: Connection, role: str, may: str, from_now_us: int | None, is_there: bool
+) -> None:
+    """Else a call would stop at somebody who can no longer answer."""
+    access.create_token(
+        people,
+        name="desk",
+        role=role,
+        areas=["530627"],
+        mines=None,
+        now_us=NOW_US - 2 * US_PER_H,
+        expires_us=None if from_now_us is None else NOW_US + from_now_us,
+        may=may,
+    )
+    found = load_on_duty(people, NOW_US).tiers("530627", None)
+    assert found == ({"county"} if is_there else frozenset())
 
 
 def test_a_limited_administrator_gives_no_more_than_he_sees(
