@@ -209,7 +209,10 @@ def test_bulk_confirmation_reports_each_row(open_page: OpenPage, site: Site) -> 
     expect(page.locator(".toolbar .note-line")).to_be_visible()
     taken = page.locator("tr[data-alarm]").first.get_attribute("data-alarm")
     colleague = open_page("/alarms", "colleague")
-    colleague.locator(f'tr[data-alarm="{taken}"] button.confirm').click()
+    click_until_seen(
+        colleague.locator(f'tr[data-alarm="{taken}"] button.confirm'),
+        colleague.locator("tr.editor button.main"),
+    )
     page.locator('.toolbar input[name="note"]').fill("同一原因")
     colleague.locator("tr.editor button.main").click()
     expect(colleague.locator(f'tr[data-alarm="{taken}"]')).to_have_class(
