@@ -81,8 +81,6 @@ def judge_again(
         Events in the order in which they were decided.
     """
     s, rules = engine.state, engine.rules
-    quiet = quiet or QuietTable()
-    speech = Speech(engine.table, rules, s, quiet, engine.run, now_us)
     rows = np.asarray([point.row for point in points], np.int32)
     from_us = np.asarray([point.from_us for point in points], np.int64)
     # A full spool may have lost the reading before a restart.
@@ -90,6 +88,8 @@ def judge_again(
     rows, from_us = rows[heard], from_us[heard]
     if len(rows) == 0:
         return []
+    quiet = quiet or QuietTable()
+    speech = Speech(engine.table, rules, s, quiet, engine.run, now_us)
     line = rules.version_at(rows, from_us)
     readings = _newest(engine, rows, line)
     at_us = s.last_at_us[rows]
@@ -150,16 +150,7 @@ def _newest(engine: AlarmEngine, rows: Int32, line: Int32) -> Readings:
     bit_for_us = s.last_at_us[rows] - s.calibration_us[rows]
     calibrating = is_set(state, states.CALIBRATION)
     calibrating &= bit_for_us < engine.patience.calibration_us
-    bad = np.isnan(value) | is_set(state, states.NO_VALUE)
-    return Readings(
-        value=value,
-        state=state,
-        limits=np.take(lines.limits, line, axis=0),
-        range_high=lines.range_high[line],
-        flags=lines.flags[line],
-        good=~bad & ~calibrating,
-        calibrating=calibrating,
-    )
+    return conditions.interpret(value, state, lines, line, calibrating)
 
 
 def _is_silent(engine: AlarmEngine, rows: Int32) -> Bool:

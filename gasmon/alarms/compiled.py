@@ -27,7 +27,7 @@ UNKNOWN_QUANTITY = 4
 
 
 @dataclass(frozen=True, slots=True)
-class _Lines:
+class Lines:
     """Columns, one entry a version; capacities double."""
 
     previous: Int32
@@ -42,7 +42,7 @@ class _Lines:
     flags: NDArray[np.uint8]
 
     @classmethod
-    def empty(cls, n: int) -> "_Lines":
+    def empty(cls, n: int) -> "Lines":
         return cls(
             previous=np.full(n, -1, np.int32),
             effective_from_us=np.zeros(n, np.int64),
@@ -56,8 +56,8 @@ class _Lines:
             flags=np.zeros(n, np.uint8),
         )
 
-    def grown(self, n: int) -> "_Lines":
-        larger = _Lines.empty(n)
+    def grown(self, n: int) -> "Lines":
+        larger = Lines.empty(n)
         for name in self.__slots__:
             old = getattr(self, name)
             getattr(larger, name)[: len(old)] = old
@@ -92,7 +92,7 @@ class RuleTable:
     def __init__(self, rules: RuleSet) -> None:
         self.rules = rules
         self.levels = LevelTable.build(rules.levels)
-        self.lines = _Lines.empty(64)
+        self.lines = Lines.empty(64)
         self.head: Int32 = np.full(64, -1, np.int32)
         self.rule: list[str] = []
         self._newest_us = 0

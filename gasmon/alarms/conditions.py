@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gasmon.alarms.compiled import MEASURES, UNKNOWN_QUANTITY
+from gasmon.alarms.compiled import MEASURES, UNKNOWN_QUANTITY, Lines
 from gasmon.alarms.kinds import (
     CALIBRATION,
     CUT_OFF,
@@ -82,6 +82,29 @@ class Readings:
     def exact(self) -> Bool:
         """Good, and not a sensor at its end that only says "at least this"."""
         return self.good & ~self.bit(states.OVER_RANGE)
+
+
+def interpret(
+    value: Float64, state: Int32, lines: Lines, line: Int32, calibrating: Bool
+) -> Readings:
+    """What values and state bits mean, before any limit is looked at.
+
+    Args:
+        value: float64[k]; NaN when the mine sent none.
+        state: state bits, int32[k].
+        line: the line that each is judged by, int32[k].
+        calibrating: a calibration bit is being honoured, bool[k].
+    """
+    bad = np.isnan(value) | is_set(state, states.NO_VALUE)
+    return Readings(
+        value=value,
+        state=state,
+        limits=np.take(lines.limits, line, axis=0),
+        range_high=lines.range_high[line],
+        flags=lines.flags[line],
+        good=~bad & ~calibrating,
+        calibrating=calibrating,
+    )
 
 
 def raise_bits(r: Readings) -> NDArray[np.uint16]:

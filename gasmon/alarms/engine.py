@@ -287,16 +287,7 @@ class AlarmEngine:
             begun = np.minimum(s.calibration_us[rows], batch.at_us)
             s.calibration_us[rows] = np.where(calibrating, begun, NEVER_US)
             calibrating &= batch.at_us - begun < self.patience.calibration_us
-        bad = np.isnan(batch.value) | is_set(batch.state, states.NO_VALUE)
-        return Readings(
-            value=batch.value,
-            state=batch.state,
-            limits=np.take(lines.limits, line, axis=0),
-            range_high=lines.range_high[line],
-            flags=lines.flags[line],
-            good=~bad & ~calibrating,
-            calibrating=calibrating,
-        )
+        return conditions.interpret(batch.value, batch.state, lines, line, calibrating)
 
     def _remember(self, batch: ReadingBatch, line: Int32, r: Readings) -> None:
         s, rows = self.state, batch.row
