@@ -9,13 +9,19 @@ planned alarms close by themselves.
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from gasmon.alarms.events import RANK_NAMES
 from gasmon.alarms.lifecycle import Words
-from gasmon.alarms.toml_fields import duration_us, items, names, only
+from gasmon.alarms.toml_fields import (
+    duration_us,
+    items,
+    names,
+    only,
+    shipped_text,
+    site_text,
+)
 from gasmon.errors import ConfigError
 
 SHIPPED = "closing_rules.toml"
@@ -116,8 +122,7 @@ class ClosingRules:
 
 def default_closing() -> ClosingRules:
     """The rules that gasmon ships."""
-    text = files(__package__).joinpath(SHIPPED).read_text("utf-8")
-    return parse_closing(text, SHIPPED)
+    return parse_closing(shipped_text(SHIPPED), SHIPPED)
 
 
 def load_closing(path: Path | None) -> ClosingRules:
@@ -128,11 +133,7 @@ def load_closing(path: Path | None) -> ClosingRules:
     """
     if path is None:
         return default_closing()
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"life.closing_file {path}: {error}") from None
-    return parse_closing(text, path.name)
+    return parse_closing(site_text(path, "life.closing_file"), path.name)
 
 
 def parse_closing(text: str, name: str) -> ClosingRules:

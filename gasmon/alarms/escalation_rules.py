@@ -7,7 +7,6 @@ key). Everything wrong with it is a ``ConfigError`` that names file, line and en
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,13 @@ from gasmon import domain
 from gasmon.alarms.events import RANK_NAMES
 from gasmon.alarms.lifecycle import TIERS
 from gasmon.alarms.rule_lines import RuleLines
-from gasmon.alarms.toml_fields import duration_us, names, only
+from gasmon.alarms.toml_fields import (
+    duration_us,
+    names,
+    only,
+    shipped_text,
+    site_text,
+)
 from gasmon.errors import ConfigError
 
 SHIPPED = "default_escalation.toml"
@@ -116,8 +121,7 @@ class EscalationRules:
 
 def default_escalation() -> EscalationRules:
     """The rules that gasmon ships."""
-    text = files(__package__).joinpath(SHIPPED).read_text("utf-8")
-    return parse_escalation(text, SHIPPED)
+    return parse_escalation(shipped_text(SHIPPED), SHIPPED)
 
 
 def load_escalation(path: Path | None) -> EscalationRules:
@@ -128,11 +132,7 @@ def load_escalation(path: Path | None) -> EscalationRules:
     """
     if path is None:
         return default_escalation()
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"escalation.rules_file {path}: {error}") from None
-    return parse_escalation(text, path.name)
+    return parse_escalation(site_text(path, "escalation.rules_file"), path.name)
 
 
 def parse_escalation(text: str, name: str) -> EscalationRules:

@@ -10,7 +10,6 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
 from gasmon.alarms import toml_fields
@@ -27,7 +26,7 @@ from gasmon.alarms.rule_limits import (
 from gasmon.alarms.rule_lines import RuleLines
 from gasmon.alarms.rule_match import QUANTITIES, Subject, subject_of
 from gasmon.alarms.rule_spec import KindParams
-from gasmon.alarms.toml_fields import duration_us, number
+from gasmon.alarms.toml_fields import duration_us, number, shipped_text
 from gasmon.errors import ConfigError
 from gasmon.points import MineDef, PointDef
 
@@ -122,14 +121,10 @@ class RuleSet:
         return self.book.params(kind, subject_of(point, mine, unit_slug))
 
 
-def _shipped_text() -> str:
-    return files(__package__).joinpath(SHIPPED).read_text("utf-8")
-
-
 @cache
 def default_rules() -> RuleSet:
     """The rules that gasmon ships."""
-    return _read(_shipped_text(), SHIPPED, None)
+    return _read(shipped_text(SHIPPED), SHIPPED, None)
 
 
 def parse_rules(text: str, name: str) -> RuleSet:

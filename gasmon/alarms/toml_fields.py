@@ -5,11 +5,33 @@ field stands and what is there.
 """
 
 from collections.abc import Mapping
+from importlib.resources import files
 from math import isfinite
+from pathlib import Path
 from typing import Any
 
 from gasmon.errors import ConfigError
 from gasmon.units import parse_duration_us
+
+
+def shipped_text(name: str) -> str:
+    """A file that gasmon ships beside its rules."""
+    return files(__package__).joinpath(name).read_text("utf-8")
+
+
+def site_text(path: Path, setting: str) -> str:
+    """A file of a site.
+
+    Args:
+        setting: that names the file, for the error.
+
+    Raises:
+        ConfigError: the file cannot be read, or is not UTF-8.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{setting} {path}: {error}") from None
 
 
 def only(table: Any, known: set[str], where: str) -> None:

@@ -18,7 +18,7 @@ from gasmon import domain
 from gasmon.alarms.escalation_rules import CHANNEL_KINDS, EscalationRules
 from gasmon.alarms.lifecycle import TIERS
 from gasmon.alarms.rule_lines import RuleLines
-from gasmon.alarms.toml_fields import items, names, number, only
+from gasmon.alarms.toml_fields import items, names, number, only, site_text
 from gasmon.errors import ConfigError
 from gasmon.settings import read_secret
 
@@ -90,10 +90,10 @@ def load_channels(path: Path | None) -> tuple[Channel, ...]:
     """
     if path is None:
         return ()
+    text = site_text(path, "escalation.channels_file")
     try:
-        text = path.read_text(encoding="utf-8")
         tree = tomllib.loads(text)
-    except (OSError, ValueError) as error:
+    except ValueError as error:
         raise ConfigError(f"escalation.channels_file {path}: {error}") from None
     lines = RuleLines(text)
     for key in tree:
