@@ -13,6 +13,7 @@ from gasmon.alarms.escalation_rules import (
 )
 from gasmon.alarms.events import RANK_NAMES, RANK_NAMES_ZH
 from gasmon.clock import SystemClock
+from gasmon.commands.rule_files import check_and_show
 from gasmon.commands.running import require_schema
 from gasmon.duty.channel_file import Channel, check_names, load_channels
 from gasmon.duty.jobs import escalation_of
@@ -31,18 +32,13 @@ def add_parser(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
     """Declare the command's flags."""
     parser = commands.add_parser("escalation", help="who must act when nobody answers")
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    for name, text in (
-        ("check", "read the rules and channels and say what is wrong, with the line"),
-        ("show", "list rules and channels"),
+    for action in check_and_show(
+        actions,
+        parents,
+        check="read the rules and channels and say what is wrong, with the line",
+        show="list rules and channels",
+        setting="escalation.rules_file",
     ):
-        action = actions.add_parser(name, parents=parents, help=text)
-        action.add_argument(
-            "file",
-            type=Path,
-            nargs="?",
-            metavar="FILE",
-            help="rule file; default: escalation.rules_file, else the shipped rules",
-        )
         action.add_argument(
             "--channels",
             type=Path,

@@ -17,6 +17,7 @@ from gasmon.alarms.snapshot import fingerprint
 from gasmon.clock import SystemClock
 from gasmon.commands import points_files
 from gasmon.commands.replay import load_rules
+from gasmon.commands.rule_files import check_and_show
 from gasmon.commands.running import require_schema
 from gasmon.errors import ConfigError
 from gasmon.points import LIMIT_FIELDS, MineDef, PointDef
@@ -32,18 +33,13 @@ def add_parser(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
     """Declare the command's flags."""
     parser = commands.add_parser("rules", help="check, show and explain alarm rules")
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    for name, text in (
-        ("check", "read a rule file and say what is wrong with it, with the line"),
-        ("show", "list every rule in force and the limits of the law"),
-    ):
-        action = actions.add_parser(name, parents=parents, help=text)
-        action.add_argument(
-            "file",
-            type=Path,
-            nargs="?",
-            metavar="FILE",
-            help="rule file; default: engine.rules_file, else the shipped rules",
-        )
+    check_and_show(
+        actions,
+        parents,
+        check="read a rule file and say what is wrong with it, with the line",
+        show="list every rule in force and the limits of the law",
+        setting="engine.rules_file",
+    )
     why = actions.add_parser(
         "explain", parents=parents, help="which rules apply to a point, and why"
     )
