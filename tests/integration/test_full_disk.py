@@ -61,6 +61,15 @@ def no_room(loop: IngestLoop, patched: pytest.MonkeyPatch) -> Spool:
     return spool
 
 
+def away_after_high(plant: Plant, proxy: Proxy, more: dict[str, Any]) -> IngestLoop:
+    """One that seldom takes a snapshot; high when the database goes."""
+    plant.stop()
+    loop = plant.start(**more, **SELDOM)
+    proxy.refuse()
+    take(plant, HIGH)
+    return loop
+
+
 def go_on_until_kept(plant: Plant, more: dict[str, Any]) -> None:
     """Until a snapshot lies beside the spool that knows all that was judged so far."""
     kept = KeptSnapshot(Path(more["ingest__spool_dir"]))
@@ -81,10 +90,7 @@ def test_a_peak_among_refused_readings_is_known_after_a_restart(
 ) -> None:
     """While there is no room yet: nothing but the snapshot can know of it."""
     plant, proxy, more = spooling
-    plant.stop()
-    first = plant.start(**more, **SELDOM)
-    proxy.refuse()
-    take(plant, HIGH)
+    first = away_after_high(plant, proxy, more)
     with monkeypatch.context() as patched:
         spool = no_room(first, patched)
         take(plant, PEAK)
@@ -111,11 +117,8 @@ def test_a_delay_that_began_anew_among_refused_readings_is_not_older(
 ) -> None:
     """What was below its limit meanwhile is pending since it rose again, no earlier."""
     plant, proxy, more = spooling
-    plant.stop()
     plant.rules = with_delay(SLOW)
-    first = plant.start(**more, **SELDOM)
-    proxy.refuse()
-    take(plant, HIGH)
+    first = away_after_high(plant, proxy, more)
     since_us = since_of(first)
     with monkeypatch.context() as patched:
         no_room(first, patched)
@@ -169,10 +172,7 @@ def test_an_orderly_end_on_a_full_disk_forgets_nothing(
 ) -> None:
     """What was judged since the last snapshot is kept in the end, and goes on."""
     plant, proxy, more = spooling
-    plant.stop()
-    first = plant.start(**more, **SELDOM)
-    proxy.refuse()
-    take(plant, HIGH)
+    first = away_after_high(plant, proxy, more)
     with monkeypatch.context() as patched:
         no_room(first, patched)
         # No turn brings a snapshot any more: only the end can.
@@ -197,10 +197,7 @@ def test_a_frame_given_up_is_known_when_the_spool_is_written(
 ) -> None:
     """It comes again after a start: stored, at its own time, and nothing told twice."""
     plant, proxy, more = spooling
-    plant.stop()
-    first = plant.start(**more, **SELDOM)
-    proxy.refuse()
-    take(plant, HIGH)
+    first = away_after_high(plant, proxy, more)
     n_sent = plant.gateway.seq
     with monkeypatch.context() as patched:
         no_room(first, patched)

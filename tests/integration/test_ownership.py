@@ -54,6 +54,18 @@ def cut_off(first: Line, proxy: Proxy) -> None:
     wait_until(lambda: first.told, 20, "it noticed")
 
 
+def another_owns_meanwhile(
+    first: Line, make_line: Callable[..., Line], proxy: Proxy
+) -> None:
+    """One takes over and is gone again while the first is cut off, which it learns."""
+    cut_off(first, proxy)
+    second = make_line("bbbb")
+    assert second.own(standby=True)
+    second.close()
+    proxy.heal()
+    wait_until(lambda: first.lost, 20, "it learns that another one owned")
+
+
 @SITE
 def test_a_container_of_the_same_host_and_process_id_is_another_owner(
     paired: Plant,  # noqa: F811
@@ -64,14 +76,7 @@ def test_a_container_of_the_same_host_and_process_id_is_another_owner(
     proxy = make_proxy(port_of(paired.dsn))
     first = make_line("aaaa", database__url=through(paired.dsn, proxy))
     assert first.own(standby=False)
-    cut_off(first, proxy)
-    second = make_line("bbbb")
-    assert second.own(standby=True)
-    second.close()
-
-    proxy.heal()
-
-    wait_until(lambda: first.lost, 20, "it learns that another one owned")
+    another_owns_meanwhile(first, make_line, proxy)
     assert isinstance(first.lost, StateConflict)
 
 
@@ -86,14 +91,8 @@ def test_an_owner_of_all_areas_meanwhile_is_noticed(
     url = through(paired.dsn, proxy)
     first = make_line("aaaa", database__url=url, ingest__areas="530627")
     assert first.own(standby=False)
-    cut_off(first, proxy)
-    second = make_line("bbbb")
-    assert second.own(standby=True)
-    second.close()
-
-    proxy.heal()
-
-    wait_until(lambda: first.lost, 20, "it learns that another one owned")
+    another_owns_meanwhile(first, make_line, proxy)
+    assert isinstance(first.lost, StateConflict)
 
 
 @SITE
