@@ -12,15 +12,19 @@ import numpy as np
 from gasmon.alarms.engine import AlarmEngine, Patience
 from gasmon.alarms.events import AlarmEvent
 from gasmon.alarms.quiet import QuietTable
-from gasmon.alarms.rules import RuleSet, default_rules
+from gasmon.alarms.rules import RuleSet, parse_rules
 from gasmon.alarms.silence import Sign
 from gasmon.batch import ReadingBatch
 from gasmon.points import MineDef, PointDef, PointKey, PointTable, UnitDef, lay_out
 from gasmon.units import US_PER_S
+from tests.rule_texts import NO_PRE_WARNING
 from tests.scalar_engine import ScalarEngine
 
 START_US = 1_790_000_000 * US_PER_S
 """When the worlds begin: an ordinary day in 2026 [µs]."""
+
+PLAIN_RULES = parse_rules(NO_PRE_WARNING, "plain.toml")
+"""The shipped rules without the pre-warning that comes with each over-limit."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,7 @@ class World:
         table = lay_out(
             [MineDef(code, code[:6], units=units) for code in mines], versions
         )
-        return cls(rules or default_rules(), table, versions, patience or Patience())
+        return cls(rules or PLAIN_RULES, table, versions, patience or Patience())
 
     def engine(self) -> AlarmEngine:
         """A new engine that knows this world since its start."""

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from gasmon.alarms.engine import AlarmEngine, Patience
-from gasmon.alarms.rules import default_rules
 from gasmon.batch import Packet
 from gasmon.ingest.dedupe import SeenFrames
 from gasmon.ingest.payloads import (
@@ -27,6 +26,7 @@ from gasmon.ingest.topics import (
 from gasmon.pipeline.book import PointBook
 from gasmon.pipeline.evaluate import Evaluator, Judged
 from gasmon.units import US_PER_MS, US_PER_S
+from tests.engine_world import PLAIN_RULES
 
 AREA = "530627"
 MINE = "530627004499"
@@ -104,7 +104,7 @@ class Live:
 
     def __init__(self, areas: Sequence[str] = (), **patience: int) -> None:
         self.book = PointBook(areas)
-        self.engine = AlarmEngine(default_rules(), Patience(**patience))
+        self.engine = AlarmEngine(PLAIN_RULES, Patience(**patience))
         self.seen = SeenFrames()
         self.evaluator = Evaluator(self.book, self.engine, self.seen)
 

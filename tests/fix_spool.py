@@ -23,7 +23,7 @@ class Turns:
 
     def take(self, seq: int) -> Judged:
         """The turn of frame ``seq``."""
-        items = [("001A01", 1.6 if seq % 2 else 0.1, 0)]
+        items = [("001A01", 1.6 if seq % 2 else 0.9, 0)]
         items += [(f"{i:03d}A02", (i * 37 + seq * 101) % 997 / 7, 0)
                   for i in range(1, self._n_points)]  # fmt: skip
         return self.live.take(frame(seq, items))

@@ -14,7 +14,9 @@ from typing import Any
 from gasmon.alarms.engine import Patience
 from gasmon.alarms.rules import Rule, RuleSet, resolve
 from gasmon.points import LIMIT_FIELDS, PointDef, PointTable
+from tests import scalar_shape
 from tests.scalar_late import Past, first_after_gap, late, settle
+from tests.scalar_shape import SHAPE_KINDS, Moves
 
 ALARM, CUT_OFF, CALIBRATION, OVER_RANGE = 1, 2, 4, 8
 SUBSTATION_FAULT, NOT_POLLED, PAUSED, SENSOR_FAULT = 16, 32, 64, 128
@@ -45,6 +47,7 @@ class Version:
     point: PointDef
     limits: dict[str, float]
     rule: str
+    asks: dict[str, Any]
 
 
 @dataclass
@@ -80,6 +83,7 @@ class Point:
     last_at: float = -inf
     last_value: float = nan
     last_was_good: bool = False
+    last_state: int = 0
     good_at: float = -inf
     good_value: float = nan
     near_at: float = -inf
@@ -88,6 +92,7 @@ class Point:
     bands: dict[int, int] = field(default_factory=dict)
     lives: dict[str, Life] = field(default_factory=dict)
     past: Past = field(default_factory=Past)
+    moves: Moves = field(default_factory=Moves)
 
     def version_at(self, at: int) -> Version:
         """The newest version in force at a time; the first one counts for ever."""
@@ -156,7 +161,7 @@ class ScalarEngine:
             Point(row, int(table.mine_of[row]), [], now_us) for row in range(table.n)
         ]
         for point in self.points:
-            for kind in (*VALUE_KINDS, *OTHER_KINDS):
+            for kind in (*VALUE_KINDS, *OTHER_KINDS, *SHAPE_KINDS):
                 point.lives[kind] = Life(kind)
         for definition in versions:
             self._add(self.points[table.index[definition.key]], definition)
@@ -167,7 +172,13 @@ class ScalarEngine:
         if point.versions:
             start = max(definition.effective_from_us, point.versions[-1].from_us)
         limits = dict(zip(LIMIT_FIELDS, resolved.limits, strict=True))
-        point.versions.append(Version(start, definition, limits, resolved.rule))
+        mine = self.table.mines[point.mine]
+        asks = {
+            kind: self.rules.params(kind, definition, mine)
+            for kind in (*SHAPE_KINDS, *scalar_shape.SWITCHES, "on_off_alarm")
+            if kind != "switch"
+        }
+        point.versions.append(Version(start, definition, limits, resolved.rule, asks))
 
     # Readings
 
@@ -204,7 +215,9 @@ class ScalarEngine:
         good = not isnan(value) and not state & NO_VALUE and not calibrating
         if good and at - point.last_at > 25_000_000:
             first_after_gap(self, point, value, at, arrived, state)
+        seen = scalar_shape.look(point, version, value, at, state, good)
         point.last_at, point.last_value, point.last_was_good = at, value, good
+        point.last_state = state
         if good:
             point.good_at, point.good_value = at, value
             alarm = version.limits["alarm_high"]
@@ -227,6 +240,15 @@ class ScalarEngine:
             self._step(
                 point, kind, version, value, at, arrived, raises, ends, True, good
             )
+        for kind in SHAPE_KINDS:
+            life = point.lives[kind]
+            raises, ends = scalar_shape.says(
+                kind, life, version, seen, value, state, good, calibrating
+            )
+            by = seen.before if kind == "evasion" and seen.before else version
+            if kind == "switch" and raises and not life.living:
+                life.kind = scalar_shape.switch_of(version) or ""
+            self._step(point, kind, by, value, at, arrived, raises, ends, True, good)
 
     def _value_says(
         self,
@@ -257,6 +279,8 @@ class ScalarEngine:
             return value <= limit, value > end
         bit = state & (ALARM if kind == "over_limit" else CUT_OFF)
         judged = good and version.point.quantity != "UNKNOWN"
+        if kind == "over_limit" and scalar_shape.switch_of(version):
+            judged = True  # the bit is its own kind's
         if bit and not judged and not calibrating:
             return True, False
         if not good:
@@ -349,6 +373,7 @@ class ScalarEngine:
                 isnan(life.peak) or (value < life.peak if low else value > life.peak)
             ):
                 life.peak, life.peak_at = value, at
+        if kind in VALUE_KINDS or kind == "switch":
             if life.unknown and good:
                 life.unknown = False
                 self.say("known", point, life, at, arrived, value)
@@ -530,7 +555,7 @@ class ScalarEngine:
 
     def _doubt(self, point: Point, at: int) -> None:
         value = point.last_value if point.last_was_good else nan
-        for kind in VALUE_KINDS:
+        for kind in (*VALUE_KINDS, "switch"):
             life = point.lives[kind]
             if not life.living:
                 continue
@@ -538,6 +563,10 @@ class ScalarEngine:
             if not life.unknown:
                 life.unknown = True
                 self.say("unknown", point, life, at, at, value)
+        before, life = scalar_shape.rises_near(point), point.lives["evasion"]
+        if before is not None and not life.living:
+            since = int(point.last_at) + 1
+            self.raise_(point, life, before, since, at, point.last_value)
 
     # Links
 
@@ -583,6 +612,9 @@ class ScalarEngine:
         limit = None
         if life.kind in LIMIT_OF:
             limit = _none(life.version.limits[LIMIT_OF[life.kind][0]])
+        if life.kind.endswith("pre_warning"):
+            high = life.kind == "high_pre_warning"
+            limit = _none(scalar_shape.pre_warning(life.version, high)[0])
         self.said.append(
             Said(
                 event=event,

@@ -7,13 +7,17 @@ batches gives the same events, and so does sending part of it again.
 The way of a reading (engine.py has the order, each step its own file):
 
     version in force at its time     compiled.py   RuleTable.version_at
+    how values moved before it       shape.py, shape_memory.py, shape_lines.py
+    silence while it rises           evading.py
     raise? end? known?               conditions.py one function per kind of rule
+    by which limits it ends          held.py
     on-delay, off-delay, latch       debounce.py   the table of phases
     level by value and duration      levels.py     LevelTable.judge
     what came too late               late.py, late_past.py, late_tell.py, told.py
     silence of points and mines      silence.py
     quiet or aloud                   quiet.py
-    an event with its explanation    speak.py → events.py
+    an event with its explanation    speak.py, shape_words.py → events.py
+    over a restart                   resuming.py
 
 When a frame is through, what several of its points say together (relations.py, frame by
 frame; a frame is never judged in halves, so the log may be cut between frames):

@@ -20,20 +20,18 @@ from gasmon.alarms.compiled import RuleTable
 from gasmon.alarms.conditions import Bool, Readings, is_set
 from gasmon.alarms.engine import AlarmEngine
 from gasmon.alarms.events import AlarmEvent
-from gasmon.alarms.kinds import N_VALUE_SLOTS, NO_DATA, OVER_RANGE
+from gasmon.alarms.kinds import BY_LINE, NO_DATA
 from gasmon.alarms.levels import NEVER_US
 from gasmon.alarms.quiet import QuietTable
 from gasmon.alarms.relations import over_limit_units
+from gasmon.alarms.shape import unmoved
 from gasmon.alarms.speak import Speech
 from gasmon.alarms.state import LONG_AGO_US
 from gasmon.batch import Int32, Int64, ReadingBatch
 from gasmon.domain import states
 from gasmon.points import PointDef
 
-BY_LINE = (*range(N_VALUE_SLOTS), OVER_RANGE)
-"""Slots that a line's numbers decide; the others follow the state bits alone."""
-
-_NUMBERS = ("limits", "range_high", "flags", "level")
+_NUMBERS = ("limits", "range_high", "flags", "level", "shape")
 
 
 class Redefined(NamedTuple):
@@ -112,7 +110,8 @@ def _slots(
     speech: Speech,
 ) -> None:
     """Take each slot one step on; that of a silent point only if nothing lives."""
-    s, raising = engine.state, conditions.raise_bits(readings)
+    s, kinds = engine.state, engine.rules.lines.kinds[line]
+    raising = conditions.raise_bits(readings, kinds)
     for slot in BY_LINE:
         raised, busy = is_set(raising, 1 << slot), is_set(s.busy[rows], 1 << slot)
         hit = np.flatnonzero(np.where(busy, ~doubtful, raised))
@@ -150,7 +149,9 @@ def _newest(engine: AlarmEngine, rows: Int32, line: Int32) -> Readings:
     bit_for_us = s.last_at_us[rows] - s.calibration_us[rows]
     calibrating = is_set(state, states.CALIBRATION)
     calibrating &= bit_for_us < engine.patience.calibration_us
-    return conditions.interpret(value, state, lines, line, calibrating)
+    return conditions.interpret(
+        value, state, lines, line, calibrating, lambda _: unmoved(engine.rules, line)
+    )
 
 
 def _is_silent(engine: AlarmEngine, rows: Int32) -> Bool:

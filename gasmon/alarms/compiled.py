@@ -13,10 +13,21 @@ from math import isnan, nan
 import numpy as np
 from numpy.typing import NDArray
 
-from gasmon.alarms.kinds import N_SLOTS, N_VALUE_SLOTS, POINT_KINDS, SENSOR_BREAK
+from gasmon.alarms.kinds import (
+    EVASION,
+    HIGH_PRE_WARNING,
+    LOW_CUT_OFF,
+    LOW_LIMIT,
+    N_SLOTS,
+    POINT_KINDS,
+    SENSOR_BREAK,
+    SWITCH,
+    SWITCH_KINDS,
+)
 from gasmon.alarms.levels import LevelTable
 from gasmon.alarms.rule_match import subject_of
 from gasmon.alarms.rules import MAX_BANDS, Band, RuleSet, resolve
+from gasmon.alarms.shape_lines import NO_SWITCH, ShapeLines
 from gasmon.batch import Float64, Int32, Int64
 from gasmon.points import LIMIT_FIELDS, MineDef, PointDef
 
@@ -36,10 +47,12 @@ class Lines:
     band: Float64  # [line, bands - 1]: lower ends above the alarm limit
     range_high: Float64
     rise: Float64  # a value at or above it is near the limit
-    on_delay_us: Int64  # [line, value slots]
+    on_delay_us: Int64  # of the slots with limits
     off_delay_us: Int64
     level: NDArray[np.int16]  # [line, slots + 1]; the last: break after a rise
     flags: NDArray[np.uint8]
+    shape: Int32  # which set of ``RuleTable.shapes``
+    kinds: NDArray[np.uint16]  # bit per slot that can be raised at all
 
     @classmethod
     def empty(cls, n: int) -> "Lines":
@@ -50,10 +63,12 @@ class Lines:
             band=np.full((n, MAX_BANDS - 1), nan),
             range_high=np.full(n, nan),
             rise=np.full(n, nan),
-            on_delay_us=np.zeros((n, N_VALUE_SLOTS), np.int64),
-            off_delay_us=np.zeros((n, N_VALUE_SLOTS), np.int64),
+            on_delay_us=np.zeros(n, np.int64),
+            off_delay_us=np.zeros(n, np.int64),
             level=np.zeros((n, N_SLOTS + 1), np.int16),
             flags=np.zeros(n, np.uint8),
+            shape=np.zeros(n, np.int32),
+            kinds=np.zeros(n, np.uint16),
         )
 
     def grown(self, n: int) -> "Lines":
@@ -75,10 +90,15 @@ class _Profile:
     rise: float
     level: NDArray[np.int16]
     flags: int
+    shape: int
+    kinds: int
 
 
-_FROM_PROFILE = ("limits", "band", "range_high", "rise", "level", "flags")
-_NUMBERS = ("range_high", *LIMIT_FIELDS)
+_FROM_PROFILE = (
+    *("limits", "band", "range_high", "rise"),
+    *("level", "flags", "shape", "kinds"),
+)
+_NUMBERS = ("range_low", "range_high", *LIMIT_FIELDS)
 
 
 class RuleTable:
@@ -87,11 +107,13 @@ class RuleTable:
     Attributes:
         lines: the columns.
         rule: where each line's limits come from, by line.
+        shapes: what the kinds are judged with that need more than limits.
     """
 
     def __init__(self, rules: RuleSet) -> None:
         self.rules = rules
         self.levels = LevelTable.build(rules.levels)
+        self.shapes = ShapeLines()
         self.lines = Lines.empty(64)
         self.head: Int32 = np.full(64, -1, np.int32)
         self.rule: list[str] = []
@@ -184,7 +206,12 @@ class RuleTable:
     def _resolved(self, point: PointDef, mine: MineDef) -> "_Profile":
         resolved = resolve(point, self.rules, mine)
         alarm = resolved.limits[0]
-        level = self._levels(point, mine)
+        shape = self.shapes.add(
+            point,
+            (alarm, resolved.limits[4]),
+            lambda kind: self.rules.params(kind, point, mine),
+        )
+        level = self._levels(point, mine, int(self.shapes.switch[shape]))
         band = np.full(MAX_BANDS - 1, nan)
         for number, higher in enumerate(self.rules.levels[level[0]].bands[1:]):
             band[number] = _lower_end(higher, alarm)
@@ -198,14 +225,18 @@ class RuleTable:
             flags=METHANE * (point.quantity == "CH4")
             | MEASURES * (point.value_kind == "MN")
             | UNKNOWN_QUANTITY * (point.quantity == "UNKNOWN"),
+            shape=shape,
+            kinds=_kinds(resolved.limits) | int(self.shapes.kinds[shape]),
         )
 
-    def _levels(self, point: PointDef, mine: MineDef) -> NDArray[np.int16]:
+    def _levels(self, point: PointDef, mine: MineDef, switch: int) -> NDArray[np.int16]:
         """Level row of each slot, then that of a break after a rise."""
         found = []
-        for kind in POINT_KINDS:
+        for slot, kind in enumerate(POINT_KINDS):
+            if slot == SWITCH and switch != NO_SWITCH:
+                kind = SWITCH_KINDS[switch]
             params = self.rules.params(kind, point, mine)
-            found.append(params.level if params else 0)  # 0: the kind is off here
+            found.append(params.level if params else self.levels.nothing)
         after = self.rules.book.level(
             POINT_KINDS[SENSOR_BREAK], subject_of(point, mine), after_rise=True
         )
@@ -261,6 +292,19 @@ class _Named:
             point.key if self.points and str(point.key) in self.points else None,
             subject_of(point, mine).unit_kind if self.by_unit else None,
         )
+
+
+def _kinds(limits: Sequence[float]) -> int:
+    """Bits of the slots that limits and state bits can raise, of those without shape.
+
+    The mine's own bits speak where there is no upper limit, and a looser limit is an
+    evasion also where the kind is off now.
+    """
+    kinds = (1 << HIGH_PRE_WARNING) - 1 | 1 << EVASION
+    for slot, number in ((LOW_LIMIT, 4), (LOW_CUT_OFF, 6)):
+        if isnan(limits[number]):
+            kinds &= ~(1 << slot)
+    return kinds
 
 
 def _lower_end(band: Band, alarm: float) -> float:

@@ -5,12 +5,14 @@ where the reading says nothing: unknown never raises, and never improves anythin
 All comparisons are float64 and elementwise.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gasmon.alarms import shape
 from gasmon.alarms.compiled import MEASURES, UNKNOWN_QUANTITY, Lines
 from gasmon.alarms.kinds import (
     CALIBRATION,
@@ -24,6 +26,7 @@ from gasmon.alarms.kinds import (
     SUBSTATION,
     UNKNOWN_STATE,
 )
+from gasmon.alarms.shape import Shape
 from gasmon.batch import Float64, Int32
 from gasmon.domain import states
 
@@ -52,6 +55,7 @@ class Readings:
         good: the value says something about the gas, bool[k]: it is there, no
             fault bit is set, and no calibration is being honoured.
         calibrating: a calibration bit is being honoured, bool[k].
+        shape: what is known of them beside their values.
     """
 
     value: Float64
@@ -61,6 +65,7 @@ class Readings:
     flags: NDArray[np.uint8]
     good: Bool
     calibrating: Bool
+    shape: Shape
 
     def select(self, index: NDArray[np.intp]) -> "Readings":
         """The readings at ``index``."""
@@ -72,6 +77,7 @@ class Readings:
             flags=self.flags[index],
             good=self.good[index],
             calibrating=self.calibrating[index],
+            shape=self.shape.select(index),
         )
 
     def bit(self, mask: int) -> Bool:
@@ -85,7 +91,12 @@ class Readings:
 
 
 def interpret(
-    value: Float64, state: Int32, lines: Lines, line: Int32, calibrating: Bool
+    value: Float64,
+    state: Int32,
+    lines: Lines,
+    line: Int32,
+    calibrating: Bool,
+    shape_of: Callable[[Bool], Shape],
 ) -> Readings:
     """What values and state bits mean, before any limit is looked at.
 
@@ -94,24 +105,40 @@ def interpret(
         state: state bits, int32[k].
         line: the line that each is judged by, int32[k].
         calibrating: a calibration bit is being honoured, bool[k].
+        shape_of: what is known of them beside their values, given which are good.
     """
     bad = np.isnan(value) | is_set(state, states.NO_VALUE)
+    good = ~bad & ~calibrating
     return Readings(
         value=value,
         state=state,
         limits=np.take(lines.limits, line, axis=0),
         range_high=lines.range_high[line],
         flags=lines.flags[line],
-        good=~bad & ~calibrating,
+        good=good,
         calibrating=calibrating,
+        shape=shape_of(good),
     )
 
 
-def raise_bits(r: Readings) -> NDArray[np.uint16]:
-    """All raise conditions at once, bit per slot, uint16[k]."""
+def raise_bits(r: Readings, kinds: NDArray[np.uint16]) -> NDArray[np.uint16]:
+    """All raise conditions at once, bit per slot, uint16[k].
+
+    Those that nothing here can meet are not asked: most frames have no state bits at
+    all, and no point of a kind that is rare.
+
+    Args:
+        kinds: ``RuleTable.lines.kinds`` of each, uint16[k].
+    """
     bits = np.zeros(len(r.value), np.uint16)
+    asked, told = int(np.bitwise_or.reduce(kinds)), int(np.bitwise_or.reduce(r.state))
     for slot, condition in enumerate(RAISES):
-        bits |= condition(r).astype(np.uint16) << np.uint16(slot)
+        needed = _ONLY_WITH.get(slot)
+        if not asked >> slot & 1 or (needed is not None and not told & needed):
+            continue
+        raises = condition(r)
+        if raises.any():
+            bits[raises] |= np.uint16(1 << slot)
     return bits
 
 
@@ -126,7 +153,12 @@ def _own_alarm(r: Readings, mask: int) -> Bool:
 
 
 def _over_limit(r: Readings) -> Bool:
-    return (r.good & (r.value >= r.limits[:, 0])) | _own_alarm(r, states.ALARM)
+    over: Bool = r.good & (r.value >= r.limits[:, 0])
+    own = _own_alarm(r, states.ALARM)
+    if not own.any():
+        return over
+    # The bit of a switch is of its own kind (shape.switch_alarm).
+    return over | (own & ~r.shape.is_switch)
 
 
 def _cut_off(r: Readings) -> Bool:
@@ -180,8 +212,22 @@ RAISES = (
     _calibration,
     _unknown_state,
     _no_data,
+    shape.high_pre_warning,
+    shape.low_pre_warning,
+    shape.rapid_rise,
+    shape.suspicious_data,
+    shape.switch_alarm,
+    shape.evasion,
 )
 """Raise conditions by slot."""
+
+_ONLY_WITH = {
+    SUBSTATION: states.SUBSTATION_FAULT,
+    CALIBRATION: states.CALIBRATION,
+    UNKNOWN_STATE: ~states.KNOWN,
+    NO_DATA: _PAUSED,
+}
+"""Slots that nothing but one of these state bits raises."""
 
 
 def end_of(slot: int, r: Readings) -> Bool:
@@ -213,8 +259,10 @@ def end_of(slot: int, r: Readings) -> Bool:
             return ~_calibration(r) & there
         case 8:
             return ~_unknown_state(r) & there
-        case _:
+        case 9:
             return there
+        case _:
+            return shape.ENDS[slot](r)
 
 
 def known_of(slot: int, r: Readings) -> Bool:

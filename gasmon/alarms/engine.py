@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from gasmon.alarms import conditions, debounce
 from gasmon.alarms.compiled import RuleTable
-from gasmon.alarms.conditions import Readings, is_set
+from gasmon.alarms.conditions import Bool, Readings, is_set
+from gasmon.alarms.evading import evade
 from gasmon.alarms.events import AlarmEvent
 from gasmon.alarms.forecast import ForecastEngine
 from gasmon.alarms.kinds import (
@@ -23,8 +24,6 @@ from gasmon.alarms.kinds import (
     LINK_BREAK,
     N_VALUE_SLOTS,
     NO_DATA,
-    OVER_LIMIT,
-    POINT_KINDS,
 )
 from gasmon.alarms.late import judge_late, note_first_after_gap
 from gasmon.alarms.late_tell import settle_late
@@ -32,8 +31,10 @@ from gasmon.alarms.levels import NEVER_US
 from gasmon.alarms.living import LivingAlarms
 from gasmon.alarms.quiet import QuietTable
 from gasmon.alarms.relations import Relations, over_limit_units
+from gasmon.alarms.resuming import go_on
 from gasmon.alarms.retired import Retirements, silent_and_listed, unpaused
 from gasmon.alarms.rules import RuleSet
+from gasmon.alarms.shape import Shape, look
 from gasmon.alarms.silence import MineLinks, Sign, excuse
 from gasmon.alarms.speak import Speech
 from gasmon.alarms.state import LONG_AGO_US, PointState
@@ -146,7 +147,6 @@ class AlarmEngine:
         A reading from before an alarm began is late for its point from here on: sent
         again after a restart it must not end what came after it.
         """
-        s = self.state
         self.relations.follow_points()
         for alarm in alarms:
             if alarm.kind == LINK_BREAK:
@@ -162,31 +162,7 @@ class AlarmEngine:
                 if self.forecast is not None:
                     self.forecast.resume(alarm.kind, alarm.row, alarm.raised_us)
                 continue
-            slot, row = POINT_KINDS.index(alarm.kind), alarm.row
-            line = self._line_at(row, alarm.raised_us)
-            s.phase[row, slot] = debounce.ACTIVE
-            s.raised_us[row, slot] = alarm.raised_us
-            s.rank[row, slot] = alarm.rank
-            s.line[row, slot] = line
-            s.level[row, slot] = self.rules.lines.level[line, slot]
-            s.peak[row, slot] = alarm.peak
-            s.peak_at_us[row, slot] = alarm.peak_at_us
-            s.unknown[row, slot] = alarm.unknown
-            s.busy[row] |= np.uint16(1 << slot)
-            if slot == OVER_LIMIT:
-                # How long each band lasted is not kept: the longest possible time
-                # is assumed, which can only raise the level early.
-                inside = alarm.peak >= self.rules.lines.band[line]
-                s.band_us[row] = np.where(inside, alarm.peak_at_us, NEVER_US)
-            if slot != NO_DATA:  # which is reckoned in arrival times
-                s.last_at_us[row] = max(int(s.last_at_us[row]), alarm.raised_us)
-            s.slot_due_us[row, slot] = alarm.raised_us
-            s.due_us[row] = min(int(s.due_us[row]), alarm.raised_us)
-
-    def _line_at(self, row: int, at_us: int) -> int:
-        """The rule line that was in force for a point at a moment."""
-        rows = np.asarray([row], np.int32)
-        return int(self.rules.version_at(rows, np.asarray([at_us], np.int64))[0])
+            go_on(self.state, self.rules, alarm)
 
     def tick(
         self,
@@ -264,8 +240,9 @@ class AlarmEngine:
             self.alarms.fire(rows[due], at[due], batch.arrived_us[due], speech)
         line = self.rules.version_at(rows, at)
         readings = self._interpret(batch, line)
-        raising = unpaused(self.retired, batch, conditions.raise_bits(readings))
-        note_first_after_gap(self.alarms, batch, readings, before)
+        raising = conditions.raise_bits(readings, self.rules.lines.kinds[line])
+        raising = unpaused(self.retired, batch, raising)
+        note_first_after_gap(self.alarms, batch, line, readings, before)
         self.alarms.late.release(rows[is_set(raising, (1 << N_VALUE_SLOTS) - 1)])
         self._remember(batch, line, readings)
         self.relations.take(batch, readings.good)
@@ -287,7 +264,13 @@ class AlarmEngine:
             begun = np.minimum(s.calibration_us[rows], batch.at_us)
             s.calibration_us[rows] = np.where(calibrating, begun, NEVER_US)
             calibrating &= batch.at_us - begun < self.patience.calibration_us
-        return conditions.interpret(batch.value, batch.state, lines, line, calibrating)
+
+        def shape_of(good: Bool) -> Shape:
+            return look(s, self.rules, batch, line, good)
+
+        return conditions.interpret(
+            batch.value, batch.state, lines, line, calibrating, shape_of
+        )
 
     def _remember(self, batch: ReadingBatch, line: Int32, r: Readings) -> None:
         s, rows = self.state, batch.row
@@ -344,7 +327,7 @@ class AlarmEngine:
         self.alarms.begin(NO_DATA, batch, since, line, speech)
         self.alarms.mark_busy(NO_DATA, rows)
         s.due_us[rows] = s.slot_due_us[rows].min(axis=1)
-        self.alarms.doubt_rows(rows, mark_us, speech)
+        self._doubt(rows, mark_us, speech)
 
     def _pass_over(self, mark_us: int) -> None:
         """A gap before a mark that nobody lived through, or a step back."""
@@ -384,6 +367,9 @@ class AlarmEngine:
         return mark_us - np.where(silent, np.minimum(lag, 0), lag)
 
     def _doubt_mine(self, mine: int, mark_us: int, speech: Speech) -> None:
-        self.alarms.doubt_rows(
-            np.asarray(self.table.rows[mine], np.intp), mark_us, speech
-        )
+        self._doubt(np.asarray(self.table.rows[mine], np.intp), mark_us, speech)
+
+    def _doubt(self, rows: NDArray[np.intp], mark_us: int, speech: Speech) -> None:
+        """Nothing comes from these points any more."""
+        self.alarms.doubt_rows(rows, mark_us, speech)
+        evade(self.alarms, rows, mark_us, speech)

@@ -17,6 +17,12 @@ SUBSTATION = 6
 CALIBRATION = 7
 UNKNOWN_STATE = 8
 NO_DATA = 9
+HIGH_PRE_WARNING = 10
+LOW_PRE_WARNING = 11
+RAPID_RISE = 12
+SUSPICIOUS_DATA = 13
+SWITCH = 14
+EVASION = 15
 
 POINT_KINDS = (
     "over_limit",
@@ -29,13 +35,39 @@ POINT_KINDS = (
     "calibration",
     "unknown_state",
     "no_data",
+    "high_pre_warning",
+    "low_pre_warning",
+    "rapid_rise",
+    "suspicious_data",
+    "on_off_alarm",
+    "evasion",
 )
 """Names by slot; they are part of every alarm's key."""
+
+SWITCH_KINDS = (
+    POINT_KINDS[SWITCH],
+    "local_fan_stopped",
+    "main_fan_stopped",
+    "smoke",
+    "air_reversed",
+    "feed_lost",
+    "breaker_open",
+    "substation_power_loss",
+)
+"""Names that an alarm of the slot SWITCH can have: a point has at most one of them.
+The first is for switches that no other is for; a point's alarm keeps its number."""
 
 N_SLOTS = len(POINT_KINDS)
 
 N_VALUE_SLOTS = 4
 """The first four slots compare the value with a limit and have delays."""
+
+BY_LINE = (
+    *range(N_VALUE_SLOTS),
+    *(OVER_RANGE, HIGH_PRE_WARNING, LOW_PRE_WARNING, SWITCH),
+)
+"""Slots that one value decides by the numbers of a line, so that another line may
+decide otherwise. The others follow the state bits alone, or how values move."""
 
 LINK_BREAK = "link_break"
 """A mine that is not heard of; its subject is the mine."""
@@ -55,7 +87,16 @@ SPOOL_FILLING = "spool_filling"
 STANDING_KINDS = (CLOCK_WRONG, DEFINITIONS_MISSING, OUR_CLOCK, SPOOL_FILLING)
 """Kinds that are decided outside the engine (standing.py)."""
 
-ENGINE_KINDS = (*POINT_KINDS, LINK_BREAK, *RELATION_NAMES)
+SLOT_OF = {
+    **{kind: slot for slot, kind in enumerate(POINT_KINDS)},
+    **dict.fromkeys(SWITCH_KINDS, SWITCH),
+}
+"""The slot of each kind of a point's alarm, by name."""
+
+DOUBTED_SLOTS = (*range(N_VALUE_SLOTS), SWITCH)
+"""Slots whose living alarms say when their value is not known, and known again."""
+
+ENGINE_KINDS = (*SLOT_OF, LINK_BREAK, *RELATION_NAMES)
 """Kinds that an engine decides, and goes on with after a restart."""
 
 ALL_KINDS = (*ENGINE_KINDS, *STANDING_KINDS)
@@ -67,4 +108,13 @@ ADVISORY_KIND = "forecast_advisory"
 """The forecast of a point loses to a plain running mean; ungraded always."""
 
 FORECAST_KINDS = (FORECAST_KIND, ADVISORY_KIND)
+"""Kinds of the forecast, which has a memory of its own."""
+
+MINE_ONLY_KINDS = (
+    *FORECAST_KINDS,
+    POINT_KINDS[HIGH_PRE_WARNING],
+    POINT_KINDS[LOW_PRE_WARNING],
+    "feed_lost",
+    "breaker_open",
+)
 """What only the mine is told: no county's list, stream or count, and no relay."""

@@ -38,7 +38,8 @@ class LevelTable:
 
     @classmethod
     def build(cls, rows: tuple[Rule, ...]) -> "LevelTable":
-        shape = (len(rows), MAX_BANDS, MAX_STEPS)
+        # One more than rows: what no rule grades stays what it is.
+        shape = (len(rows) + 1, MAX_BANDS, MAX_STEPS)
         duration = np.full(shape, _FAR_US, np.int64)
         rank = np.zeros(shape, np.int8)
         for number, row in enumerate(rows):
@@ -47,6 +48,11 @@ class LevelTable:
                     duration[number, b, s] = step_us
                     rank[number, b, s] = step_rank
         return cls(duration, rank)
+
+    @property
+    def nothing(self) -> int:
+        """The level row of a kind that is off: it earns nothing."""
+        return len(self.rank) - 1
 
     def judge(
         self, level: Int16, since_us: Int64, now_us: Int64, rank: Int8

@@ -6,7 +6,6 @@ which only the few that raise something or already live are handed in.
 """
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +13,12 @@ from numpy.typing import NDArray
 from gasmon.alarms import conditions, debounce
 from gasmon.alarms.compiled import METHANE, RuleTable
 from gasmon.alarms.conditions import Bool, Readings, is_set
+from gasmon.alarms.held import held
 from gasmon.alarms.kinds import (
+    BY_LINE,
     CUT_OFF,
+    DOUBTED_SLOTS,
+    EVASION,
     LOW_CUT_OFF,
     LOW_LIMIT,
     N_SLOTS,
@@ -23,6 +26,7 @@ from gasmon.alarms.kinds import (
     NO_DATA,
     OVER_LIMIT,
     SENSOR_BREAK,
+    SWITCH,
 )
 from gasmon.alarms.late_book import LateBook
 from gasmon.alarms.levels import NEVER_US
@@ -70,22 +74,6 @@ class LivingAlarms:
             )
         s.due_us[rows] = s.slot_due_us[rows].min(axis=1)
 
-    def _held(self, slot: int, rows: Rows, r: Readings) -> Readings:
-        """The readings with the limits that end a living alarm.
-
-        Taking a limit away, or calling the point something else, proves nothing: an
-        alarm that lives without a limit now ends by the one that raised it.
-        """
-        if slot >= N_VALUE_SLOTS:
-            return r
-        gone = np.isnan(r.limits[:, 2 * slot])
-        gone &= self.state.phase[rows, slot] >= debounce.ACTIVE
-        if not gone.any():
-            return r
-        limits = r.limits.copy()
-        limits[gone] = self.rules.lines.limits[self.state.line[rows[gone], slot]]
-        return replace(r, limits=limits)
-
     def _slot(
         self,
         slot: int,
@@ -98,22 +86,25 @@ class LivingAlarms:
         s, rows, at = self.state, batch.row, batch.at_us
         lines = self.rules.lines
         on = off = np.zeros(len(rows), np.int64)
+        begun = at  # without delays nothing is pending or clearing for a while
         if slot < N_VALUE_SLOTS:
-            on, off = lines.on_delay_us[line, slot], lines.off_delay_us[line, slot]
+            on, off = lines.on_delay_us[line], lines.off_delay_us[line]
+            begun = s.since_us[rows, slot]
         known = conditions.known_of(slot, r)
-        before, begun = s.phase[rows, slot], s.since_us[rows, slot]
+        before = s.phase[rows, slot]
         step = debounce.step(
             before,
             begun,
             at,
             raise_,
-            conditions.end_of(slot, self._held(slot, rows, r)) & ~raise_,
+            conditions.end_of(slot, held(s, self.rules, slot, rows, r)) & ~raise_,
             known,
             on,
             off,
         )
         s.phase[rows, slot] = step.phase
-        s.since_us[rows, slot] = step.since_us
+        if slot < N_VALUE_SLOTS:
+            s.since_us[rows, slot] = step.since_us
         if slot == OVER_LIMIT:
             self._enter_bands(rows, at, line, r)
         cancelled = (before == debounce.PENDING) & (step.phase == debounce.IDLE)
@@ -124,7 +115,7 @@ class LivingAlarms:
         s.slot_due_us[rows, slot] = np.where(pending, step.since_us + on, NEVER_US)
         living = (step.phase >= debounce.ACTIVE) & ~step.raised
         self._peaks(slot, rows, at, r, living)
-        if slot < N_VALUE_SLOTS:
+        if slot in DOUBTED_SLOTS:
             self._doubt(slot, batch, r.good, living, speech)
         if step.raised.any():
             new = np.flatnonzero(step.raised)
@@ -214,13 +205,15 @@ class LivingAlarms:
         if slot == NO_DATA:
             # It begins by arrival or by a bit. Two must not have one key.
             raised_us = np.maximum(raised_us, s.silence_ended_us[rows] + 1)
+        if slot == EVASION:
+            line = s.line[rows, slot]  # as it was noted when the value still rose
         s.phase[rows, slot] = debounce.ACTIVE
         s.raised_us[rows, slot] = raised_us
         s.line[rows, slot] = line
         s.rank[rows, slot] = 0
         s.unknown[rows, slot] = False
-        s.peak[rows, slot] = np.nan
-        s.peak_at_us[rows, slot] = LONG_AGO_US
+        if slot == SWITCH:
+            s.switch_kind[rows] = self.rules.shapes.switch[self.rules.lines.shape[line]]
         if slot < N_VALUE_SLOTS:
             if peak is None:
                 own = s.good_at_us[rows] >= s.since_us[rows, slot]
@@ -297,14 +290,15 @@ class LivingAlarms:
         # A delay may mature on our clock before an older good reading arrives, and
         # silence begins by arrival: nothing may end before it began.
         at_us = max(at_us, raised_us)
-        if slot < N_VALUE_SLOTS:
-            on_us = int(self.rules.lines.on_delay_us[s.line[row, slot], slot])
+        if slot in BY_LINE:
+            on_us = 0
+            if slot < N_VALUE_SLOTS:
+                on_us = int(self.rules.lines.on_delay_us[s.line[row, slot]])
             self.told.add(row, slot, raised_us - on_us, at_us)
         if slot == NO_DATA:
             s.silence_ended_us[row] = at_us
         arrived, value = int(batch.arrived_us[position]), float(batch.value[position])
-        if slot < N_VALUE_SLOTS and s.unknown[row, slot]:
-            s.unknown[row, slot] = False
+        s.unknown[row, slot] = False
         speech.point("cleared", slot, row, at_us, arrived, value, cause=cause)
         s.raised_us[row, slot] = NEVER_US
         s.slot_due_us[row, slot] = NEVER_US
@@ -386,7 +380,7 @@ class LivingAlarms:
 
     def doubt_rows(self, rows: Rows, mark_us: int, speech: Speech) -> None:
         """Nothing comes from these points: their living alarms hold, unknown."""
-        for slot in range(N_VALUE_SLOTS):
+        for slot in DOUBTED_SLOTS:
             living = self.state.phase[rows, slot] >= debounce.ACTIVE
             if not living.any():
                 continue

@@ -11,7 +11,16 @@ import numpy as np
 
 from gasmon.alarms import debounce
 from gasmon.alarms.engine import AlarmEngine, LivingAlarm
-from gasmon.alarms.kinds import FORECAST_KINDS, LINK_BREAK, OVER_LIMIT, POINT_KINDS
+from gasmon.alarms.kinds import (
+    FORECAST_KINDS,
+    LINK_BREAK,
+    N_VALUE_SLOTS,
+    OVER_LIMIT,
+    POINT_KINDS,
+    SLOT_OF,
+    SWITCH,
+    SWITCH_KINDS,
+)
 from gasmon.alarms.levels import NEVER_US
 
 Subject = tuple[str, int | str]
@@ -23,7 +32,7 @@ def living(engine: AlarmEngine) -> set[Subject]:
     phase = engine.state.phase[: engine.state.n]
     rows, slots = np.nonzero(phase >= debounce.ACTIVE)
     found: set[Subject] = {
-        (POINT_KINDS[slot], row)
+        (_kind(engine, row, slot), row)
         for row, slot in zip(rows.tolist(), slots.tolist(), strict=True)
     }
     broken = np.flatnonzero(engine.links.raised_us != NEVER_US)
@@ -32,6 +41,12 @@ def living(engine: AlarmEngine) -> set[Subject]:
     if engine.forecast is not None:
         found |= engine.forecast.living().keys()
     return found
+
+
+def _kind(engine: AlarmEngine, row: int, slot: int) -> str:
+    if slot == SWITCH:
+        return SWITCH_KINDS[int(engine.state.switch_kind[row])]
+    return POINT_KINDS[slot]
 
 
 def subject_of(alarm: LivingAlarm) -> Subject:
@@ -75,7 +90,7 @@ def _raised_us(engine: AlarmEngine, subject: Subject) -> int:
     if kind in FORECAST_KINDS:
         assert engine.forecast is not None
         return engine.forecast.living()[kind, index]
-    return int(engine.state.raised_us[index, POINT_KINDS.index(kind)])
+    return int(engine.state.raised_us[index, SLOT_OF[kind]])
 
 
 def _forget(engine: AlarmEngine, kind: str, index: int | str) -> None:
@@ -93,9 +108,10 @@ def _forget(engine: AlarmEngine, kind: str, index: int | str) -> None:
         assert engine.forecast is not None
         engine.forecast.forget(kind, index)
         return
-    state, slot = engine.state, POINT_KINDS.index(kind)
+    state, slot = engine.state, SLOT_OF[kind]
     state.phase[index, slot] = debounce.IDLE
-    state.since_us[index, slot] = NEVER_US
+    if slot < N_VALUE_SLOTS:
+        state.since_us[index, slot] = NEVER_US
     state.raised_us[index, slot] = NEVER_US
     state.slot_due_us[index, slot] = NEVER_US
     state.rank[index, slot] = 0

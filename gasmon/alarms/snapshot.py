@@ -26,22 +26,26 @@ from gasmon.alarms.kinds import (
     OVER_LIMIT,
     POINT_KINDS,
     SENSOR_BREAK,
+    SWITCH_KINDS,
 )
 from gasmon.alarms.levels import NEVER_US
 from gasmon.alarms.packing import Array, BadPacking, pack, unpack
 from gasmon.alarms.rules import MAX_BANDS, RuleSet
+from gasmon.alarms.shape_memory import SHAPE_COLUMNS
 from gasmon.alarms.silence import LINK_COLUMNS
 from gasmon.alarms.state import LONG_AGO_US, STATE_COLUMNS
 from gasmon.batch import Int32, Int64
 from gasmon.points import PointTable
 
-MAGIC = b"gasmonE2"
+MAGIC = b"gasmonE3"
 """Kind and version of the bytes; another version's are not read."""
 
 _SEPARATOR = "\0"  # is in no text that PostgreSQL can hold
 
-_PER_POINT = tuple(n for n, (shape, _, _) in STATE_COLUMNS.items() if shape == ())
-_PER_SLOT = tuple(n for n, (shape, _, _) in STATE_COLUMNS.items() if shape != ())
+_PER_POINT = tuple(
+    n for n, (s, _, _) in STATE_COLUMNS.items() if s == () or n in SHAPE_COLUMNS
+)
+_PER_SLOT = tuple(n for n in STATE_COLUMNS if n not in _PER_POINT)
 
 
 def fingerprint(rules: RuleSet) -> str:
@@ -187,7 +191,8 @@ def _layout() -> str:
     """What must be equal on both sides, as one text."""
     columns = [(n, s, np.dtype(d).str) for n, (s, d, _) in STATE_COLUMNS.items()]
     relations = relation_snapshot.layout()
-    return repr((POINT_KINDS, MAX_BANDS, columns, list(LINK_COLUMNS), relations))
+    kinds = (POINT_KINDS, SWITCH_KINDS)
+    return repr((kinds, MAX_BANDS, columns, list(LINK_COLUMNS), relations))
 
 
 def _touched(engine: AlarmEngine) -> Int32:
@@ -251,7 +256,7 @@ def _apply_new_rules(
             waits = np.flatnonzero(phase == debounce.PENDING)
             own = rows[waits]
             newest = engine.rules.version_at(own, state.last_at_us[own])
-            due[waits] = state.since_us[own, slot] + lines.on_delay_us[newest, slot]
+            due[waits] = state.since_us[own, slot] + lines.on_delay_us[newest]
         state.slot_due_us[rows, slot] = due
         if slot == OVER_LIMIT:
             # As after a restart without a snapshot: how long the value was in each

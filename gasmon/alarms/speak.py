@@ -16,8 +16,11 @@ from gasmon.alarms.kinds import (
     N_VALUE_SLOTS,
     OVER_LIMIT,
     POINT_KINDS,
+    SWITCH,
+    SWITCH_KINDS,
 )
 from gasmon.alarms.quiet import QuietTable
+from gasmon.alarms.shape_words import PRE_LIMITS, why
 from gasmon.alarms.state import PointState
 from gasmon.points import LIMIT_FIELDS, PointTable
 from gasmon.units import US_PER_S, iso_us
@@ -84,7 +87,7 @@ class Speech:
         limit = self._limit(slot, line)
         unit = f"unit:{key.mine}/{point.unit_slug}"
         subjects = (f"point:{key}", unit, f"mine:{key.mine}")
-        kind = POINT_KINDS[slot]
+        kind = self._kind(slot, row)
         window = self._quiet.look_up(subjects, happened_us, rank, number(value), kind)
         quiet = "late" if late else window.name if window else None
         self.said.append(
@@ -108,7 +111,7 @@ class Speech:
                 row=row,
                 value=number(value),
                 limit=limit,
-                peak=number(state.peak[row, slot]),
+                peak=self._peak(row, slot),
                 peak_at_us=self._peak_at(row, slot),
                 late=late,
                 planned=bool(window and window.planned),
@@ -191,14 +194,26 @@ class Speech:
             )
         )
 
+    def _kind(self, slot: int, row: int) -> str:
+        """The name of a slot's alarm at a point."""
+        if slot == SWITCH:
+            return SWITCH_KINDS[int(self._state.switch_kind[row])]
+        return POINT_KINDS[slot]
+
     def _limit(self, slot: int, line: int) -> float | None:
+        if slot in PRE_LIMITS:
+            judge = self._rules.shapes.judge[self._rules.lines.shape[line]]
+            return number(judge[PRE_LIMITS[slot][0]])
         which = _RAISING_LIMIT.get(slot)
         if which is None:
             return None
         return number(self._rules.lines.limits[line, which])
 
+    def _peak(self, row: int, slot: int) -> float | None:
+        return number(self._state.peak[row, slot]) if slot < N_VALUE_SLOTS else None
+
     def _peak_at(self, row: int, slot: int) -> int | None:
-        if isnan(self._state.peak[row, slot]):
+        if self._peak(row, slot) is None:
             return None
         return int(self._state.peak_at_us[row, slot])
 
@@ -208,7 +223,7 @@ class Speech:
         """What a person needs to see: numbers, where they come from, since when."""
         state, lines = self._state, self._rules.lines
         point = self.table.current[row]
-        why: dict[str, Any] = {
+        told: dict[str, Any] = {
             "value": number(value),
             "state": int(state.last_state[row]),
             "quantity": point.quantity,
@@ -222,9 +237,9 @@ class Speech:
             "level_rule": int(state.level[row, slot]) + 1,
         }
         if slot < N_VALUE_SLOTS:
-            why["on_delay_s"] = int(lines.on_delay_us[line, slot]) / US_PER_S
+            told["on_delay_s"] = int(lines.on_delay_us[line]) / US_PER_S
         begun = int(state.raised_us[row, slot])
         if begun <= happened_us:
-            why["since"] = iso_us(begun)
-            why["lasting_s"] = (happened_us - begun) / US_PER_S
-        return why
+            told["since"] = iso_us(begun)
+            told["lasting_s"] = (happened_us - begun) / US_PER_S
+        return told | why(slot, state, self._rules, row)

@@ -1,15 +1,16 @@
 """PointState: everything the engine remembers of each point, as arrays.
 
-About 500 bytes a point. Rows are the point table's; capacity doubles.
+About 800 bytes a point. Rows are the point table's; capacity doubles.
 """
 
 from typing import Any
 
 import numpy as np
 
-from gasmon.alarms.kinds import N_SLOTS
+from gasmon.alarms.kinds import N_SLOTS, N_VALUE_SLOTS
 from gasmon.alarms.levels import NEVER_US
 from gasmon.alarms.rules import MAX_BANDS
+from gasmon.alarms.shape_memory import SHAPE_COLUMNS
 
 LONG_AGO_US = np.iinfo(np.int64).min // 4
 """Before every reading [µs]; far enough from the end that differences fit."""
@@ -30,17 +31,20 @@ STATE_COLUMNS: dict[str, tuple[tuple[int, ...], Any, Any]] = {
     "busy": ((), np.uint16, 0),
     # One value a point and slot.
     "phase": ((N_SLOTS,), np.int8, 0),
-    "since_us": ((N_SLOTS,), np.int64, NEVER_US),
     "slot_due_us": ((N_SLOTS,), np.int64, NEVER_US),
     "raised_us": ((N_SLOTS,), np.int64, NEVER_US),
     "rank": ((N_SLOTS,), np.int8, 0),
     "line": ((N_SLOTS,), np.int32, 0),
     "level": ((N_SLOTS,), np.int16, 0),
-    "peak": ((N_SLOTS,), np.float64, np.nan),
-    "peak_at_us": ((N_SLOTS,), np.int64, LONG_AGO_US),
     "unknown": ((N_SLOTS,), np.bool_, False),
+    # Of the kinds that compare a value with a limit; only they have delays.
+    "since_us": ((N_VALUE_SLOTS,), np.int64, NEVER_US),
+    "peak": ((N_VALUE_SLOTS,), np.float64, np.nan),
+    "peak_at_us": ((N_VALUE_SLOTS,), np.int64, LONG_AGO_US),
     # When the value entered each band above the alarm limit (over_limit only).
     "band_us": ((MAX_BANDS - 1,), np.int64, NEVER_US),
+    # How its values move.
+    **SHAPE_COLUMNS,
 }
 """Shape for one point, dtype and starting value of each column."""
 
@@ -62,10 +66,11 @@ class PointState:
             itself, int64[n, slots]; ``due_us``: the earliest of them, int64[n].
         busy: bit per slot that is not idle, uint16[n].
         phase: debounce.IDLE …, int8[n, slots].
-        since_us: start of the present pending or clearing, int64[n, slots].
+        since_us: start of the present pending or clearing, int64[n, value slots].
         raised_us: event time at which the living alarm began, int64[n, slots].
         rank: its latched level; ``line``: the rule line that raised it.
-        level: its level row; ``peak``: its worst value, ``peak_at_us`` when.
+        level: its level row; ``peak``: its worst value, ``peak_at_us`` when; both
+            for the slots with limits only.
         unknown: raised, and the value is not known now.
     """
 
@@ -92,6 +97,20 @@ class PointState:
     peak_at_us: np.ndarray[Any, np.dtype[np.int64]]
     unknown: np.ndarray[Any, np.dtype[np.bool_]]
     band_us: np.ndarray[Any, np.dtype[np.int64]]
+    followed_us: np.ndarray[Any, np.dtype[np.int64]]
+    half_no: np.ndarray[Any, np.dtype[np.int64]]
+    half_max: np.ndarray[Any, np.dtype[np.float64]]
+    rise: np.ndarray[Any, np.dtype[np.float64]]
+    still_since_us: np.ndarray[Any, np.dtype[np.int64]]
+    usual_still_us: np.ndarray[Any, np.dtype[np.int64]]
+    n_moves: np.ndarray[Any, np.dtype[np.int32]]
+    step: np.ndarray[Any, np.dtype[np.float64]]
+    jump_from: np.ndarray[Any, np.dtype[np.float64]]
+    jump_at_us: np.ndarray[Any, np.dtype[np.int64]]
+    odd_at_us: np.ndarray[Any, np.dtype[np.int64]]
+    odd_causes: np.ndarray[Any, np.dtype[np.uint8]]
+    hole: np.ndarray[Any, np.dtype[np.uint8]]
+    switch_kind: np.ndarray[Any, np.dtype[np.uint8]]
 
     def __init__(self) -> None:
         self.n = 0

@@ -108,6 +108,7 @@ _QUANTITIES = {
     "1002": "DOOR",
     "1003": "DUCT",
     "1004": "EQUIPMENT",
+    "1006": "AIR_DIRECTION",
     "1008": "SMOKE",
     "1009": "BREAKER",
     "1010": "FAN_MAIN",

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gasmon.alarms.events import AlarmEvent
-from gasmon.alarms.kinds import FORECAST_KINDS
+from gasmon.alarms.kinds import MINE_ONLY_KINDS
 from gasmon.ingest.payloads import RaisedAlarm, encode_alarms
 from gasmon.ingest.topics import alarms_topic, platform_alarms_topic
 from gasmon.units import US_PER_MS, US_PER_S
@@ -61,7 +61,7 @@ class Annunciator:
         for event in events:
             if event.late and event.event == "raised":
                 continue
-            if event.kind in FORECAST_KINDS:
+            if event.kind in MINE_ONLY_KINDS:
                 continue  # help for the mine's page; a relay sounds for alarms
             self.know([event.mine])
             mine = self._mines[event.mine]

@@ -6,7 +6,12 @@ from math import nan
 import numpy as np
 
 from gasmon.alarms.engine import AlarmEngine, LivingAlarm
-from gasmon.alarms.kinds import ENGINE_KINDS, FORECAST_KINDS, LINK_BREAK
+from gasmon.alarms.kinds import (
+    ENGINE_KINDS,
+    FORECAST_KINDS,
+    LINK_BREAK,
+    MINE_ONLY_KINDS,
+)
 from gasmon.alarms.relation_kinds import RELATION_NAMES
 from gasmon.batch import FrameKey
 from gasmon.domain import states
@@ -53,7 +58,7 @@ def know_raised(
     """What relays must sound for."""
     annunciator.know(mine.code for mine in book.table.mines)
     for alarm in open_now:
-        if alarm.kind in FORECAST_KINDS:
+        if alarm.kind in MINE_ONLY_KINDS:
             continue
         if standing.owns(alarm) or living_of(book, [alarm]):
             annunciator.restore(alarm.mine, _key(alarm), _raised(alarm))

@@ -12,7 +12,7 @@ from typing import Any
 from psycopg.rows import dict_row
 
 from gasmon.alarms.events import RANK_NAMES
-from gasmon.alarms.kinds import FORECAST_KINDS
+from gasmon.alarms.kinds import MINE_ONLY_KINDS
 from gasmon.alarms.lifecycle import ACTIONS, TIER_OF_ROLE, Refusal, decide, state_of
 from gasmon.errors import Forbidden, NotFound, StateConflict
 from gasmon.store import alarms, audit, shelves
@@ -127,7 +127,7 @@ def _permit(
     state = state_of(
         cleared=alarm["cleared_at_us"] is not None,
         # Nobody owes a confirmation of a pre-warning.
-        owed=not (own or alarm["self_closed"] or alarm["kind"] in FORECAST_KINDS),
+        owed=not (own or alarm["self_closed"] or alarm["kind"] in MINE_ONLY_KINDS),
         shelved=shelved,
         out_of_service=out_of_service,
         closed=alarm["closed"],

@@ -14,7 +14,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from gasmon.alarms.events import AlarmEvent
-from gasmon.alarms.kinds import FORECAST_KINDS
+from gasmon.alarms.kinds import MINE_ONLY_KINDS
 from gasmon.errors import NotFound
 from gasmon.store import outbox
 from gasmon.store.alarm_book import AlarmBook, as_json, moment
@@ -319,7 +319,7 @@ def _told(stored: Sequence[StoredEvent], encode: Encode) -> list[OutboxRow]:
             event=s.event.event,
             rank=s.event.rank,
             body=encode(s),
-            mine_only=s.event.kind in FORECAST_KINDS,
+            mine_only=s.event.kind in MINE_ONLY_KINDS,
         )
         for s in stored
     ]

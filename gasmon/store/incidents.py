@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from gasmon.alarms.events import AlarmEvent
-from gasmon.alarms.kinds import FORECAST_KINDS
+from gasmon.alarms.kinds import MINE_ONLY_KINDS
 from gasmon.store.db import Connection
 from gasmon.units import to_datetime
 
@@ -51,7 +51,7 @@ def scope_of(event: AlarmEvent) -> Scope:
     A pre-warning is no part of an incident: it has a scope of its own, so that it
     neither opens one for a unit nor keeps one open.
     """
-    if event.kind in FORECAST_KINDS:
+    if event.kind in MINE_ONLY_KINDS:
         return (event.run, event.kind, event.subject_id)
     if event.unit:
         return (event.run, "unit", f"{event.mine}/u/{event.unit}")

@@ -16,7 +16,7 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from gasmon import domain
-from gasmon.alarms.kinds import FORECAST_KINDS
+from gasmon.alarms.kinds import MINE_ONLY_KINDS
 from gasmon.domain import states
 from gasmon.errors import NotFound
 from gasmon.store.scope import Scope, area_condition, scope_condition
@@ -71,7 +71,7 @@ def unconfirmed(alarm: str = "a") -> sql.Composed:
 def is_alarm(alarm: str = "a") -> sql.Composed:
     """SQL: an alarm, and not a pre-warning, which only the mine's own page shows."""
     return sql.SQL("{a}.kind <> ALL({kinds}::text[])").format(
-        a=sql.Identifier(alarm), kinds=sql.Literal(list(FORECAST_KINDS))
+        a=sql.Identifier(alarm), kinds=sql.Literal(list(MINE_ONLY_KINDS))
     )
 
 

@@ -22,7 +22,10 @@ from simulators.plan import MinePlan
 from tests.faults.script import Sample
 from tests.scalar_engine import ScalarEngine
 
-SILENT_KINDS = ("link_break", "no_data", *RELATION_NAMES)
+MOVING_KINDS = ("rapid_rise", "suspicious_data", "evasion")
+"""They follow what came in time, so a frame that faults made late changes them."""
+
+SILENT_KINDS = ("link_break", "no_data", *RELATION_NAMES, *MOVING_KINDS)
 """Judged by arrival, or of several points by the frame: no series of one point can tell
 them; property tests look at them."""
 
@@ -107,6 +110,8 @@ class Truth:
 
     def _take(self) -> None:
         for said in self._engine.said:
+            if said.kind in SILENT_KINDS:
+                continue
             key = AlarmKey(said.subject, said.kind, said.raised_at)
             if said.event == "raised":
                 self.alarms[key] = Alarm(key, None, said.rank, said.peak)

@@ -14,7 +14,7 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from gasmon.alarms.rules import RuleSet, default_rules
+from gasmon.alarms.rules import RuleSet, parse_rules
 from gasmon.clock import Clock, SystemClock
 from gasmon.embedded.postgres import EmbeddedPostgres
 from gasmon.errors import StateConflict
@@ -47,6 +47,7 @@ from tests.fix_broker import Broker
 from tests.fix_pipeline import AREA, CH4, MINE
 from tests.fix_proxy import Proxy
 from tests.fix_wait import wait_until
+from tests.rule_texts import LIMITS_ALONE
 
 PAIRS = (("postgres", "nats"), ("timescaledb", "mosquitto"))
 HIGH, LOW = 1.6, 0.2
@@ -146,7 +147,9 @@ class Plant:
     gateway: Gateway
     running: list[IngestLoop]
     metrics: Metrics
-    rules: RuleSet = field(default_factory=default_rules)
+    rules: RuleSet = field(
+        default_factory=lambda: parse_rules(LIMITS_ALONE, "limits.toml")
+    )
     n_made: int = 0
 
     def settings(self, **overrides: Any) -> Settings:

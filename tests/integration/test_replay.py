@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from gasmon import cli
+from gasmon.alarms.rules import default_rules
 from gasmon.embedded.process import free_port
 from gasmon.units import iso_us, parse_iso_us
 from tests.integration.test_pipeline import Plant, paired
@@ -22,6 +23,9 @@ STEP_S = 15
 MINE = "530627004499"
 
 Rows = Sequence[tuple[object, ...]]
+
+LIMITS = ("over_limit", "cut_off")
+"""The kinds that these series are about; how values move has tests of its own."""
 
 
 def ramp(n: int, first_high: int, n_high: int, high: float = 1.2) -> list[float]:
@@ -76,6 +80,11 @@ def replay(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Replay:
     return Replay(tmp_path, capsys)
 
 
+def of_limits(events: Sequence[Any]) -> list[Any]:
+    """Those of the kinds that compare a value with a limit."""
+    return [e for e in events if e["kind"] in LIMITS]
+
+
 def told(events: Sequence[Any]) -> list[tuple[str, str, float]]:
     """(kind, event, seconds since the start) of each event."""
     return [
@@ -87,7 +96,8 @@ def told(events: Sequence[Any]) -> list[tuple[str, str, float]]:
 def test_events_are_those_of_a_live_system(replay: Replay) -> None:
     """Crossings are found at their own times, in the words of the stream."""
     path = replay.series(ramp(40, 10, 4))
-    events = replay.events(path)
+    everything = replay.events(path)
+    events = of_limits(everything)
     assert told(events) == [
         ("over_limit", "raised", 150),
         ("cut_off", "raised", 150),
@@ -104,7 +114,7 @@ def test_events_are_those_of_a_live_system(replay: Replay) -> None:
     assert raised["decided_at"] == raised["arrived_at"] == raised["happened_at"]
     ids = {(e["kind"], e["alarm_id"]) for e in events}
     assert ids == {("over_limit", 1), ("cut_off", 2)}
-    assert len({e["id"] for e in events}) == len(events)
+    assert len({e["id"] for e in everything}) == len(everything)
 
 
 def test_the_summary_counts_everything(replay: Replay) -> None:
@@ -117,8 +127,9 @@ def test_the_summary_counts_everything(replay: Replay) -> None:
     assert (summary["rows"], summary["readings"]) == (40, 40)
     assert summary["from"] == iso_us(START_US)
     assert summary["to"] == iso_us(START_US + 39 * STEP_S * 1_000_000)
-    kinds = ("cut_off", "over_limit", "sensor_break")
-    assert summary["events"] == {
+    kinds = (*LIMITS, "sensor_break")
+    counts = {k: n for k, n in summary["events"].items() if k.startswith(kinds)}
+    assert counts == {
         f"{kind}/{event}": 1 for kind in kinds for event in ("cleared", "raised")
     }
     assert sum(summary["rejected"].values()) == 2
@@ -173,7 +184,7 @@ def test_what_came_later_changes_nothing_before(replay: Replay) -> None:
     path = replay.series(ramp(60, 10, 4), ramp(60, 30, 10, 2.0))
     flags = ("--point", "A=CH4:FACE_T2", "--point", "B=CH4:FACE_T0")
     whole = replay.events(path, *flags)
-    assert len(whole) == 8
+    assert len(of_limits(whole)) == 8
     for n in (0, 11, 15, 31, 45, 60):
         part = replay.events(path, *flags, "--until", str(n * STEP_S))
         assert part == whole[: len(part)]
@@ -188,7 +199,7 @@ def test_several_columns_of_one_unit_share_an_incident(replay: Replay) -> None:
         *("--point", "C=CH4:HEADING_T2:12"),
     )
     units: dict[str, set[int]] = {}
-    for event in events:
+    for event in of_limits(events):
         units.setdefault(event["unit"], set()).add(event["incident_id"])
     assert {unit: len(ids) for unit, ids in units.items()} == {"11": 1, "12": 1}
     assert units["11"] != units["12"]
@@ -294,6 +305,7 @@ def published(
     replay: Replay, paired: Plant, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., list[Any]]:
     """A function that publishes a series to a running system: its events."""
+    paired.rules = default_rules()
     paired.start()
 
     def publish(path: Path, n_frames: int, *flags: str) -> list[Any]:
@@ -326,8 +338,9 @@ def test_published_now_it_makes_the_same_alarms(
     path = replay.series(ramp(60, 10, 4), ramp(60, 30, 10, 3.5))
     points = ("--point", "A=CH4:FACE_T2:11", "--point", "B=CH4:FACE_T0:11")
     offline = replay.events(path, "--mine", MINE, *points)
-    live = published(path, 60, *points, "--speed", "1000")
-    assert named(live) == named(offline)
+    # Sent in a moment, the values rise and return in another time than in the file.
+    live = of_limits(published(path, 60, *points, "--speed", "1000"))
+    assert named(live) == named(of_limits(offline))
     assert len(named(live)) == 8
     assert all(e["raised_at"] > iso_us(START_US + 86_400_000_000) for e in live)
 
@@ -353,4 +366,4 @@ def test_published_with_its_own_times_it_is_the_same_story(
         }
 
     assert exact(live) == exact(offline)
-    assert len(exact(live)) == 8
+    assert len(exact(of_limits(live))) == 8

@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from gasmon.alarms import debounce, rules
+from gasmon.alarms import debounce
 from gasmon.alarms.kinds import OVER_LIMIT
 from gasmon.alarms.reconcile import living
 from gasmon.alarms.rules import RuleSet, parse_rules
@@ -29,6 +29,7 @@ from tests.integration.test_pipeline import (  # noqa: F401
     port_of,
     through,
 )
+from tests.rule_texts import LIMITS_ALONE
 
 SLOW = "120s"
 SITE = pytest.mark.parametrize(
@@ -41,9 +42,8 @@ DEMO = pytest.mark.parametrize(
 
 
 def with_delay(on: str) -> RuleSet:
-    """The shipped rules, with an on-delay."""
-    shipped = Path(rules.__file__).with_name("default_rules.toml").read_text("utf-8")
-    return parse_rules(shipped.replace('on = "0s"', f'on = "{on}"'), "test")
+    """The shipped rules for limits, with an on-delay."""
+    return parse_rules(f'[delays]\non = "{on}"\n{LIMITS_ALONE}', "test")
 
 
 def kill(plant: Plant) -> None:

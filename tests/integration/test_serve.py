@@ -28,6 +28,7 @@ from tests.fix_broker import Broker
 from tests.fix_proxy import Proxy
 from tests.fix_wait import wait_until
 from tests.integration.test_pipeline import HIGH, LOW, Gateway, port_of, through
+from tests.rule_texts import LIMITS_ALONE
 
 READY_S = 40.0
 QUICK_S = 8.0
@@ -102,8 +103,11 @@ class Site:
     def command(self, name: str, port_setting: str, **more: Any) -> Process:
         """A command that answers on a port of its own, not yet started."""
         port = free_port()
+        rules = self.folder / "limits.toml"
+        rules.write_text(LIMITS_ALONE, "utf-8")
         values = {
             "mode": "test",
+            "engine.rules_file": rules,
             "database.url": self.dsn,
             "mqtt.host": self.broker.host,
             "mqtt.port": self.broker.port,

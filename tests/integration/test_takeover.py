@@ -22,6 +22,7 @@ from tests.integration.test_pipeline import (  # noqa: F401
     port_of,
     through,
 )
+from tests.rule_texts import LIMITS_ALONE
 
 # Standing by is for sites, which have these two.
 pytestmark = [
@@ -44,6 +45,8 @@ class Pair:
     def start(self, *flags: str) -> subprocess.Popen[bytes]:
         """A ``gasmon ingest``."""
         number = len(self.processes)
+        rules = self.folder / "limits.toml"
+        rules.write_text(LIMITS_ALONE, "utf-8")
         with (self.folder / f"ingest-{number}.log").open("wb") as log:
             process = subprocess.Popen(
                 [
@@ -55,6 +58,7 @@ class Pair:
                     *("--set", f"ingest.spool_dir={self.folder}/spool-{number}"),
                     *("--set", "ingest.standby=true"),
                     *("--set", "engine.mark_interval_s=0.2"),
+                    *("--set", f"engine.rules_file={rules}"),
                     *flags,
                 ],
                 stdout=log,

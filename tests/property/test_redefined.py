@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gasmon.alarms.engine import AlarmEngine
-from gasmon.alarms.kinds import POINT_KINDS
+from gasmon.alarms.kinds import SLOT_OF
 from gasmon.alarms.reconcile import living
 from gasmon.alarms.rules import default_rules
 from gasmon.alarms.steps import Step, give
@@ -58,9 +58,9 @@ def open_of(engine: AlarmEngine) -> list[Any]:
     """What lives, with the moments since when."""
     s = engine.state
     return sorted(
-        (kind, row, int(s.raised_us[row, POINT_KINDS.index(kind)]))
+        (kind, row, int(s.raised_us[row, SLOT_OF[kind]]))
         for kind, row in living(engine)
-        if kind in POINT_KINDS and isinstance(row, int)
+        if kind in SLOT_OF and isinstance(row, int)
     )
 
 

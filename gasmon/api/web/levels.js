@@ -9,6 +9,8 @@ const DEVICE_KINDS = new Set([
   "substation_not_reachable",
   "calibration",
   "no_data",
+  "suspicious_data",
+  "substation_power_loss",
   "link_break",
   "clock_wrong",
   "definitions_missing",
@@ -17,6 +19,9 @@ const DEVICE_KINDS = new Set([
 export const KINDS = [
   "over_limit", "cut_off", "low_limit", "low_cut_off", "over_range", "sensor_break",
   "substation_not_reachable", "calibration", "no_data", "link_break",
+  "evasion", "rapid_rise", "high_pre_warning", "low_pre_warning", "suspicious_data",
+  "local_fan_stopped", "main_fan_stopped", "smoke", "air_reversed", "on_off_alarm",
+  "feed_lost", "breaker_open", "substation_power_loss",
   "clock_wrong", "definitions_missing", "our_clock", "spool_filling",
   "extent_over_limit", "door_pair_open", "duct_without_air", "main_fans_stopped",
   "mine_without_power", "feed_abnormal", "downstream_below_upstream",
@@ -25,9 +30,14 @@ export const KINDS = [
   "forecast", "forecast_advisory",
 ];
 
-/** A pre-warning: help on the mine's own page, owed to nobody, never heard. */
+const MINE_ONLY_KINDS = new Set([
+  "forecast", "forecast_advisory", "high_pre_warning", "low_pre_warning",
+  "feed_lost", "breaker_open",
+]);
+
+/** A pre-warning or information: on the mine's own page, owed to nobody, never heard. */
 export function isForecast(kind) {
-  return kind === "forecast" || kind === "forecast_advisory";
+  return MINE_ONLY_KINDS.has(kind);
 }
 
 const STATE_BITS = [1, 2, 4, 8, 16, 32, 64, 128];

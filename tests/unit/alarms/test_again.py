@@ -8,10 +8,17 @@ from math import nan
 
 import pytest
 
-from gasmon.alarms.again import BY_LINE, Redefined, judge_again, redefined
+from gasmon.alarms.again import Redefined, judge_again, redefined
 from gasmon.alarms.engine import AlarmEngine
 from gasmon.alarms.events import AlarmEvent
-from gasmon.alarms.kinds import N_VALUE_SLOTS, OVER_RANGE
+from gasmon.alarms.kinds import (
+    BY_LINE,
+    HIGH_PRE_WARNING,
+    LOW_PRE_WARNING,
+    N_VALUE_SLOTS,
+    OVER_RANGE,
+    SWITCH,
+)
 from gasmon.alarms.rules import default_rules
 from gasmon.alarms.told import Told
 from gasmon.domain import states
@@ -198,9 +205,34 @@ def test_what_depends_on_an_alarm_of_a_point_is_judged_with_it() -> None:
     assert {e.kind for e in define(late, *points)} == expected
 
 
+def test_a_switch_that_was_read_before_its_definition_is_judged_when_it_comes() -> None:
+    """Smoke alarms at once; a fan whose running nobody saw does not stop."""
+    engine = World.of(UNKNOWN).engine()
+    assert feed(engine, [live(0, 1.0, 1), mark(2)]) == []
+    smoke = point(quantity="SMOKE", value_kind="KG", place_class=None)
+    assert words(define(engine, smoke)) == [("raised", "smoke", at(1))]
+    fan = replace(smoke, quantity="FAN_LOCAL")
+    again = World.of(UNKNOWN).engine()
+    feed(again, [live(0, 0.0, 1), mark(2)])
+    assert define(again, fan) == []
+
+
+def test_a_switch_that_is_renamed_twice_alarms_under_two_keys() -> None:
+    """By one reading: the second alarm begins after the end of the first."""
+    smoke = point(quantity="SMOKE", value_kind="KG", place_class=None)
+    engine = World.of(smoke).engine()
+    first = feed(engine, [live(0, 1.0, 1)])
+    wind = replace(smoke, quantity="AIR_DIRECTION")
+    assert words(define(engine, wind)) == [("cleared", "smoke", at(1))]
+    second = define(engine, smoke, seconds=6)
+    assert words(second) == [("raised", "smoke", at(1) + 1)]
+    assert first[0].key != second[0].key
+
+
 def test_the_slots_of_a_line_are_the_ones_with_numbers() -> None:
     """Bits need no definition: they were judged when they came."""
-    assert (*range(N_VALUE_SLOTS), OVER_RANGE) == BY_LINE
+    shapes = (HIGH_PRE_WARNING, LOW_PRE_WARNING, SWITCH)
+    assert (*range(N_VALUE_SLOTS), OVER_RANGE, *shapes) == BY_LINE
 
 
 def test_the_first_moment_that_was_not_told() -> None:

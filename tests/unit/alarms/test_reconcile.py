@@ -43,7 +43,7 @@ def test_what_is_not_recorded_is_forgotten() -> None:
     assert missing == []
     assert surplus == [("cut_off", 0), ("link_break", 0), ("over_limit", 0)]
     assert living(engine) == {("over_limit", 2)}
-    said = feed(engine, [live(1, 0.1, 3), live(0, 0.2, 4), mark(5)])
+    said = feed(engine, [live(1, 0.1, 3), live(0, 0.9, 4), mark(5)])
     assert said == []
     again = feed(engine, [live(0, 1.6, 6)])
     assert {event.kind for event in again} == {"over_limit", "cut_off"}

@@ -87,7 +87,7 @@ def test_a_rule_script(case: dict[str, Any]) -> None:
         points.append(point("002A01"))
         series = {**series, "beside": "0.1x1000"}
     units = (UnitDef("11121", unit),) if unit else ()
-    engine = World.of(*points, units=units).engine()
+    engine = World.of(*points, units=units, rules=default_rules()).engine()
     cycle = parse_duration_us(case.get("cycle", "15s")) // US_PER_S
     columns = [list(entries(text)) for text in series.values()]
     log: list[Entry] = []

@@ -66,6 +66,9 @@ def test_each_default_row_is_as_it_is_written(number: int) -> None:
     for name in (*row.match.quantity, *row.match.place_class):
         assert name in who.replace(",", "").split()
     assert row.after_rise == ("right after a rise" in who)
+    if row.enabled is False:
+        assert levels == "off"
+        return
     said = []
     for text in levels.split(";"):
         lower, _, steps = text.rpartition(":")
@@ -98,5 +101,22 @@ def test_each_field_of_an_explanation_is_named() -> None:
     ]
     for event in feed(world.engine(), log):
         assert f"`{event.event}`" in PAGE
+        for name in event.explain:
+            assert f"`{name}`" in PAGE, name
+
+
+def test_what_a_shape_or_a_switch_explains_is_named() -> None:
+    """Pre-warning, rise, evasion, suspicious data and a switch."""
+    fan = point("002D01", quantity="FAN_LOCAL", value_kind="KG", place_class=None)
+    bunker = point(place_class="COAL_BUNKER")
+    log: list[Entry] = [live(1, 1.0, 0), live(1, 0.0, 1)]
+    log += [live(0, round(0.1 + 0.08 * k, 2), 15 * k) for k in range(15)]
+    log += [live(0, None, 230, 64), live(0, 0.2, 245), live(0, -0.9, 260)]
+    log += [live(0, -0.9, 275), live(0, 0.2, 290)]
+    said = feed(World.of(bunker, fan, rules=rules.default_rules()).engine(), log)
+    kinds = {event.kind for event in said}
+    assert kinds >= {"high_pre_warning", "rapid_rise", "evasion", "suspicious_data"}
+    assert "local_fan_stopped" in kinds
+    for event in said:
         for name in event.explain:
             assert f"`{name}`" in PAGE, name

@@ -16,7 +16,7 @@ from gasmon.alarms.rules import RuleSet, default_rules, parse_rules
 from gasmon.alarms.snapshot import dump, excuse_absence, fingerprint, load
 from gasmon.points import MineDef, PointTable
 from tests.engine_world import START_US, Mark, World, at, feed, live, mark, point
-from tests.rule_texts import alone
+from tests.rule_texts import NO_PRE_WARNING, alone
 
 HIGH = point("001A01", alarm_high=1.0, clear_high=0.9)
 OTHER = point("002A01", mine="530627000002")
@@ -50,7 +50,7 @@ def test_an_unfinished_delay_goes_on() -> None:
     """A pending alarm is raised at the moment it would have been."""
     text = '[delays]\non = "30s"\n[[rule]]\nkind = "over_limit"\n'
     text += 'levels = [{ factor = 1.0, steps = [["0s", "red"]] }]\n'
-    rules = parse_rules(alone(text + _REST), "delay.toml")
+    rules = parse_rules(alone(text + _REST) + NO_PRE_WARNING, "delay.toml")
     before = world(rules).engine()
     assert feed(before, [live(0, 1.4, 10)]) == []
     after = loaded(dump(before), world(rules))
@@ -283,4 +283,4 @@ def _rules(after_s: int, colour: str, delay: str) -> RuleSet:
     text += (
         f'[[rule]]\nkind = "over_limit"\nlevels = [{{ factor = 1.0, steps = [{steps}]'
     )
-    return parse_rules(alone(f"{text} }}]\n{_REST}"), "drawn.toml")
+    return parse_rules(alone(f"{text} }}]\n{_REST}") + NO_PRE_WARNING, "drawn.toml")

@@ -1,0 +1,56 @@
+"""An alarm of a point that was open when the process ended goes on, silently."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gasmon.alarms import debounce
+from gasmon.alarms.compiled import RuleTable
+from gasmon.alarms.kinds import (
+    EVASION,
+    N_VALUE_SLOTS,
+    NO_DATA,
+    OVER_LIMIT,
+    SLOT_OF,
+    SWITCH,
+    SWITCH_KINDS,
+)
+from gasmon.alarms.levels import NEVER_US
+from gasmon.alarms.state import PointState
+
+if TYPE_CHECKING:
+    from gasmon.alarms.engine import LivingAlarm
+
+
+def go_on(s: PointState, rules: RuleTable, alarm: "LivingAlarm") -> None:
+    """Let the slot of an alarm live as it is recorded.
+
+    A reading from before it began is late for its point from here on: sent again after
+    a restart it must not end what came after it.
+    """
+    slot, row = SLOT_OF[alarm.kind], alarm.row
+    # A change of the limit is judged by the limit before it.
+    begun_us = alarm.raised_us - (1 if slot == EVASION else 0)
+    rows, times = np.asarray([row], np.int32), np.asarray([begun_us], np.int64)
+    line = int(rules.version_at(rows, times)[0])
+    s.phase[row, slot] = debounce.ACTIVE
+    s.raised_us[row, slot] = alarm.raised_us
+    s.rank[row, slot] = alarm.rank
+    s.line[row, slot] = line
+    s.level[row, slot] = rules.lines.level[line, slot]
+    s.unknown[row, slot] = alarm.unknown
+    s.busy[row] |= np.uint16(1 << slot)
+    if slot < N_VALUE_SLOTS:
+        s.peak[row, slot] = alarm.peak
+        s.peak_at_us[row, slot] = alarm.peak_at_us
+    if slot == SWITCH:
+        s.switch_kind[row] = SWITCH_KINDS.index(alarm.kind)
+    if slot == OVER_LIMIT:
+        # How long each band lasted is not kept: the longest possible time is
+        # assumed, which can only raise the level early.
+        inside = alarm.peak >= rules.lines.band[line]
+        s.band_us[row] = np.where(inside, alarm.peak_at_us, NEVER_US)
+    if slot != NO_DATA:  # which is reckoned in arrival times
+        s.last_at_us[row] = max(int(s.last_at_us[row]), alarm.raised_us)
+    s.slot_due_us[row, slot] = alarm.raised_us
+    s.due_us[row] = min(int(s.due_us[row]), alarm.raised_us)
