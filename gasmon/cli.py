@@ -29,6 +29,7 @@ COMMANDS = (
     "token",
     "audit",
     "alarm",
+    "shift",
     "escalation",
     "channel",
     "replay",

@@ -22,6 +22,7 @@ from gasmon.api import (
     routes_life,
     routes_mines,
     routes_session,
+    routes_shifts,
     routes_users,
 )
 from gasmon.api.follower import Follower
@@ -54,6 +55,7 @@ ROUTES = (
     routes_alarms,
     routes_life,
     routes_escalation,
+    routes_shifts,
     routes_forecasts,
 )
 RESTART_S = 1.0

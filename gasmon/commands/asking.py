@@ -52,6 +52,10 @@ class Api:
         """Do something; raises as :meth:`get`."""
         return self._ask("POST", path, json.dumps(body).encode())
 
+    def delete(self, path: str) -> Any:
+        """End something; raises as :meth:`get`."""
+        return self._ask("DELETE", path, None)
+
     def _ask(self, method: str, path: str, body: bytes | None) -> Any:
         headers = {"Authorization": f"Bearer {self._token}"}
         if body is not None:

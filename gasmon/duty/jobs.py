@@ -1,5 +1,6 @@
 """The jobs: names, how often, and what each does."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -11,9 +12,11 @@ from gasmon.duty.escalating import Escalation
 from gasmon.duty.forecasts import find_outcomes
 from gasmon.remote.frames import encode_body
 from gasmon.settings import Settings
-from gasmon.store import life_jobs, retention, sessions
+from gasmon.store import handovers, life_jobs, retention, sessions
 from gasmon.store.db import Connection
 from gasmon.store.partitions import open_partitions
+
+log = logging.getLogger("gasmon.duty")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,12 @@ def jobs(settings: Settings, rules: RuleSet) -> tuple[Job, ...]:
         n = life_jobs.close_what_may(conn, closing_rules, encode_body, now_us)
         return f"{n} alarms closed"
 
+    def hand_over(conn: Connection, now_us: int) -> str:
+        said = handovers.remind(conn, now_us)
+        for words in said:
+            log.warning("hand-over without two signatures: %s", words)
+        return f"{len(said)} reminders"
+
     return (
         Job("partitions", 3600, partitions),
         # A capped database is looked at often: a demo writes about 1 MB/s at most.
@@ -76,6 +85,7 @@ def jobs(settings: Settings, rules: RuleSet) -> tuple[Job, ...]:
         Job("shelves", 1, unshelve),
         Job("escalation", 1, escalation.look),
         Job("closing", 30, close),
+        Job("handovers", 60, hand_over),
     )
 
 
