@@ -1,18 +1,23 @@
 """Who is there for an alarm: tiers that have somebody who sees it.
 
 Where a tier has nobody (a county without a platform, a mine without an account) its
-duty falls to the next. Whoever has a password or a token counts as there: no shifts are
-known.
+duty falls to the next. Where shifts are set for a place, somebody must have signed on
+there; elsewhere whoever has a password or a token counts as there.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import cast
 
 from gasmon.alarms.lifecycle import TIER_OF_ROLE
+from gasmon.shifts.posts import Post, posts_of
 from gasmon.store.db import Connection
 from gasmon.store.scope import Scope
+from gasmon.store.shift_calendars import can_stand, load_calendars
+from gasmon.store.shift_presence import signed_on
 from gasmon.units import to_datetime
+
+_Codes = Sequence[str] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +40,15 @@ class Watcher:
 
 @dataclass(frozen=True, slots=True)
 class OnDuty:
-    """Everybody who may have to act."""
+    """Everybody who may have to act.
+
+    Attributes:
+        manned: places that have a shift now, and whether anybody signed on there who
+            can act.
+    """
 
     watchers: tuple[Watcher, ...]
+    manned: Mapping[Post, bool] = field(default_factory=dict)
 
     def tiers(self, area: str, mine: str | None) -> frozenset[str]:
         """The tiers that have somebody who sees an alarm of this area and mine."""
@@ -46,7 +57,12 @@ class OnDuty:
             for watcher in self.watchers
             if watcher.scope.allows(area, mine)
         }
-        return frozenset(tier for tier in found if tier is not None)
+        empty = {
+            tier
+            for tier, post in posts_of(area, mine).items()
+            if not self.manned.get(post, True)
+        }
+        return frozenset(tier for tier in found - empty if tier is not None)
 
 
 def load_on_duty(conn: Connection, now_us: int) -> OnDuty:
@@ -59,18 +75,37 @@ def load_on_duty(conn: Connection, now_us: int) -> OnDuty:
         now_us: wall time [µs UTC].
     """
     rows = conn.execute(
-        "SELECT DISTINCT role, areas, mines FROM principal p WHERE retired_at IS NULL"
+        "SELECT name, role, areas, mines FROM principal p WHERE retired_at IS NULL"
         " AND (EXISTS (SELECT FROM password w WHERE w.principal_id = p.principal_id)"
         "  OR EXISTS (SELECT FROM token t WHERE t.principal_id = p.principal_id"
         "   AND t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > %s)"
         "   AND (t.may <> 'read' OR p.role = 'platform')))",
         (to_datetime(now_us),),
     ).fetchall()
-    found = cast(list[tuple[str, Sequence[str] | None, Sequence[str] | None]], rows)
-    return OnDuty(
-        tuple(Watcher(role, Scope(_codes(a), _codes(m))) for role, a, m in found)
-    )
+    found = cast(list[tuple[str, str, _Codes, _Codes]], rows)
+    watchers = {
+        name: Watcher(role, Scope(_codes(areas), _codes(mines)))
+        for name, role, areas, mines in found
+    }
+    distinct = tuple(dict.fromkeys(watchers.values()))
+    return OnDuty(distinct, _manned(conn, watchers, now_us))
 
 
-def _codes(codes: Sequence[str] | None) -> tuple[str, ...] | None:
+def _manned(
+    conn: Connection, watchers: Mapping[str, Watcher], now_us: int
+) -> dict[Post, bool]:
+    """Posts that have a shift now, and whether one of these people signed on there."""
+    there = {
+        one.post
+        for one in signed_on(conn, now_us, Scope(None, None))
+        if (who := watchers.get(one.name)) and can_stand(who.role, who.scope, one.post)
+    }
+    return {
+        post: post in there
+        for post, calendar in load_calendars(conn, now_us).items()
+        if calendar.at(now_us) is not None
+    }
+
+
+def _codes(codes: _Codes) -> tuple[str, ...] | None:
     return None if codes is None else tuple(codes)
