@@ -145,7 +145,7 @@ class World:
             done = alarms.record(
                 conn or self.conn, events, encode_body, SystemClock().now_us()
             )
-        return done.last_seq
+        return done.last_seq()
 
     def raise_alarm(self, mine: str = MINE_Z, **more: Any) -> int:
         """Raise and clear an alarm: two events; gives the outbox's last number."""

@@ -172,11 +172,11 @@ class Writer:
         refused += self._store(batch, ids, out, swiftly)
         out.n_rejects = sum(reject.n for reject in refused)
         rejects.append(self.conn, refused)
-        with self.conn.pipeline():
+        with alarms.two_writers(), self.conn.pipeline():
             recorded = alarms.record(self.conn, judged.events, self._encode, now_us)
             # Behind a statement that fails the server does not even look at it.
             self.conn.commit()
-        out.events, out.last_seq = recorded.events, recorded.last_seq
+        out.events, out.last_seq = recorded.events, recorded.last_seq()
         return out
 
     def _append_steps(self, steps: Sequence[Step], ids: dict[PointKey, int]) -> None:

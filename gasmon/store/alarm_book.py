@@ -14,12 +14,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
+import psycopg
 from psycopg.rows import dict_row
 
 from gasmon.alarms.events import AlarmEvent
 from gasmon.store.db import Connection
 from gasmon.store.facts import Facts
-from gasmon.store.incidents import Incident, Incidents, draw, scope_of
+from gasmon.store.incidents import Incident, Incidents
+from gasmon.store.numbers import Numbers
 from gasmon.units import to_datetime
 
 Slot = tuple[int, str, str, str]
@@ -64,22 +66,30 @@ class AlarmRow:
 class AlarmBook:
     """The alarm rows that a batch of events may touch."""
 
-    def __init__(self, conn: Connection, events: Sequence[AlarmEvent]) -> None:
-        """Read and lock the rows of these events, and their incidents."""
+    def __init__(self, conn: Connection, told: Sequence[AlarmEvent]) -> None:
+        """Ask for the rows of these events and their incidents, and lock them.
+
+        In a pipeline the questions travel together; :meth:`begin` takes the answers.
+        """
         self._conn = conn
         self._rows: dict[int, AlarmRow] = {}
         self._new: list[AlarmRow] = []
         self._by_key: dict[str, AlarmRow] = {}
         self._open: dict[Slot, AlarmRow] = {}
+        self._cleared_here: set[str] = set()
+        keys = sorted({e.key for e in told})
+        self._asked_aliases = conn.execute(_ALIASES, (keys,))
+        touched = _touched(told, keys)
+        self._asked_rows = _ask(conn, touched)
+        self._incidents = Incidents(conn, told, (_TOUCHED, touched))
+        self._numbers = _numbers(conn, told)
+
+    def begin(self, events: Sequence[AlarmEvent]) -> None:
+        """Take the answers, before these are applied: those that are new."""
         self._cleared_here = {e.key for e in events if e.event == "cleared"}
-        keys = sorted({e.key for e in events})
-        with conn.pipeline():
-            asked = conn.execute(_ALIASES, (keys,))
-            found = _read(conn, events, keys)
-            aliases = _aliases(asked.fetchall())
-        self._incidents = Incidents(
-            conn, (scope_of(e) for e in events), (r["incident_id"] for r in found)
-        )
+        aliases = _aliases(self._asked_aliases.fetchall())
+        found = self._asked_rows.fetchall()
+        self._incidents.read()
         for record in found:
             row = _row(record, self._incidents.known(record["incident_id"]))
             self._rows[row.alarm_id] = row
@@ -144,7 +154,7 @@ class AlarmBook:
                 if row.is_changed
             ],
         )
-        numbers = draw(self._conn, "alarm", "alarm_id", len(self._new))
+        numbers = self._numbers.take(len(self._new))
         for row, number in zip(self._new, numbers, strict=True):
             row.alarm_id = number
         self._conn.cursor().executemany(
@@ -253,42 +263,72 @@ def _aliases(rows: Sequence[tuple[object, ...]]) -> dict[str, int]:
     return {key: alarm_id for key, alarm_id in pairs if alarm_id is not None}
 
 
-def _read(
-    conn: Connection, events: Sequence[AlarmEvent], keys: list[str]
-) -> list[dict[str, Any]]:
+# The alarms that events may touch: two look-ups by key instead of one with an OR,
+# which would read every alarm that the subject ever had.
+_TOUCHED = f"""
+WITH w AS (SELECT * FROM unnest(%s::int[], %s::text[], %s::text[], %s::text[],
+                                %s::timestamptz[])
+           AS w (run, subject_type, subject_id, kind, raised_at))
+SELECT b.alarm_id FROM alarm b JOIN w USING (run, subject_type, subject_id, kind)
+WHERE b.cleared_at IS NULL
+UNION SELECT b.alarm_id FROM alarm b
+JOIN w USING (run, subject_type, subject_id, kind, raised_at)
+UNION SELECT alarm_id FROM ({_ALIASES}) AS aliased"""
+
+
+def _touched(
+    events: Sequence[AlarmEvent], keys: Sequence[str]
+) -> tuple[list[object], ...]:
+    """The parameters of ``_TOUCHED``."""
     wanted = sorted(
         {(e.run, e.subject_type, e.subject_id, e.kind, e.raised_at_us) for e in events}
     )
-    with conn.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(
-            # Two look-ups by key instead of one with an OR, which would read every
-            # alarm that the subject ever had.
-            f"""WITH w AS (SELECT * FROM unnest(%s::int[], %s::text[], %s::text[],
-                                            %s::text[], %s::timestamptz[])
-                    AS w (run, subject_type, subject_id, kind, raised_at))
-               SELECT a.*,
-                      (extract(epoch FROM raised_at) * 1000000)::bigint AS raised_us,
-                      (extract(epoch FROM arrived_at) * 1000000)::bigint AS arrived_us,
-                      (extract(epoch FROM decided_at) * 1000000)::bigint AS decided_us,
-                      (extract(epoch FROM peak_at) * 1000000)::bigint AS peak_us,
-                      (extract(epoch FROM cleared_at) * 1000000)::bigint AS cleared_us
-               FROM alarm a WHERE alarm_id IN (
-                   SELECT b.alarm_id FROM alarm b
-                   JOIN w USING (run, subject_type, subject_id, kind)
-                   WHERE b.cleared_at IS NULL
-                   UNION SELECT b.alarm_id FROM alarm b
-                   JOIN w USING (run, subject_type, subject_id, kind, raised_at)
-                   UNION SELECT alarm_id FROM ({_ALIASES}) AS aliased)
-               ORDER BY alarm_id FOR UPDATE OF a""".encode(),
-            (
-                [w[0] for w in wanted],
-                [w[1] for w in wanted],
-                [w[2] for w in wanted],
-                [w[3] for w in wanted],
-                [to_datetime(w[4]) for w in wanted],
-                keys,
-            ),
-        ).fetchall()
+    return (
+        [w[0] for w in wanted],
+        [w[1] for w in wanted],
+        [w[2] for w in wanted],
+        [w[3] for w in wanted],
+        [to_datetime(w[4]) for w in wanted],
+        list(keys),
+    )
+
+
+def _ask(
+    conn: Connection, touched: tuple[list[object], ...]
+) -> psycopg.Cursor[dict[str, Any]]:
+    return conn.cursor(row_factory=dict_row).execute(
+        f"""SELECT a.*,
+                   (extract(epoch FROM raised_at) * 1000000)::bigint AS raised_us,
+                   (extract(epoch FROM arrived_at) * 1000000)::bigint AS arrived_us,
+                   (extract(epoch FROM decided_at) * 1000000)::bigint AS decided_us,
+                   (extract(epoch FROM peak_at) * 1000000)::bigint AS peak_us,
+                   (extract(epoch FROM cleared_at) * 1000000)::bigint AS cleared_us
+            FROM alarm a WHERE alarm_id IN ({_TOUCHED})
+            ORDER BY alarm_id FOR UPDATE OF a""".encode(),
+        touched,
+    )
+
+
+def _numbers(conn: Connection, events: Sequence[AlarmEvent]) -> Numbers:
+    """A number for each alarm that will be new."""
+    raised = [
+        (e.run, e.subject_type, e.subject_id, e.kind, e.event_id)
+        for e in events
+        if e.event == "raised"
+    ]
+    asked = conn.execute(
+        """SELECT nextval(pg_get_serial_sequence('alarm', 'alarm_id'))
+           FROM unnest(%s::int[], %s::text[], %s::text[], %s::text[], %s::text[])
+                AS w (run, subject_type, subject_id, kind, event_id)
+           WHERE NOT EXISTS (SELECT FROM alarm_journal j WHERE j.event_id = w.event_id)
+             AND NOT EXISTS (
+               SELECT FROM alarm a
+               WHERE (a.run, a.subject_type, a.subject_id, a.kind)
+                     = (w.run, w.subject_type, w.subject_id, w.kind)
+                 AND a.cleared_at IS NULL)""",
+        tuple([r[i] for r in raised] for i in range(5)),
+    )
+    return Numbers(conn, "alarm", "alarm_id", asked)
 
 
 def _row(record: dict[str, Any], incident: Incident) -> AlarmRow:

@@ -6,7 +6,8 @@ writers with the same events meet in a unique index; the second is told to run a
 (``db.retry_deadlock``) and then finds everything done.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -18,8 +19,8 @@ from gasmon.alarms.kinds import MINE_ONLY_KINDS
 from gasmon.errors import NotFound
 from gasmon.store import outbox
 from gasmon.store.alarm_book import AlarmBook, as_json, moment
-from gasmon.store.db import Connection
-from gasmon.store.facts import ensure_parents, facts_key, load_facts
+from gasmon.store.db import Connection, pipelined
+from gasmon.store.facts import ask_facts, ensure_parents, facts_key
 from gasmon.store.outbox import OutboxRow
 from gasmon.units import to_datetime
 
@@ -62,11 +63,12 @@ class Recorded:
 
     Attributes:
         events: those that were new, in order.
-        last_seq: last outbox number; 0 when nothing was new.
+        last_seq: gives the last outbox number; 0 when nothing was new. In a pipeline
+            it waits for the answer, which may as well come with the commit's.
     """
 
     events: list[StoredEvent]
-    last_seq: int
+    last_seq: Callable[[], int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,8 @@ def record(
             meanwhile; run the whole transaction again.
     """
     stored = apply_events(conn, events, now_us)
-    return Recorded(stored, outbox.append(conn, _told(stored, encode), now_us))
+    last_seq = outbox.append_ahead(conn, _told(stored, encode), now_us)
+    return Recorded(stored, last_seq)
 
 
 def apply_events(
@@ -135,10 +138,20 @@ def apply_events(
     """
     if not events:
         return []
+    # A pipeline: what needs no answer travels with what does.
+    with two_writers(), pipelined(conn):
+        return _apply(conn, events, now_us)
+
+
+@contextmanager
+def two_writers() -> Iterator[None]:
+    """Around a pipeline in which events are recorded, as its end tells of collisions.
+
+    Raises:
+        psycopg.errors.SerializationFailure: as :func:`record`.
+    """
     try:
-        # A pipeline: what needs no answer travels with what does.
-        with conn.pipeline():
-            return _apply(conn, events, now_us)
+        yield
     except psycopg.errors.UniqueViolation as error:
         raise psycopg.errors.SerializationFailure(
             f"another writer applied the same alarm events: {error}"
@@ -233,15 +246,17 @@ def _apply(
         "SELECT event_id FROM alarm_journal WHERE event_id = ANY(%s)", (list(by_id),)
     )
     ensure_parents(conn, told)
-    # Waits for an answer, and so for those of the statements before.
-    facts = load_facts(conn, told)
+    asked_facts = ask_facts(conn, told)
+    book = AlarmBook(conn, told)
+    # Waits for an answer, and so for those of all that was asked.
     for found in known_ids.fetchall():
         del by_id[cast(str, found[0])]
     # Those that are not in the journal, each once, in order.
     events = list(reversed(by_id.values()))
     if not events:
         return []
-    book = AlarmBook(conn, events)
+    facts = asked_facts()
+    book.begin(events)
     applied = []
     for event in events:
         known = facts[facts_key(event)]

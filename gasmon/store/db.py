@@ -6,6 +6,7 @@ operator finds in ``pg_stat_activity``.
 """
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import TypeVar
 
 import psycopg
@@ -132,6 +133,17 @@ async def open_pool(database: DatabaseSettings) -> AsyncPool:
     )
     await pool.open(wait=False)
     return pool
+
+
+def pipelined(conn: Connection) -> AbstractContextManager[object]:
+    """A pipeline, unless the caller has begun one.
+
+    One within another costs two round trips: it waits for all that is under way when
+    it begins, and again when it ends.
+    """
+    if conn.pgconn.pipeline_status == psycopg.pq.PipelineStatus.OFF:
+        return conn.pipeline()
+    return nullcontext()
 
 
 def retry_deadlock(fn: Callable[[], T], attempts: int = 5) -> T:

@@ -1,6 +1,6 @@
 """What the database knows of the subjects that events are about."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -45,10 +45,16 @@ def facts_key(event: AlarmEvent) -> FactsKey:
     return (event.mine, event.system or "", event.no or "", event.raised_at_us, unit)
 
 
-def load_facts(conn: Connection, events: Sequence[AlarmEvent]) -> dict[FactsKey, Facts]:
-    """What is known of each subject, by the version in force when it began."""
+def ask_facts(
+    conn: Connection, events: Sequence[AlarmEvent]
+) -> Callable[[], dict[FactsKey, Facts]]:
+    """What is known of each subject, by the version in force when it began.
+
+    Returns:
+        What waits for the answer, which may come together with others of a pipeline.
+    """
     keys = sorted({facts_key(event) for event in events})
-    rows = conn.execute(
+    asked = conn.execute(
         """SELECT m.mine_id, coalesce(m.name, ''), p.point_id,
                   coalesce(v.place, u.name, ''), coalesce(v.quantity, ''),
                   coalesce(v.uom, '')
@@ -64,8 +70,10 @@ def load_facts(conn: Connection, events: Sequence[AlarmEvent]) -> dict[FactsKey,
                ORDER BY w.effective_from_us DESC LIMIT 1) v ON true
            ORDER BY k.nr""",
         tuple([key[i] for key in keys] for i in range(5)),
-    ).fetchall()
-    return {
-        key: Facts(*cast(tuple[Any, ...], row))
-        for key, row in zip(keys, rows, strict=True)
-    }
+    )
+
+    def found() -> dict[FactsKey, Facts]:
+        rows = cast(list[tuple[Any, ...]], asked.fetchall())
+        return {key: Facts(*row) for key, row in zip(keys, rows, strict=True)}
+
+    return found

@@ -5,13 +5,14 @@ the next alarm there opens another. Working copies live here during one call of
 ``alarms.apply_events``; the table is read once and written once.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
 from gasmon.alarms.events import AlarmEvent
 from gasmon.alarms.kinds import MINE_ONLY_KINDS
 from gasmon.store.db import Connection
+from gasmon.store.numbers import Numbers
 from gasmon.units import to_datetime
 
 Scope = tuple[int, str, str]
@@ -61,15 +62,26 @@ def scope_of(event: AlarmEvent) -> Scope:
 class Incidents:
     """The incidents that one call of ``apply_events`` may touch."""
 
-    def __init__(self, conn: Connection, scopes: Iterable[Scope], ids: Iterable[int]):
-        """Read and lock what is open at these scopes, and those with these ids."""
+    def __init__(
+        self,
+        conn: Connection,
+        events: Sequence[AlarmEvent],
+        alarms: tuple[str, tuple[object, ...]],
+    ) -> None:
+        """Ask for what these events may touch; :meth:`read` takes the answer.
+
+        Args:
+            alarms: a query, with its parameters, for the alarms that are touched;
+                theirs are read and locked, beside those open at the events' scopes.
+        """
         self._conn = conn
         self._by_id: dict[int, Incident] = {}
         self._open: dict[Scope, Incident] = {}
         self._new: list[Incident] = []
-        wanted = sorted(set(scopes))
-        rows = conn.execute(
-            """SELECT i.incident_id, i.run, i.scope_type, i.scope_id, i.area_code,
+        wanted = sorted({scope_of(e) for e in events})
+        touched, parameters = alarms
+        self._asked = conn.execute(
+            f"""SELECT i.incident_id, i.run, i.scope_type, i.scope_id, i.area_code,
                       i.mine_id, (extract(epoch FROM i.opened_at) * 1000000)::bigint,
                       i.worst_rank, (SELECT count(*) FROM alarm a
                           WHERE a.incident_id = i.incident_id
@@ -77,20 +89,25 @@ class Incidents:
                       i.closed_at IS NULL
                FROM incident i
                WHERE i.incident_id IN (
-                   SELECT unnest(%s::bigint[])
+                   SELECT t.incident_id FROM alarm t WHERE t.alarm_id IN ({touched})
                    UNION SELECT o.incident_id FROM incident o
                    JOIN unnest(%s::int[], %s::text[], %s::text[])
                         AS w (run, scope_type, scope_id)
                      USING (run, scope_type, scope_id)
                    WHERE o.closed_at IS NULL)
-               ORDER BY i.incident_id FOR UPDATE OF i""",
+               ORDER BY i.incident_id FOR UPDATE OF i""".encode(),
             (
-                sorted(set(ids)),
+                *parameters,
                 [s[0] for s in wanted],
                 [s[1] for s in wanted],
                 [s[2] for s in wanted],
             ),
-        ).fetchall()
+        )
+        self._numbers = _numbers(conn, events)
+
+    def read(self) -> None:
+        """Take the answer."""
+        rows = self._asked.fetchall()
         for number, run, kind, name, area, mine_id, opened, worst, n, is_open in cast(
             list[tuple[int, int, str, str, str, int | None, int, int, int, bool]], rows
         ):
@@ -138,7 +155,7 @@ class Incidents:
             " WHERE incident_id = %s",
             [(i.worst_rank, _moment(i.closed_us), i.incident_id) for i in changed],
         )
-        numbers = draw(self._conn, "incident", "incident_id", len(self._new))
+        numbers = self._numbers.take(len(self._new))
         for incident, number in zip(self._new, numbers, strict=True):
             incident.incident_id = number
         self._conn.cursor().executemany(
@@ -160,15 +177,23 @@ class Incidents:
         )
 
 
-def draw(conn: Connection, table: str, column: str, n: int) -> list[int]:
-    """The next n numbers of an identity column, before the rows are written."""
-    if n == 0:
-        return []
-    rows = conn.execute(
-        "SELECT nextval(pg_get_serial_sequence(%s, %s)) FROM generate_series(1, %s)",
-        (table, column, n),
-    ).fetchall()
-    return [cast(int, row[0]) for row in rows]
+def _numbers(conn: Connection, events: Sequence[AlarmEvent]) -> Numbers:
+    """A number for each scope at which an incident will open."""
+    raised = [(*scope_of(e), e.event_id) for e in events if e.event == "raised"]
+    asked = conn.execute(
+        """SELECT nextval(pg_get_serial_sequence('incident', 'incident_id'))
+           FROM (SELECT DISTINCT run, scope_type, scope_id
+                 FROM unnest(%s::int[], %s::text[], %s::text[], %s::text[])
+                      AS e (run, scope_type, scope_id, event_id)
+                 WHERE NOT EXISTS (SELECT FROM alarm_journal j
+                                   WHERE j.event_id = e.event_id)) w
+           WHERE NOT EXISTS (
+               SELECT FROM incident o
+               WHERE (o.run, o.scope_type, o.scope_id)
+                     = (w.run, w.scope_type, w.scope_id) AND o.closed_at IS NULL)""",
+        tuple([r[i] for r in raised] for i in range(4)),
+    )
+    return Numbers(conn, "incident", "incident_id", asked)
 
 
 def _moment(time_us: int | None) -> object:

@@ -11,7 +11,7 @@ committed and not from the sequence, which runs ahead of it.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 
 import psycopg
@@ -28,7 +28,7 @@ LOCK_KEY = 0x6761_736D_0003
 CHANNEL = "gasmon_outbox"
 """NOTIFY channel; the payload is empty, because the rows are the message."""
 
-_APPEND = """
+_APPEND = f"""
 WITH told AS (
     INSERT INTO outbox (seq, run, area_code, mine, alarm_id, event, rank, body,
                         mine_only, recorded_at)
@@ -42,7 +42,7 @@ WITH told AS (
                               nr)
           ORDER BY nr) r
     RETURNING seq)
-SELECT max(seq) FROM told"""
+SELECT max(seq), pg_notify('{CHANNEL}', '') FROM told""".encode()
 
 _READ = """
 SELECT seq, run, area_code AS area, mine, alarm_id, event, rank, body, mine_only
@@ -119,10 +119,21 @@ def append(conn: Connection, rows: Sequence[OutboxRow], now_us: int) -> int:
     Returns:
         The last number drawn; 0 when there was nothing to add.
     """
+    return append_ahead(conn, rows, now_us)()
+
+
+def append_ahead(
+    conn: Connection, rows: Sequence[OutboxRow], now_us: int
+) -> Callable[[], int]:
+    """:func:`append` in a pipeline, so that the commit need not wait for the answer.
+
+    Returns:
+        What gives the last number drawn, also after the commit.
+    """
     if not rows:
-        return 0
+        return lambda: 0
     conn.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK_KEY,))
-    last = conn.execute(
+    told = conn.execute(
         _APPEND,
         (
             to_datetime(now_us),
@@ -135,11 +146,15 @@ def append(conn: Connection, rows: Sequence[OutboxRow], now_us: int) -> int:
             [r.body for r in rows],
             [r.mine_only for r in rows],
         ),
-    ).fetchone()
-    conn.execute(f"NOTIFY {CHANNEL}".encode())
-    assert last is not None
-    assert isinstance(last[0], int)
-    return last[0]
+    )
+
+    def last() -> int:
+        row = told.fetchone()
+        assert row is not None
+        assert isinstance(row[0], int)
+        return row[0]
+
+    return last
 
 
 def read(conn: Connection, after_seq: int, limit: int) -> list[Told]:
