@@ -22,7 +22,7 @@ from gasmon.alarms.escalation import (
 from gasmon.alarms.escalation_rules import EscalationRules
 from gasmon.duty.channel_file import Channel
 from gasmon.store import alarms, deliveries, escalations
-from gasmon.store.alarm_records import last_us, write_record
+from gasmon.store.alarm_records import acted, last_us, write_record
 from gasmon.store.alarms import Encode, StoredEvent
 from gasmon.store.db import Connection, retry_deadlock
 from gasmon.store.deliveries import Letter
@@ -112,7 +112,7 @@ class Escalation:
             new = sorted(_new(alarm, steps, now_us), key=lambda d: -d.rank)
             for number, due in enumerate(new):
                 outcome, folded_into = self._outcome(conn, alarm, due, now_us)
-                stored = alarms.acted(
+                stored = acted(
                     row,
                     "status_requested" if due.without == REPORT else "escalated",
                     at_us + number,

@@ -150,34 +150,57 @@ class Writer:
         self._ensure_points(judged, now_us, ids)
         refused = list(judged.rejects)
         batch = join(judged.batches) if judged.batches else ReadingBatch.empty()
+        point_id = self._point_ids(batch.row, ids)
+        is_small = swiftly and not refused and readings.are_few(point_id, batch)
         with self.conn.pipeline():
-            upsert_latest(self.conn, self._run, self._latest(judged, ids, now_us))
-            note_frames(self.conn, self._run, _only_judged(judged))
-            if judged.clocks:
-                clocks.save(self.conn, judged.clocks)
-            if judged.marks:
-                append_marks(self.conn, self._run, self._owner, judged.marks)
-            if judged.steps:
-                self._append_steps(judged.steps, ids)
-            if judged.warned:
-                rows = np.asarray([warned.row for warned in judged.warned], np.int32)
-                point_ids = self._point_ids(rows, ids).tolist()
-                forecasts.append(self.conn, self._run, point_ids, judged.warned, now_us)
+            self._write_beside(judged, ids, now_us)
             stored = None
             if swiftly and batch.frames:
                 stored = readings.insert_frames(self.conn, self._run, batch.frames)
+            if is_small:
+                readings.insert_few(self.conn, self._run, point_id, batch)
+            asked = alarms.ask(self.conn, judged.events)
             # Asked last, because its answer is waited for.
             require_ownership(self.conn, self._fencing())
-        out.n_frames = stored.rowcount if stored is not None else 0
-        refused += self._store(batch, ids, out, swiftly)
+            out.n_frames = stored.rowcount if stored is not None else 0
+            if is_small:
+                # The usual turn: what else there is to say ends this pipeline.
+                out.n_readings = batch.n
+                self._conclude(asked, now_us, out)
+                return out
+        refused += self._store(batch, point_id, out, swiftly)
         out.n_rejects = sum(reject.n for reject in refused)
         rejects.append(self.conn, refused)
-        with alarms.two_writers(), self.conn.pipeline():
-            recorded = alarms.record(self.conn, judged.events, self._encode, now_us)
+        with self.conn.pipeline():
+            self._conclude(asked, now_us, out)
+        return out
+
+    def _write_beside(
+        self, judged: Judged, ids: dict[PointKey, int], now_us: int
+    ) -> None:
+        """What a turn found out beside frames, readings and alarms; nothing waits."""
+        upsert_latest(self.conn, self._run, self._latest(judged, ids, now_us))
+        note_frames(self.conn, self._run, _only_judged(judged))
+        if judged.clocks:
+            clocks.save(self.conn, judged.clocks)
+        if judged.marks:
+            append_marks(self.conn, self._run, self._owner, judged.marks)
+        if judged.steps:
+            self._append_steps(judged.steps, ids)
+        if judged.warned:
+            rows = np.asarray([warned.row for warned in judged.warned], np.int32)
+            point_ids = self._point_ids(rows, ids).tolist()
+            forecasts.append(self.conn, self._run, point_ids, judged.warned, now_us)
+
+    def _conclude(
+        self, asked: alarms.Asked | None, now_us: int, out: Persisted
+    ) -> None:
+        """Alarms, outbox and commit, in the caller's pipeline."""
+        with alarms.two_writers():
+            recorded = alarms.record_asked(self.conn, asked, self._encode, now_us)
             # Behind a statement that fails the server does not even look at it.
             self.conn.commit()
         out.events, out.last_seq = recorded.events, recorded.last_seq()
-        return out
 
     def _append_steps(self, steps: Sequence[Step], ids: dict[PointKey, int]) -> None:
         """The engine's log: what was judged, with what came of it."""
@@ -232,11 +255,11 @@ class Writer:
     def _store(
         self,
         batch: ReadingBatch,
-        ids: dict[PointKey, int],
+        point_id: Int32,
         out: Persisted,
         swiftly: bool,
     ) -> Sequence[Reject]:
-        conn, run, point_id = self.conn, self._run, self._point_ids(batch.row, ids)
+        conn, run = self.conn, self._run
         if swiftly:
             result = readings.copy_readings(conn, run, point_id, batch)
         else:

@@ -19,7 +19,13 @@ from gasmon.store import alarms, audit, shelves
 from gasmon.store.access import Principal
 from gasmon.store.alarm_book import as_json
 from gasmon.store.alarm_effects import EFFECTS, Deed, LifeRules, Wish, check_members
-from gasmon.store.alarm_records import last_us, marks_of, records_of, write_record
+from gasmon.store.alarm_records import (
+    acted,
+    last_us,
+    marks_of,
+    records_of,
+    write_record,
+)
 from gasmon.store.alarms import Encode
 from gasmon.store.db import Connection
 from gasmon.units import iso_us
@@ -84,7 +90,7 @@ def act(
     tier = TIER_OF_ROLE.get(who.role)
     deed = Deed(conn, alarm, who, tier, wish, records, rules, marks, at_us)
     more = EFFECTS[wish.action](deed)
-    stored = alarms.acted(
+    stored = acted(
         alarm,
         ACTIONS[wish.action].event,
         at_us,

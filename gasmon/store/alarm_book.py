@@ -20,8 +20,8 @@ from psycopg.rows import dict_row
 from gasmon.alarms.events import AlarmEvent
 from gasmon.store.db import Connection
 from gasmon.store.facts import Facts
-from gasmon.store.incidents import Incident, Incidents
-from gasmon.store.numbers import Numbers
+from gasmon.store.incidents import Incident, Incidents, ask_numbers
+from gasmon.store.recordset import recordset
 from gasmon.units import to_datetime
 
 Slot = tuple[int, str, str, str]
@@ -77,12 +77,14 @@ class AlarmBook:
         self._by_key: dict[str, AlarmRow] = {}
         self._open: dict[Slot, AlarmRow] = {}
         self._cleared_here: set[str] = set()
-        keys = sorted({e.key for e in told})
-        self._asked_aliases = conn.execute(_ALIASES, (keys,))
-        touched = _touched(told, keys)
+        self._asked_aliases = conn.execute(
+            f"SELECT k, {_ALIAS} FROM unnest(%s::text[]) AS k".encode(),
+            (sorted({e.key for e in told}),),
+        )
+        touched = _touched(told)
         self._asked_rows = _ask(conn, touched)
-        self._incidents = Incidents(conn, told, (_TOUCHED, touched))
-        self._numbers = _numbers(conn, told)
+        self._numbers, incident_numbers = ask_numbers(conn, told)
+        self._incidents = Incidents(conn, told, (_TOUCHED, touched), incident_numbers)
 
     def begin(self, events: Sequence[AlarmEvent]) -> None:
         """Take the answers, before these are applied: those that are new."""
@@ -251,11 +253,10 @@ def _keep_peak(row: AlarmRow, event: AlarmEvent) -> None:
 
 # The row that earlier events of each key were put on. "0" follows "/" in ASCII, and
 # the column is compared byte by byte.
-_ALIASES = """
-SELECT k, (SELECT j.alarm_id FROM alarm_journal j
-           WHERE j.event_id >= k || '/' AND j.event_id < k || '0'
-           ORDER BY j.journal_id DESC LIMIT 1) AS alarm_id
-FROM unnest(%s::text[]) AS k"""
+_ALIAS = """
+(SELECT j.alarm_id FROM alarm_journal j
+ WHERE j.event_id >= k || '/' AND j.event_id < k || '0'
+ ORDER BY j.journal_id DESC LIMIT 1)"""
 
 
 def _aliases(rows: Sequence[tuple[object, ...]]) -> dict[str, int]:
@@ -266,36 +267,30 @@ def _aliases(rows: Sequence[tuple[object, ...]]) -> dict[str, int]:
 # The alarms that events may touch: two look-ups by key instead of one with an OR,
 # which would read every alarm that the subject ever had.
 _TOUCHED = f"""
-WITH w AS (SELECT * FROM unnest(%s::int[], %s::text[], %s::text[], %s::text[],
-                                %s::timestamptz[])
-           AS w (run, subject_type, subject_id, kind, raised_at))
+WITH w AS MATERIALIZED (
+    SELECT run, subject_type, subject_id, kind, k,
+           'epoch'::timestamptz + raised_us * interval '1 microsecond' AS raised_at
+    FROM json_to_recordset(%s::json)
+         AS w (run int, subject_type text, subject_id text, kind text,
+               raised_us bigint, k text))
 SELECT b.alarm_id FROM alarm b JOIN w USING (run, subject_type, subject_id, kind)
 WHERE b.cleared_at IS NULL
 UNION SELECT b.alarm_id FROM alarm b
 JOIN w USING (run, subject_type, subject_id, kind, raised_at)
-UNION SELECT alarm_id FROM ({_ALIASES}) AS aliased"""
+UNION SELECT {_ALIAS} FROM w"""
 
 
-def _touched(
-    events: Sequence[AlarmEvent], keys: Sequence[str]
-) -> tuple[list[object], ...]:
-    """The parameters of ``_TOUCHED``."""
-    wanted = sorted(
-        {(e.run, e.subject_type, e.subject_id, e.kind, e.raised_at_us) for e in events}
-    )
-    return (
-        [w[0] for w in wanted],
-        [w[1] for w in wanted],
-        [w[2] for w in wanted],
-        [w[3] for w in wanted],
-        [to_datetime(w[4]) for w in wanted],
-        list(keys),
-    )
+def _touched(events: Sequence[AlarmEvent]) -> str:
+    """The parameter of ``_TOUCHED``."""
+    wanted = {
+        (e.run, e.subject_type, e.subject_id, e.kind, e.raised_at_us, e.key)
+        for e in events
+    }
+    names = ("run", "subject_type", "subject_id", "kind", "raised_us", "k")
+    return recordset(names, sorted(wanted))
 
 
-def _ask(
-    conn: Connection, touched: tuple[list[object], ...]
-) -> psycopg.Cursor[dict[str, Any]]:
+def _ask(conn: Connection, touched: str) -> psycopg.Cursor[dict[str, Any]]:
     return conn.cursor(row_factory=dict_row).execute(
         f"""SELECT a.*,
                    (extract(epoch FROM raised_at) * 1000000)::bigint AS raised_us,
@@ -305,30 +300,8 @@ def _ask(
                    (extract(epoch FROM cleared_at) * 1000000)::bigint AS cleared_us
             FROM alarm a WHERE alarm_id IN ({_TOUCHED})
             ORDER BY alarm_id FOR UPDATE OF a""".encode(),
-        touched,
+        (touched,),
     )
-
-
-def _numbers(conn: Connection, events: Sequence[AlarmEvent]) -> Numbers:
-    """A number for each alarm that will be new."""
-    raised = [
-        (e.run, e.subject_type, e.subject_id, e.kind, e.event_id)
-        for e in events
-        if e.event == "raised"
-    ]
-    asked = conn.execute(
-        """SELECT nextval(pg_get_serial_sequence('alarm', 'alarm_id'))
-           FROM unnest(%s::int[], %s::text[], %s::text[], %s::text[], %s::text[])
-                AS w (run, subject_type, subject_id, kind, event_id)
-           WHERE NOT EXISTS (SELECT FROM alarm_journal j WHERE j.event_id = w.event_id)
-             AND NOT EXISTS (
-               SELECT FROM alarm a
-               WHERE (a.run, a.subject_type, a.subject_id, a.kind)
-                     = (w.run, w.subject_type, w.subject_id, w.kind)
-                 AND a.cleared_at IS NULL)""",
-        tuple([r[i] for r in raised] for i in range(5)),
-    )
-    return Numbers(conn, "alarm", "alarm_id", asked)
 
 
 def _row(record: dict[str, Any], incident: Incident) -> AlarmRow:

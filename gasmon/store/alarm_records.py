@@ -5,11 +5,60 @@ from typing import Any, cast
 from psycopg.rows import dict_row
 
 from gasmon.alarms.closing import ClosingFacts
+from gasmon.alarms.events import AlarmEvent
 from gasmon.alarms.lifecycle_record import Record, cause_of
 from gasmon.store.alarm_book import as_json
 from gasmon.store.alarms import StoredEvent
 from gasmon.store.db import Connection
 from gasmon.units import to_datetime
+
+_EVENT_FIELDS = (
+    *("kind", "rule", "subject_type", "subject_id", "area", "mine", "raised_at_us"),
+    *("rank", "run", "system", "no", "unit", "value", "limit", "peak", "peak_at_us"),
+    *("late", "planned", "quiet", "explain"),
+)
+
+
+def acted(
+    row: dict[str, Any],
+    event: str,
+    at_us: int,
+    *,
+    by: str,
+    tier: str | None,
+    note: str,
+    cause_code: str | None,
+    more: dict[str, Any],
+) -> StoredEvent:
+    """The event of an action on a row that ``lock`` gave.
+
+    Args:
+        at_us: when it was done; part of the event's identity [µs UTC].
+        more: what else belongs to it, as JSON.
+    """
+    told = AlarmEvent(
+        event=event,
+        happened_at_us=at_us,
+        arrived_at_us=at_us,
+        decided_at_us=at_us,
+        **{name: row[name] for name in _EVENT_FIELDS},
+    )
+    return StoredEvent(
+        event=told,
+        alarm_id=row["alarm_id"],
+        incident_id=row["incident_id"],
+        point_id=row["point_id"],
+        mine_name=row["mine_name"] or "",
+        place=row["place"] or "",
+        quantity=row["quantity"] or "",
+        uom=row["uom"] or "",
+        cleared_at_us=row["cleared_at_us"],
+        by=by,
+        tier=tier,
+        note=note,
+        cause_code=cause_code,
+        more=more,
+    )
 
 
 def write_record(

@@ -20,7 +20,13 @@ from gasmon.errors import NotFound
 from gasmon.store import outbox
 from gasmon.store.alarm_book import AlarmBook, as_json, moment
 from gasmon.store.db import Connection, pipelined
-from gasmon.store.facts import ask_facts, ensure_parents, facts_key
+from gasmon.store.facts import (
+    Facts,
+    FactsKey,
+    ask_facts,
+    ensure_parents,
+    facts_key,
+)
 from gasmon.store.outbox import OutboxRow
 from gasmon.units import to_datetime
 
@@ -120,27 +126,54 @@ def record(
         psycopg.errors.SerializationFailure: another writer applied the same events
             meanwhile; run the whole transaction again.
     """
-    stored = apply_events(conn, events, now_us)
-    last_seq = outbox.append_ahead(conn, _told(stored, encode), now_us)
-    return Recorded(stored, last_seq)
-
-
-def apply_events(
-    conn: Connection, events: Sequence[AlarmEvent], now_us: int
-) -> list[StoredEvent]:
-    """Apply events to alarms, incidents and journal; see ``alarm_book`` for how.
-
-    Returns:
-        The events that were not in the journal yet, in order.
-
-    Raises:
-        psycopg.errors.SerializationFailure: as :func:`record`.
-    """
-    if not events:
-        return []
     # A pipeline: what needs no answer travels with what does.
     with two_writers(), pipelined(conn):
-        return _apply(conn, events, now_us)
+        return record_asked(conn, ask(conn, events), encode, now_us)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What was asked about events, and is on the way.
+
+    Attributes:
+        by_id: the events, the first of each identity, the last first.
+        known: which of them are in the journal.
+        facts: gives what is known of their subjects.
+        book: the rows that they may touch.
+    """
+
+    by_id: dict[str, AlarmEvent]
+    known: psycopg.Cursor[tuple[object, ...]]
+    facts: Callable[[], dict[FactsKey, Facts]]
+    book: AlarmBook
+
+
+def ask(conn: Connection, events: Sequence[AlarmEvent]) -> Asked | None:
+    """Ask for all that :func:`record_asked` must know, and lock what it may change.
+
+    In a pipeline the questions travel with what comes before them.
+    """
+    if not events:
+        return None
+    by_id = {event.event_id: event for event in reversed(events)}
+    known = conn.execute(
+        "SELECT event_id FROM alarm_journal WHERE event_id = ANY(%s)", (list(by_id),)
+    )
+    return Asked(by_id, known, ask_facts(conn, events), AlarmBook(conn, events))
+
+
+def record_asked(
+    conn: Connection, asked: Asked | None, encode: Encode, now_us: int
+) -> Recorded:
+    """:func:`record` with what was asked before, in the caller's pipeline.
+
+    Raises:
+        psycopg.errors.UniqueViolation: with a later answer; :func:`two_writers` around
+            all of it makes of it what :func:`record` raises.
+    """
+    stored = [] if asked is None else _apply(conn, asked, now_us)
+    last_seq = outbox.append_ahead(conn, _told(stored, encode), now_us)
+    return Recorded(stored, last_seq)
 
 
 @contextmanager
@@ -153,6 +186,8 @@ def two_writers() -> Iterator[None]:
     try:
         yield
     except psycopg.errors.UniqueViolation as error:
+        if error.diag.table_name not in ("alarm", "alarm_journal", "incident"):
+            raise
         raise psycopg.errors.SerializationFailure(
             f"another writer applied the same alarm events: {error}"
         ) from error
@@ -230,32 +265,27 @@ LEFT JOIN LATERAL (
       AND w.effective_from_us <= (extract(epoch FROM a.raised_at) * 1000000)::bigint
     ORDER BY w.effective_from_us DESC LIMIT 1) v ON true"""
 
-_EVENT_FIELDS = (
-    *("kind", "rule", "subject_type", "subject_id", "area", "mine", "raised_at_us"),
-    *("rank", "run", "system", "no", "unit", "value", "limit", "peak", "peak_at_us"),
-    *("late", "planned", "quiet", "explain"),
-)
 _OPEN_FIELDS = [name for name in OpenAlarm.__slots__ if name != "confirmed_by"]
 
 
-def _apply(
-    conn: Connection, told: Sequence[AlarmEvent], now_us: int
-) -> list[StoredEvent]:
-    by_id = {event.event_id: event for event in reversed(told)}
-    known_ids = conn.execute(
-        "SELECT event_id FROM alarm_journal WHERE event_id = ANY(%s)", (list(by_id),)
-    )
-    ensure_parents(conn, told)
-    asked_facts = ask_facts(conn, told)
-    book = AlarmBook(conn, told)
+def _apply(conn: Connection, asked: Asked, now_us: int) -> list[StoredEvent]:
+    """Apply events to alarms, incidents and journal; see ``alarm_book`` for how.
+
+    Returns:
+        The events that were not in the journal yet, in order.
+    """
     # Waits for an answer, and so for those of all that was asked.
-    for found in known_ids.fetchall():
-        del by_id[cast(str, found[0])]
+    in_journal = {cast(str, found[0]) for found in asked.known.fetchall()}
     # Those that are not in the journal, each once, in order.
-    events = list(reversed(by_id.values()))
+    events = [
+        event
+        for event_id, event in reversed(asked.by_id.items())
+        if event_id not in in_journal
+    ]
     if not events:
         return []
-    facts = asked_facts()
+    facts, book = asked.facts(), asked.book
+    ensure_parents(conn, [e for e in events if not facts[facts_key(e)].has_parents])
     book.begin(events)
     applied = []
     for event in events:
@@ -338,45 +368,3 @@ def _told(stored: Sequence[StoredEvent], encode: Encode) -> list[OutboxRow]:
         )
         for s in stored
     ]
-
-
-def acted(
-    row: dict[str, Any],
-    event: str,
-    at_us: int,
-    *,
-    by: str,
-    tier: str | None,
-    note: str,
-    cause_code: str | None,
-    more: dict[str, Any],
-) -> StoredEvent:
-    """The event of an action on a row that ``lock`` gave.
-
-    Args:
-        at_us: when it was done; part of the event's identity [µs UTC].
-        more: what else belongs to it, as JSON.
-    """
-    told = AlarmEvent(
-        event=event,
-        happened_at_us=at_us,
-        arrived_at_us=at_us,
-        decided_at_us=at_us,
-        **{name: row[name] for name in _EVENT_FIELDS},
-    )
-    return StoredEvent(
-        event=told,
-        alarm_id=row["alarm_id"],
-        incident_id=row["incident_id"],
-        point_id=row["point_id"],
-        mine_name=row["mine_name"] or "",
-        place=row["place"] or "",
-        quantity=row["quantity"] or "",
-        uom=row["uom"] or "",
-        cleared_at_us=row["cleared_at_us"],
-        by=by,
-        tier=tier,
-        note=note,
-        cause_code=cause_code,
-        more=more,
-    )

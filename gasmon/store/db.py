@@ -15,6 +15,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from gasmon.errors import ConfigError, DependencyError
 from gasmon.settings import DatabaseSettings, read_secret
+from gasmon.store import pgarray
 
 CONNECT_TIMEOUT_S = 10
 """Longest wait for a server that does not answer at all [s]."""
@@ -94,9 +95,11 @@ def connect(
             keepalives_count=max(1, round(line_timeout_s / 2)),
         )
     try:
-        return psycopg.connect(info, autocommit=autocommit)
+        conn = psycopg.connect(info, autocommit=autocommit)
     except psycopg.OperationalError as error:
         raise DependencyError(_unreachable(database, error)) from None
+    pgarray.register(conn)
+    return conn
 
 
 async def connect_async(

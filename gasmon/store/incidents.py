@@ -12,7 +12,8 @@ from typing import cast
 from gasmon.alarms.events import AlarmEvent
 from gasmon.alarms.kinds import MINE_ONLY_KINDS
 from gasmon.store.db import Connection
-from gasmon.store.numbers import Numbers
+from gasmon.store.numbers import Drawn, Numbers
+from gasmon.store.recordset import recordset
 from gasmon.units import to_datetime
 
 Scope = tuple[int, str, str]
@@ -66,12 +67,14 @@ class Incidents:
         self,
         conn: Connection,
         events: Sequence[AlarmEvent],
-        alarms: tuple[str, tuple[object, ...]],
+        alarms: tuple[str, str],
+        numbers: Numbers,
     ) -> None:
         """Ask for what these events may touch; :meth:`read` takes the answer.
 
         Args:
-            alarms: a query, with its parameters, for the alarms that are touched;
+            numbers: of incidents that will be new.
+            alarms: a query, with its parameter, for the alarms that are touched;
                 theirs are read and locked, beside those open at the events' scopes.
         """
         self._conn = conn
@@ -79,7 +82,7 @@ class Incidents:
         self._open: dict[Scope, Incident] = {}
         self._new: list[Incident] = []
         wanted = sorted({scope_of(e) for e in events})
-        touched, parameters = alarms
+        touched, of_alarms = alarms
         self._asked = conn.execute(
             f"""SELECT i.incident_id, i.run, i.scope_type, i.scope_id, i.area_code,
                       i.mine_id, (extract(epoch FROM i.opened_at) * 1000000)::bigint,
@@ -91,19 +94,14 @@ class Incidents:
                WHERE i.incident_id IN (
                    SELECT t.incident_id FROM alarm t WHERE t.alarm_id IN ({touched})
                    UNION SELECT o.incident_id FROM incident o
-                   JOIN unnest(%s::int[], %s::text[], %s::text[])
-                        AS w (run, scope_type, scope_id)
+                   JOIN json_to_recordset(%s::json)
+                        AS w (run int, scope_type text, scope_id text)
                      USING (run, scope_type, scope_id)
                    WHERE o.closed_at IS NULL)
                ORDER BY i.incident_id FOR UPDATE OF i""".encode(),
-            (
-                *parameters,
-                [s[0] for s in wanted],
-                [s[1] for s in wanted],
-                [s[2] for s in wanted],
-            ),
+            (of_alarms, recordset(("run", "scope_type", "scope_id"), wanted)),
         )
-        self._numbers = _numbers(conn, events)
+        self._numbers = numbers
 
     def read(self) -> None:
         """Take the answer."""
@@ -177,23 +175,47 @@ class Incidents:
         )
 
 
-def _numbers(conn: Connection, events: Sequence[AlarmEvent]) -> Numbers:
-    """A number for each scope at which an incident will open."""
-    raised = [(*scope_of(e), e.event_id) for e in events if e.event == "raised"]
-    asked = conn.execute(
-        """SELECT nextval(pg_get_serial_sequence('incident', 'incident_id'))
-           FROM (SELECT DISTINCT run, scope_type, scope_id
-                 FROM unnest(%s::int[], %s::text[], %s::text[], %s::text[])
-                      AS e (run, scope_type, scope_id, event_id)
-                 WHERE NOT EXISTS (SELECT FROM alarm_journal j
-                                   WHERE j.event_id = e.event_id)) w
-           WHERE NOT EXISTS (
-               SELECT FROM incident o
-               WHERE (o.run, o.scope_type, o.scope_id)
-                     = (w.run, w.scope_type, w.scope_id) AND o.closed_at IS NULL)""",
-        tuple([r[i] for r in raised] for i in range(4)),
+def ask_numbers(
+    conn: Connection, events: Sequence[AlarmEvent]
+) -> tuple[Numbers, Numbers]:
+    """Numbers for the alarms and for the incidents that will be new."""
+    raised = [
+        (e.event_id, e.run, e.subject_type, e.subject_id, e.kind, *scope_of(e)[1:])
+        for e in events
+        if e.event == "raised"
+    ]
+    asked = None
+    if raised:
+        asked = conn.execute(_FORESEEN, (recordset(_RAISED, raised),))
+    drawn = Drawn(asked)
+    return (
+        Numbers(conn, "alarm", "alarm_id", drawn),
+        Numbers(conn, "incident", "incident_id", drawn),
     )
-    return Numbers(conn, "incident", "incident_id", asked)
+
+
+_RAISED = (
+    *("event_id", "run", "subject_type", "subject_id", "kind"),
+    *("scope_type", "scope_id"),
+)
+_FORESEEN = """
+WITH e AS MATERIALIZED (
+    SELECT * FROM json_to_recordset(%s::json)
+        AS e (event_id text, run int, subject_type text, subject_id text, kind text,
+              scope_type text, scope_id text)
+    WHERE NOT EXISTS (SELECT FROM alarm_journal j WHERE j.event_id = e.event_id))
+SELECT 'alarm', nextval(pg_get_serial_sequence('alarm', 'alarm_id')) FROM e
+WHERE NOT EXISTS (
+    SELECT FROM alarm a
+    WHERE (a.run, a.subject_type, a.subject_id, a.kind)
+          = (e.run, e.subject_type, e.subject_id, e.kind) AND a.cleared_at IS NULL)
+UNION ALL
+SELECT 'incident', nextval(pg_get_serial_sequence('incident', 'incident_id'))
+FROM (SELECT DISTINCT run, scope_type, scope_id FROM e) w
+WHERE NOT EXISTS (
+    SELECT FROM incident o
+    WHERE (o.run, o.scope_type, o.scope_id) = (w.run, w.scope_type, w.scope_id)
+      AND o.closed_at IS NULL)"""
 
 
 def _moment(time_us: int | None) -> object:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from gasmon.batch import Frame, FrameKey
 from gasmon.store.db import Connection
+from gasmon.store.recordset import recordset
 from gasmon.units import to_datetime
 
 LATEST_DTYPE = np.dtype(
@@ -67,8 +68,10 @@ def upsert_latest(conn: Connection, run: int, mines: Sequence[MineLatest]) -> No
                                          judged_at, arrived_at, points)
            SELECT %s, m.mine_id, f.online, f.boot, f.frame_seq, f.judged, f.arrived,
                   f.points
-           FROM unnest(%s::bpchar[], %s::bool[], %s::text[], %s::bigint[],
-                       %s::timestamptz[], %s::timestamptz[], %b::bytea[])
+           FROM ROWS FROM (
+               json_to_recordset(%s::json) AS (mine bpchar, online bool, boot text,
+                   frame_seq bigint, judged timestamptz, arrived timestamptz),
+               unnest(%b::bytea[]))
                 WITH ORDINALITY
                 AS f (mine, online, boot, frame_seq, judged, arrived, points, nr)
            JOIN mine m ON m.code = f.mine
@@ -81,15 +84,10 @@ def upsert_latest(conn: Connection, run: int, mines: Sequence[MineLatest]) -> No
                arrived_at = excluded.arrived_at, points = excluded.points""",
         (
             run,
-            [m.mine for m in ordered],
-            [m.online for m in ordered],
-            [m.boot for m in ordered],
-            [m.frame_seq for m in ordered],
-            [
-                None if m.judged_us is None else to_datetime(m.judged_us)
-                for m in ordered
-            ],
-            [to_datetime(m.arrived_us) for m in ordered],
+            recordset(
+                ("mine", "online", "boot", "frame_seq", "judged", "arrived"),
+                (_row(m) for m in ordered),
+            ),
             [_packed(m.points) for m in ordered],
         ),
     )
@@ -154,6 +152,13 @@ def load_latest(conn: Connection, run: int) -> dict[str, tuple[int, PackedPoints
 def unpack(points: bytes) -> PackedPoints:
     """The points of one row, LATEST_DTYPE[k], read-only."""
     return np.frombuffer(points, LATEST_DTYPE)
+
+
+def _row(mine: MineLatest) -> tuple[object, ...]:
+    judged_us, arrived_us = mine.judged_us, mine.arrived_us
+    judged = None if judged_us is None else to_datetime(judged_us).isoformat()
+    arrived = to_datetime(arrived_us).isoformat()
+    return (mine.mine, mine.online, mine.boot, mine.frame_seq, judged, arrived)
 
 
 def _packed(points: PackedPoints) -> bytes:

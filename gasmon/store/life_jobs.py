@@ -12,6 +12,7 @@ from psycopg import sql
 from gasmon.alarms.closing import ClosingRule, ClosingRules
 from gasmon.store import alarms, shelves
 from gasmon.store.alarm_records import (
+    acted,
     closing_facts,
     last_us,
     mark_closed,
@@ -95,7 +96,7 @@ def _write(
     now_us: int,
 ) -> None:
     at_us = max(now_us, last_us(conn, alarm["alarm_id"]) + 1)
-    stored = alarms.acted(
+    stored = acted(
         alarm, event, at_us, by=BY, tier=None, note="", cause_code=None, more=more
     )
     write_record(conn, stored, now_us)

@@ -13,6 +13,7 @@ committed and not from the sequence, which runs ahead of it.
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 import psycopg
 from psycopg.rows import class_row
@@ -20,6 +21,7 @@ from psycopg.rows import class_row
 from gasmon.errors import DependencyError
 from gasmon.settings import DatabaseSettings
 from gasmon.store.db import AsyncConnection, Connection, connect_async
+from gasmon.store.recordset import recordset
 from gasmon.units import to_datetime
 
 LOCK_KEY = 0x6761_736D_0003
@@ -34,12 +36,9 @@ WITH told AS (
                         mine_only, recorded_at)
     SELECT nextval('outbox_seq'), r.run, r.area, r.mine, r.alarm_id, r.event, r.rank,
            r.body, r.mine_only, %s
-    FROM (SELECT * FROM unnest(%s::int[], %s::bpchar[], %s::bpchar[], %s::bigint[],
-                               %s::text[], %s::smallint[], %s::text[],
-                               %s::boolean[])
-                        WITH ORDINALITY
-                        AS f (run, area, mine, alarm_id, event, rank, body, mine_only,
-                              nr)
+    FROM (SELECT * FROM json_to_recordset(%s::json)
+              AS f (nr int, run int, area bpchar, mine bpchar, alarm_id bigint,
+                    event text, rank smallint, body text, mine_only boolean)
           ORDER BY nr) r
     RETURNING seq)
 SELECT max(seq), pg_notify('{CHANNEL}', '') FROM told""".encode()
@@ -75,6 +74,10 @@ class OutboxRow:
     rank: int
     body: str
     mine_only: bool = False
+
+
+_TOLD = tuple(OutboxRow.__slots__)
+_of = attrgetter(*_TOLD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,14 +140,7 @@ def append_ahead(
         _APPEND,
         (
             to_datetime(now_us),
-            [r.run for r in rows],
-            [r.area for r in rows],
-            [r.mine for r in rows],
-            [r.alarm_id for r in rows],
-            [r.event for r in rows],
-            [r.rank for r in rows],
-            [r.body for r in rows],
-            [r.mine_only for r in rows],
+            recordset(("nr", *_TOLD), ((nr, *_of(r)) for nr, r in enumerate(rows))),
         ),
     )
 
