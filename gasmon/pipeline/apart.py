@@ -13,7 +13,7 @@ from gasmon.alarms.events import AlarmEvent
 from gasmon.batch import Reject
 from gasmon.pipeline.evaluate import Judged
 from gasmon.pipeline.merge import merge
-from gasmon.store.readings import REFUSALS
+from gasmon.store.frame_rows import REFUSALS
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +51,19 @@ def write_all(
                     return False
             except REFUSALS as again:
                 log.critical("nor without its explanation: %s", again)
+                if not _say_so(write, bare.rejects):
+                    return False
     return True
+
+
+def _say_so(write: Callable[[Judged], bool], rejects: list[Reject]) -> bool:
+    """Keep at least that it was refused; False when nothing at all is taken."""
+    try:
+        return write(Judged(rejects=rejects))
+    except REFUSALS as error:
+        # What only says that something was refused has nothing that could be wrong.
+        log.critical("the database takes nothing: %s", error)
+        return False
 
 
 def pieces(judged: Judged) -> Iterator[tuple[str, Judged]]:

@@ -27,6 +27,7 @@ from gasmon.store import alarms, clocks, forecasts, points, readings, rejects, s
 from gasmon.store.alarms import StoredEvent
 from gasmon.store.db import Connection, retry_deadlock
 from gasmon.store.definitions import save_definitions
+from gasmon.store.frame_rows import REFUSALS, insert_frames
 from gasmon.store.latest import LATEST_DTYPE, MineLatest, note_frames, upsert_latest
 from gasmon.store.marks import append_marks
 from gasmon.store.owners import require_ownership
@@ -111,7 +112,7 @@ class Writer:
         def turn() -> Persisted:
             try:
                 return self._transact(judged, now_us, ids, swiftly=True)
-            except readings.REFUSALS:
+            except REFUSALS:
                 return self._transact(judged, now_us, ids, swiftly=False)
 
         written = retry_deadlock(turn)
@@ -156,7 +157,7 @@ class Writer:
             self._write_beside(judged, ids, now_us)
             stored = None
             if swiftly and batch.frames:
-                stored = readings.insert_frames(self.conn, self._run, batch.frames)
+                stored = insert_frames(self.conn, self._run, batch.frames)
             if is_small:
                 readings.insert_few(self.conn, self._run, point_id, batch)
             asked = alarms.ask(self.conn, judged.events)

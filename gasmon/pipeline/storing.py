@@ -27,10 +27,12 @@ from gasmon.pipeline.ownership import OwnerRecord
 from gasmon.pipeline.persist import Writer
 from gasmon.pipeline.spool import RESERVE_BYTES, Spool, SpoolFull
 from gasmon.settings import Settings
-from gasmon.store import alarms, frames, readings
+from gasmon.store import alarms, frames
 from gasmon.store.alarms import StoredEvent
 from gasmon.store.db import Connection
+from gasmon.store.frame_rows import REFUSALS
 from gasmon.store.partitions import open_partitions
+from gasmon.store.probe import NothingTaken
 from gasmon.store.replay_log import scope_name
 
 RETRY_S = (0.2, 0.5, 1.0, 2.0, 5.0)
@@ -311,7 +313,7 @@ class Storing:
 
         Raises:
             StateConflict: another process owns an area of ours now.
-            psycopg.Error: one of ``readings.REFUSALS``; it is the turn's own fault.
+            psycopg.Error: one of ``frame_rows.REFUSALS``; it is the turn's own fault.
         """
         writer = self._present_writer()
         if writer is None:
@@ -320,9 +322,9 @@ class Storing:
         try:
             with self.line.watched():
                 written = writer.persist(judged, self._clock.now_us())
-        except readings.REFUSALS:
+        except REFUSALS:
             raise
-        except psycopg.Error as error:
+        except (psycopg.Error, NothingTaken) as error:
             self.database_ok = False
             self._counts.n_retries.inc()
             log.error(

@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 from gasmon.batch import Frame, Int32, ReadingBatch, Reject
 from gasmon.store import pgarray
 from gasmon.store.db import Connection
+from gasmon.store.frame_rows import store_frames
 from gasmon.store.pgcopy import encode_copy
-from gasmon.store.recordset import recordset
+from gasmon.store.probe import POISON, plain_reading, require_taken
 from gasmon.store.refused import (
     Second,
     Source,
     contradiction,
-    frame_reject,
     name_points,
     poisoned,
 )
@@ -32,24 +32,11 @@ from gasmon.units import to_datetime
 
 Index = NDArray[np.intp]
 
-CHANNELS = {"data": 0, "backfill": 1}
-"""How ``frame.channel`` is written."""
-
 FEW_READINGS = 1000
 """Up to so many readings are inserted from arrays; from about there on a COPY is
 as fast, although it waits twice (measured)."""
 
-_INT64_MAX = 2**63 - 1
-
 _COLUMNS = "at, arrived_at, value, point_id, run, state"
-
-# What a single row can be guilty of. Everything else (a missing table, a full disk, a
-# lost connection) is no fault of the data and is passed on.
-_POISON = (psycopg.DataError, psycopg.IntegrityError, psycopg.errors.RaiseException)
-
-REFUSALS = (*_POISON, UnicodeError)
-"""What :func:`insert_frames` and :func:`copy_readings` raise for the data's fault;
-then :func:`copy_frames_and_readings` finds out which rows it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +92,15 @@ def copy_frames_and_readings(
             disk full); nothing of the batch is stored then.
     """
     assert point_id.shape == (batch.n,), f"{point_id.shape} for {batch.n} readings"
-    n_frames, refused = _store_frames(conn, run, frames)
+    n_frames, refused = store_frames(conn, run, frames)
     source = _source(run, point_id, batch)
     tally = _Tally()
     index = _without_repeats(source, tally)
     if len(index):
         _store_or_bisect(conn, source, index, tally)
+    if tally.poisoned and not tally.stored:
+        one, all_of_it = plain_reading(source), np.zeros(1, np.intp)
+        require_taken(conn, "reading", lambda: _copy(conn, "reading", one, all_of_it))
     return _result(conn, source, tally, n_frames, refused)
 
 
@@ -262,7 +252,7 @@ def _store_or_bisect(
         part = waiting.pop()
         try:
             _store(conn, source, part, tally)
-        except _POISON as error:
+        except POISON as error:
             if len(part) == 1:
                 why = error.diag.message_primary or str(error)
                 tally.poisoned.append((int(part[0]), why))
@@ -319,78 +309,6 @@ def _store_staged(
         Second(point, at_us, arrived, kept=(v0, s0), came=(v1, s1))
         for point, at_us, arrived, v0, s0, v1, s1 in found
     ]
-
-
-def _store_frames(
-    conn: Connection, run: int, frames: Sequence[Frame]
-) -> tuple[int, list[Reject]]:
-    """Insert frames, those that are there already left alone.
-
-    Returns:
-        Number of new frames, and a reject for each that cannot be stored.
-    """
-    stored, refused = 0, []
-    waiting = [list(frames)] if frames else []
-    while waiting:
-        part = waiting.pop()
-        try:
-            with conn.transaction():
-                stored += insert_frames(conn, run, part).rowcount
-        except REFUSALS as error:
-            if len(part) == 1:
-                refused.append(frame_reject(part[0], error))
-            else:
-                waiting += [part[len(part) // 2 :], part[: len(part) // 2]]
-    return stored, refused
-
-
-def insert_frames(
-    conn: Connection, run: int, frames: Sequence[Frame]
-) -> psycopg.Cursor[tuple[object, ...]]:
-    """Insert frames by one statement; those that are there already are left alone.
-
-    Returns:
-        The cursor; its ``rowcount`` says how many were new, in a pipeline only after
-        the next answer.
-    """
-    # A mine without a row gives a null mine_id, which is refused by name: a join
-    # would lose the frame without a word.
-    return conn.execute(
-        """INSERT INTO frame (judged_at, arrived_at, device_ms, seq, mine_id, run,
-                              n_readings, channel, boot)
-           SELECT 'epoch'::timestamptz + f.judged * interval '1 microsecond',
-                  'epoch'::timestamptz + f.arrived * interval '1 microsecond',
-                  f.device_ms, f.seq, m.mine_id, %s, f.n, f.channel, f.boot
-           FROM json_to_recordset(%s::json)
-                AS f (judged bigint, arrived bigint, device_ms bigint, seq bigint,
-                      mine bpchar, n int, channel smallint, boot text)
-           LEFT JOIN mine m ON m.code = f.mine
-           ON CONFLICT DO NOTHING""",
-        (
-            run,
-            recordset(
-                (
-                    "judged",
-                    "arrived",
-                    "device_ms",
-                    "seq",
-                    "mine",
-                    "n",
-                    "channel",
-                    "boot",
-                ),
-                (_frame_row(frame) for frame in frames),
-            ),
-        ),
-    )
-
-
-def _frame_row(frame: Frame) -> tuple[object, ...]:
-    device_ms = max(-_INT64_MAX, min(_INT64_MAX, frame.device_ms))
-    return (
-        *(frame.judged_us, frame.arrived_us, device_ms, frame.key.seq, frame.key.mine),
-        *(frame.n_readings, CHANNELS[frame.channel], frame.key.boot),
-    )
 
 
 def _bound(time_us: int, instead: str) -> str:

@@ -165,6 +165,39 @@ def test_an_event_that_the_database_refuses_costs_its_explanation(
     assert loop.failure is None
 
 
+REFUSE_ALL = """
+CREATE FUNCTION refuse_all() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'nothing is good enough';
+END $$;
+CREATE TRIGGER refuse_all BEFORE INSERT ON {table}
+FOR EACH ROW EXECUTE FUNCTION refuse_all();
+"""
+
+
+@pytest.mark.parametrize("table", ["reading", "frame"])
+def test_a_database_that_takes_no_row_has_none_refused(
+    paired: Plant,  # noqa: F811
+    table: str,
+) -> None:
+    """A mistake that hits every row: all waits at the broker, and then is stored."""
+    loop = paired.start()
+    paired.gateway.define()
+    paired.change(REFUSE_ALL.format(table=table))
+    for _ in range(4):
+        paired.gateway.gas(LOW)
+    wait_until(lambda: loop.checks()["persist"]() is not None, 40, "it is said")
+    wait_until(lambda: loop.pump.unacknowledged == 4, 20, "all of them came")
+    assert (paired.count("reject"), paired.count("reading")) == (0, 0)
+
+    paired.change(f"DROP TRIGGER refuse_all ON {table}")
+
+    wait_until(lambda: paired.count("frame") == 4, 40, "all are stored")
+    wait_until(lambda: loop.pump.unacknowledged == 0, 20, "and acknowledged")
+    assert paired.count("reject") == 0
+    assert loop.failure is None
+
+
 def test_a_process_that_cannot_own_says_who_does(paired: Plant) -> None:  # noqa: F811
     """Without ``ingest.standby`` a second one is refused at once."""
     paired.start()

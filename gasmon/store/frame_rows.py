@@ -1,0 +1,98 @@
+"""Rows of frames: which came, and when; those that are there already stay."""
+
+from collections.abc import Sequence
+from functools import partial
+
+import psycopg
+
+from gasmon.batch import Frame, Reject
+from gasmon.store.db import Connection
+from gasmon.store.probe import POISON, plain_frames, require_taken
+from gasmon.store.recordset import recordset
+from gasmon.store.refused import frame_reject
+
+CHANNELS = {"data": 0, "backfill": 1}
+"""How ``frame.channel`` is written."""
+
+_INT64_MAX = 2**63 - 1
+
+REFUSALS = (*POISON, UnicodeError)
+"""What ``insert_frames`` and ``copy_readings`` raise for the data's fault;
+then ``copy_frames_and_readings`` finds out which rows it is."""
+
+
+def store_frames(
+    conn: Connection, run: int, frames: Sequence[Frame]
+) -> tuple[int, list[Reject]]:
+    """Insert frames, those that are there already left alone.
+
+    Returns:
+        Number of new frames, and a reject for each that cannot be stored.
+    """
+    stored, refused = 0, []
+    waiting = [list(frames)] if frames else []
+    while waiting:
+        part = waiting.pop()
+        try:
+            with conn.transaction():
+                stored += insert_frames(conn, run, part).rowcount
+        except REFUSALS as error:
+            if len(part) == 1:
+                if not stored:
+                    plain = partial(
+                        insert_frames, conn, run, plain_frames(conn, part[0])
+                    )
+                    require_taken(conn, "frame", plain)
+                refused.append(frame_reject(part[0], error))
+            else:
+                waiting += [part[len(part) // 2 :], part[: len(part) // 2]]
+    return stored, refused
+
+
+def insert_frames(
+    conn: Connection, run: int, frames: Sequence[Frame]
+) -> psycopg.Cursor[tuple[object, ...]]:
+    """Insert frames by one statement; those that are there already are left alone.
+
+    Returns:
+        The cursor; its ``rowcount`` says how many were new, in a pipeline only after
+        the next answer.
+    """
+    # A mine without a row gives a null mine_id, which is refused by name: a join
+    # would lose the frame without a word.
+    return conn.execute(
+        """INSERT INTO frame (judged_at, arrived_at, device_ms, seq, mine_id, run,
+                              n_readings, channel, boot)
+           SELECT 'epoch'::timestamptz + f.judged * interval '1 microsecond',
+                  'epoch'::timestamptz + f.arrived * interval '1 microsecond',
+                  f.device_ms, f.seq, m.mine_id, %s, f.n, f.channel, f.boot
+           FROM json_to_recordset(%s::json)
+                AS f (judged bigint, arrived bigint, device_ms bigint, seq bigint,
+                      mine bpchar, n int, channel smallint, boot text)
+           LEFT JOIN mine m ON m.code = f.mine
+           ON CONFLICT DO NOTHING""",
+        (
+            run,
+            recordset(
+                (
+                    "judged",
+                    "arrived",
+                    "device_ms",
+                    "seq",
+                    "mine",
+                    "n",
+                    "channel",
+                    "boot",
+                ),
+                (_frame_row(frame) for frame in frames),
+            ),
+        ),
+    )
+
+
+def _frame_row(frame: Frame) -> tuple[object, ...]:
+    device_ms = max(-_INT64_MAX, min(_INT64_MAX, frame.device_ms))
+    return (
+        *(frame.judged_us, frame.arrived_us, device_ms, frame.key.seq, frame.key.mine),
+        *(frame.n_readings, CHANNELS[frame.channel], frame.key.boot),
+    )
