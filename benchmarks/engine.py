@@ -84,7 +84,9 @@ def run(quick: bool) -> Report:
             "ceiling_per_s": significant(bare),
             "batch_ms": significant(statistics.mean(took.own_s) * 1e3),
             "events": took.n_events,
-            "frame_of_60_us": significant(_frames(engine, sample, size.n_frames)),
+            "frame_of_60_us": significant(
+                _frames(engine, sample, size.n_frames, took.n_readings)
+            ),
             "clock_mark_us": significant(_marks(engine)),
             "engine_bytes_per_point": round(_array_bytes(engine) / n),
         }
@@ -158,26 +160,36 @@ def _engine(
     return engine
 
 
-def _batch(sample: Sample, rows: Int32, turn: int) -> ReadingBatch:
-    at = rows % len(sample.points)
-    cycle = turn % len(sample.value)
-    at_us = BEGIN_US + (turn + 1) * CYCLE_US
+def _batch(sample: Sample, n: int, first: int, size: int) -> ReadingBatch:
+    """The readings from the ``first`` one on, all points taking turns.
+
+    However many points there are, each is read once in a cycle, so that no reading
+    comes after a gap.
+    """
+    round_, row = np.divmod(np.arange(first, first + size), n)
+    at, cycle = row % len(sample.points), round_ % len(sample.value)
+    at_us = BEGIN_US + (round_ + 1) * CYCLE_US
     return ReadingBatch(
-        row=rows,
+        row=row.astype(np.int32),
         value=sample.value[cycle, at],
-        at_us=np.full(len(rows), at_us, np.int64),
-        arrived_us=np.full(len(rows), at_us + 50 * US_PER_MS, np.int64),
+        at_us=at_us,
+        arrived_us=at_us + 50 * US_PER_MS,
         state=sample.state[cycle, at],
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Took:
-    """What each batch took, the engine's and the ceiling's, measured in turns [s]."""
+    """What each batch took, the engine's and the ceiling's, measured in turns [s].
+
+    Attributes:
+        n_readings: how many were judged in all.
+    """
 
     own_s: list[float]
     bare_s: list[float]
     n_events: int
+    n_readings: int
 
 
 def _with_forecast(sample: Sample, n: int, size: Size) -> dict[str, Any]:
@@ -195,7 +207,9 @@ def _with_forecast(sample: Sample, n: int, size: Size) -> dict[str, Any]:
         "batch_ms": significant(statistics.mean(took.own_s) * 1e3),
         "slowest_batch_ms": significant(max(took.own_s) * 1e3),
         "readings_per_s": significant(BATCH / statistics.mean(took.own_s)),
-        "frame_of_60_us": significant(_frames(engine, sample, size.n_frames)),
+        "frame_of_60_us": significant(
+            _frames(engine, sample, size.n_frames, took.n_readings)
+        ),
         "clock_mark_us": significant(_marks(engine)),
         "bytes_per_forecast_point": forecast.bytes_per_target(),
     }
@@ -209,8 +223,7 @@ def _batches(engine: AlarmEngine, sample: Sample, n_rounds: int) -> Took:
     high, low, last = np.full(n, np.inf), np.full(n, -np.inf), np.zeros(n)
     own_s, bare_s, n_events = [], [], 0
     for turn in range(warm + n_rounds):
-        rows = np.arange(turn * BATCH, (turn + 1) * BATCH) % n
-        batch = _batch(sample, rows.astype(np.int32), turn)
+        batch = _batch(sample, n, turn * BATCH, BATCH)
         begin_s = time.perf_counter()
         events = engine.tick(batch, now_us=BEGIN_US)
         middle_s = time.perf_counter()
@@ -220,7 +233,7 @@ def _batches(engine: AlarmEngine, sample: Sample, n_rounds: int) -> Took:
             own_s.append(middle_s - begin_s)
             bare_s.append(end_s - middle_s)
             n_events += len(events)
-    return Took(own_s, bare_s, n_events)
+    return Took(own_s, bare_s, n_events, (warm + n_rounds) * BATCH)
 
 
 def _bare(
@@ -233,13 +246,11 @@ def _bare(
     return over, under
 
 
-def _frames(engine: AlarmEngine, sample: Sample, n_frames: int) -> float:
-    """Median tick of one frame of 60 points [µs]."""
+def _frames(engine: AlarmEngine, sample: Sample, n_frames: int, first: int) -> float:
+    """Median tick of one frame of 60 points, after ``first`` readings [µs]."""
     took_s = []
-    first = 10**6
     for turn in range(n_frames):
-        rows = np.arange(turn * FRAME, (turn + 1) * FRAME) % engine.table.n
-        batch = _batch(sample, rows.astype(np.int32), first + turn)
+        batch = _batch(sample, engine.table.n, first + turn * FRAME, FRAME)
         begin_s = time.perf_counter()
         engine.tick(batch, now_us=BEGIN_US)
         took_s.append(time.perf_counter() - begin_s)
