@@ -8,7 +8,13 @@ import httpx
 import pytest
 from fastapi.routing import APIRoute
 
-from gasmon.api import routes_alarms, routes_mines, routes_session
+from gasmon.api import (
+    routes_alarms,
+    routes_escalation,
+    routes_life,
+    routes_mines,
+    routes_session,
+)
 from gasmon.points import PointKey
 from gasmon.units import US_PER_MIN, iso_us
 from tests.fix_api import (
@@ -21,7 +27,10 @@ from tests.fix_api import (
     write_readings,
 )
 
-ROUTERS = (routes_session.router, routes_mines.router, routes_alarms.router)
+ROUTERS = (
+    *(routes_session.router, routes_mines.router, routes_alarms.router),
+    *(routes_life.router, routes_escalation.router),
+)
 # How a foreign byte would look: codes, names and numbers of the other county.
 FOREIGN = ("530627", "zhenxiong", "镇雄", "Zhenxiong")
 
@@ -52,6 +61,7 @@ def fill(world: World) -> dict[str, dict[str, str]]:
             "point_id": str(point_id),
             "alarm_id": str(row[0]),
             "incident_id": str(row[1]),
+            "action": "confirm",
         }
     world.conn.commit()
     return by_area
@@ -71,14 +81,22 @@ def ask(
     world: World, client: httpx.Client, method: str, path: str, values: dict[str, str]
 ) -> httpx.Response:
     """Call one route with path values filled in."""
-    # A log-in is shown a token here; a body would be a name and a password.
-    body = {"note": "seen"} if method == "POST" and path != "/session" else None
     return client.request(
         method,
         "/api/v1" + path.format(**values),
         params=query_of(world, path),
-        json=body,
+        json=body_of(path, values) if method == "POST" else None,
     )
+
+
+def body_of(path: str, values: dict[str, str]) -> dict[str, object] | None:
+    """What is sent to a route that changes something."""
+    if path == "/session":
+        # A log-in is shown a token here; a body would be a name and a password.
+        return None
+    if path == "/alarms/confirm":
+        return {"alarm_ids": [int(values["alarm_id"])], "text": "seen"}
+    return {"text" if "{action}" in path else "note": "seen"}
 
 
 def test_no_route_shows_a_foreign_county(both_world: World) -> None:
@@ -97,6 +115,9 @@ def test_no_route_shows_a_foreign_county(both_world: World) -> None:
                     for value in values[area].values():
                         problem["detail"] = problem["detail"].replace(value, "")
                     text = json.dumps(problem, ensure_ascii=False)
+                elif path == "/alarms/confirm" and area == ZHENXIONG:
+                    statuses = [item["status"] for item in answer.json()["items"]]
+                    assert statuses == [404], (method, path, text)
                 elif method == "GET":
                     assert answer.status_code == 200, (method, path, text)
                 for foreign in FOREIGN:
