@@ -17,7 +17,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 
 from gasmon.embedded.postgres import EmbeddedPostgres
@@ -25,6 +24,7 @@ from gasmon.embedded.process import free_port
 from gasmon.ingest.presence import online_boot
 from gasmon.settings import load
 from tests.fix_broker import Broker
+from tests.fix_look import Look
 from tests.fix_proxy import Proxy
 from tests.fix_wait import wait_until
 from tests.integration.test_pipeline import HIGH, LOW, Gateway, port_of, through
@@ -100,6 +100,9 @@ class Site:
     folder: Path
     processes: list[Process] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        self.look = Look(self.dsn)
+
     def command(self, name: str, port_setting: str, **more: Any) -> Process:
         """A command that answers on a port of its own, not yet started."""
         port = free_port()
@@ -125,17 +128,21 @@ class Site:
         return self.command("serve", "api.port", **more)
 
     def count(self, table: str, where: str = "true") -> int:
-        with psycopg.connect(self.dsn) as conn:
-            row = conn.execute(
-                f"SELECT count(*) FROM {table} WHERE {where}".encode()
-            ).fetchone()
-        assert row is not None
-        return int(row[0])
+        query = f"SELECT count(*) FROM {table} WHERE {where}"
+        return int(self.look.rows(query)[0][0])
 
     def knows(self, rev: int) -> None:
         """Wait until a mine's definitions of this revision are in the database."""
         known = f"definition_rev = {rev}"
         wait_until(lambda: self.count("mine", known), READY_S, f"revision {rev}")
+
+    def close(self) -> None:
+        """Kill whatever still runs."""
+        self.look.close()
+        for process in self.processes:
+            if process.child is not None and process.child.poll() is None:
+                process.child.kill()
+                process.child.wait()
 
 
 @pytest.fixture(
@@ -151,10 +158,7 @@ def site(
     dsn = new_migrated(request.getfixturevalue(f"{backend}_server"))
     site = Site(dsn, request.getfixturevalue(f"{kind}_broker"), tmp_path)
     yield site
-    for process in site.processes:
-        if process.child is not None and process.child.poll() is None:
-            process.child.kill()
-            process.child.wait()
+    site.close()
 
 
 @pytest.fixture

@@ -45,10 +45,7 @@ def stoppable(
         migrate.upgrade(conn)
     site = Site(dsn, mosquitto_broker, tmp_path)
     yield site
-    for process in site.processes:
-        if process.child is not None and process.child.poll() is None:
-            process.child.kill()
-            process.child.wait()
+    site.close()
 
 
 def ingest_of(
