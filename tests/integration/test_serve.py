@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -24,6 +23,7 @@ from gasmon.embedded.process import free_port
 from gasmon.ingest.presence import online_boot
 from gasmon.settings import load
 from tests.fix_broker import Broker
+from tests.fix_command import Command, plain_environment
 from tests.fix_look import Look
 from tests.fix_proxy import Proxy
 from tests.fix_wait import wait_until
@@ -42,17 +42,21 @@ class Process:
     arguments: list[str]
     log: Path
     port: int
-    child: subprocess.Popen[bytes] | None = None
+    child: Command | subprocess.Popen[bytes] | None = None
 
     def start(self) -> Process:
-        environ = {k: v for k, v in os.environ.items() if not k.startswith("GASMON_")}
+        self.child = Command(self.arguments, self.log)
+        return self
+
+    def start_anew(self) -> Process:
+        """By an interpreter of its own, as from a shell."""
         with self.log.open("ab") as log:
             self.child = subprocess.Popen(
                 [sys.executable, "-m", "gasmon.cli", *self.arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=environ,
+                env=plain_environment(),
             )
         return self
 
@@ -173,7 +177,7 @@ def gateway(site: Site) -> Iterator[Gateway]:
 @pytest.mark.slow
 def test_serve_is_ready_works_and_ends_quickly(site: Site, gateway: Gateway) -> None:
     """Ready when everything is; SIGTERM ends it with 0, and what came is stored."""
-    serve = site.serve().start().ready()
+    serve = site.serve().start_anew().ready()
     status, body = serve.get("/readyz")
     assert status == 200
     assert {"broker", "ingest", "persist", "database"} <= set(

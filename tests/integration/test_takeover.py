@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
+from tests.fix_command import Command
 from tests.fix_proxy import Proxy
 from tests.fix_wait import wait_until
 from tests.integration.test_pipeline import (  # noqa: F401
@@ -40,32 +39,27 @@ class Pair:
     plant: Plant
     folder: Path
     dsn: str
-    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    processes: list[Command] = field(default_factory=list)
 
-    def start(self, *flags: str) -> subprocess.Popen[bytes]:
+    def start(self, *flags: str) -> Command:
         """A ``gasmon ingest``."""
         number = len(self.processes)
         rules = self.folder / "limits.toml"
         rules.write_text(LIMITS_ALONE, "utf-8")
-        with (self.folder / f"ingest-{number}.log").open("wb") as log:
-            process = subprocess.Popen(
-                [
-                    *(sys.executable, "-m", "gasmon.cli", "ingest"),
-                    *("--set", "mode=test"),
-                    *("--set", f"database.url={self.dsn}"),
-                    *("--set", f"mqtt.host={self.plant.broker.host}"),
-                    *("--set", f"mqtt.port={self.plant.broker.port}"),
-                    *("--set", f"ingest.spool_dir={self.folder}/spool-{number}"),
-                    *("--set", "ingest.standby=true"),
-                    *("--set", "engine.mark_interval_s=0.2"),
-                    *("--set", f"engine.rules_file={rules}"),
-                    *flags,
-                ],
-                stdout=log,
-                stderr=log,
-            )
-        self.processes.append(process)
-        return process
+        arguments = [
+            "ingest",
+            *("--set", "mode=test"),
+            *("--set", f"database.url={self.dsn}"),
+            *("--set", f"mqtt.host={self.plant.broker.host}"),
+            *("--set", f"mqtt.port={self.plant.broker.port}"),
+            *("--set", f"ingest.spool_dir={self.folder}/spool-{number}"),
+            *("--set", "ingest.standby=true"),
+            *("--set", "engine.mark_interval_s=0.2"),
+            *("--set", f"engine.rules_file={rules}"),
+            *flags,
+        ]
+        self.processes.append(Command(arguments, self.folder / f"ingest-{number}.log"))
+        return self.processes[-1]
 
     def log(self, number: int) -> str:
         """What one of them wrote."""
@@ -76,7 +70,7 @@ class Pair:
         rows = self.plant.ask("SELECT owner FROM ingest_owner WHERE scope = '*'")
         return str(rows[0][0]) if rows else ""
 
-    def owned_by(self, process: subprocess.Popen[bytes]) -> None:
+    def owned_by(self, process: Command) -> None:
         """Wait until it is this one."""
         mine = f":{process.pid}"
 
@@ -108,7 +102,7 @@ def pair(paired: Plant, tmp_path: Path) -> Iterator[Pair]:  # noqa: F811
         process.wait(20)
 
 
-def both(pair: Pair) -> tuple[subprocess.Popen[bytes], subprocess.Popen[bytes]]:
+def both(pair: Pair) -> tuple[Command, Command]:
     """An owner that judges, and one that stands by."""
     owner = pair.start()
     pair.owned_by(owner)

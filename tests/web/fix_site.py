@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
-import subprocess
-import sys
 import tempfile
 import time
 import urllib.error
@@ -31,6 +28,7 @@ from gasmon.store.latest import LATEST_DTYPE, MineLatest, upsert_latest
 from gasmon.store.points import ensure_areas
 from gasmon.store.readings import copy_frames_and_readings
 from gasmon.units import US_PER_S
+from tests.fix_command import Command
 from tests.fix_wait import wait_until
 
 MARKUP = '<img src=x onerror="window.hacked=1">矿'
@@ -41,7 +39,6 @@ MINES = {
     "530629000001": "长岭煤矿",
 }
 FACE = UnitDef("11121", "face", "11121采煤工作面")
-PROGRAM = "from gasmon.cli import main; raise SystemExit(main())"
 NO_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
@@ -111,7 +108,7 @@ class Site:
         self.tokens: dict[str, str] = {}
         self.point_ids: dict[str, int] = {}
         self.values: dict[str, dict[str, tuple[float, int, int]]] = {}
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Command | None = None
         self._log = Path(tempfile.mkdtemp(prefix="gasmon-web-")) / "api.log"
         self._frames = 0
         self._prepare()
@@ -148,16 +145,12 @@ class Site:
 
     def start(self) -> None:
         """Start the api and wait until it answers."""
-        env = {k: v for k, v in os.environ.items() if not k.startswith("GASMON_")}
-        command = [
-            *(sys.executable, "-c", PROGRAM, "api"),
+        arguments = [
+            "api",
             *("--set", f"database.url={self.database.url}"),
             *("--set", f"api.port={self.port}", "--set", "mode=test"),
         ]
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                command, env=env, stdout=log, stderr=subprocess.STDOUT
-            )
+        self._process = Command(arguments, self._log)
         wait_until(self._answers, 40.0, f"the api at {self.url}")
 
     def _answers(self) -> bool:
