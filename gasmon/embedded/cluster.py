@@ -68,7 +68,13 @@ def require_same_major(cluster: Path, bin_dir: Path) -> None:
 
 
 def make_cluster(
-    bin_dir: Path, cluster: Path, password: str, account: Account | None, log_path: Path
+    bin_dir: Path,
+    cluster: Path,
+    password: str,
+    account: Account | None,
+    log_path: Path,
+    *,
+    sync: bool = True,
 ) -> None:
     """Make a cluster: UTF-8, checksums, password authentication over TCP alone.
 
@@ -81,6 +87,7 @@ def make_cluster(
         password: of the superuser ``gasmon``.
         account: who owns and runs it, None = we do.
         log_path: receives what ``initdb`` says.
+        sync: wait until it is on the disk.
 
     Raises:
         DependencyError: ``initdb`` failed; its last line is in the message.
@@ -105,6 +112,7 @@ def make_cluster(
                     *("--auth-host", "scram-sha-256", "--auth-local", "reject"),
                     # C: the same order everywhere, whatever locales a machine has.
                     *("--encoding", "UTF8", "--locale", "C", "--data-checksums"),
+                    *(() if sync else ("--no-sync",)),
                 ],
                 log,
                 cwd=draft,

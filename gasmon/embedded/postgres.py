@@ -132,7 +132,12 @@ class EmbeddedPostgres:
             self._progress("making a new PostgreSQL cluster")
             self._password = clusters.make_password(self.data_dir)
             clusters.make_cluster(
-                bin_dir, cluster, self._password, account, self.log_path
+                bin_dir,
+                cluster,
+                self._password,
+                account,
+                self.log_path,
+                sync=self._extra_settings.get("fsync") != "off",
             )
         self._launch(bin_dir, cluster, account, deadline_s)
         self.create_database(DATABASE)
