@@ -3,8 +3,10 @@ PYTHON ?= python3
 ARGS ?=
 PYTEST_ARGS ?=
 BIN = .venv/bin
+# Tests start many processes; what they import is compiled once, whatever the shell says.
+unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo install test test-long lint format clean
+.PHONY: help demo install test test-long lint bytecode format clean
 .SILENT:
 
 help:
@@ -19,8 +21,9 @@ demo: python
 install: python
 	$(PYTHON) scripts/bootstrap.py install --dev
 
-test: lint
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder \
+test:
+	$(MAKE) --no-print-directory -j 2 lint bytecode
+	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder \
 		-m "not long" $(PYTEST_ARGS)
 
 # 5 = nothing collected, which is no failure of this target.
@@ -32,6 +35,10 @@ lint: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# Beside mypy, which uses one core: otherwise each worker compiles all tests first.
+bytecode: install
+	$(BIN)/python -m pytest --collect-only -qq > /dev/null || true
 
 format: install
 	$(BIN)/ruff check --fix .

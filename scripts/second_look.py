@@ -1,6 +1,6 @@
 """A second look at the few tests that failed while the machine was full.
 
-``make test`` runs three workers on two cores, with databases, brokers and browsers, on
+``make test`` runs four workers on two cores, with databases, brokers and browsers, on
 machines that others use too. What fails there is looked at again, each test alone and
 three times. What then fails once is broken. What passes each time depends on the
 machine's load: it is named loudly, to be mended, and stops nothing.
