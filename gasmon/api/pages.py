@@ -41,6 +41,8 @@ ADDRESSES = (
     "/account",
     "/alarms",
     "/alarm/{rest:path}",
+    "/shifts",
+    "/handover/{rest:path}",
     "/area/{rest:path}",
     "/mine/{rest:path}",
     "/point/{rest:path}",

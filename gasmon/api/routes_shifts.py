@@ -236,13 +236,13 @@ async def list_handovers(
     asker: Asker, shared: Shared, query: Annotated[HandoversQuery, Query()]
 ) -> Response:
     """The newest hand-overs with their state and signatures."""
-    only, scope = _asked_post(query), asker.principal.scope
-    now_us = shared.clock.now_us()
+    if query.tier is None and query.place is not None:
+        raise BadRequest("place: the tier is wanted as well")
+    place = _post(query.tier, query.place).place if query.tier and query.place else None
+    wanted = handover_views.Wanted(query.tier, place, query.unsigned, query.limit)
+    scope, now_us = asker.principal.scope, shared.clock.now_us()
     rows = await in_database(
-        shared,
-        lambda conn: handover_views.listed(
-            conn, scope, now_us, post=only, limit=query.limit
-        ),
+        shared, lambda conn: handover_views.listed(conn, scope, wanted, now_us)
     )
     return answer({"items": rows})
 

@@ -32,6 +32,7 @@ class DaysQuery(Query):
 
 
 class HandoversQuery(PostQuery):
+    unsigned: bool = Field(False, description="only those that `unsigned` is true of")
     limit: int = Field(20, ge=1, le=200)
 
 

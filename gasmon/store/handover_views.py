@@ -1,11 +1,11 @@
 """Hand-overs as people see them: what was signed, or what is so now."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from psycopg import sql
 
 from gasmon.shifts.handover import ACCEPTED, SIGNED
-from gasmon.shifts.posts import Post
 from gasmon.store.handovers import Handover, content_of, find, with_records
 from gasmon.store.scope import Scope, scope_condition
 from gasmon.store.shift_calendars import POST_AREA, POST_MINE, Conn
@@ -36,19 +36,41 @@ def shown(conn: Conn, handover_id: int, scope: Scope, now_us: int) -> dict[str, 
     }
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which hand-overs; None does not filter.
+
+    Attributes:
+        place: a code; with ``tier``.
+        unsigned: only those whose shift is over and that have no two signatures.
+        limit: rows at most.
+    """
+
+    tier: str | None = None
+    place: str | None = None
+    unsigned: bool = False
+    limit: int = 20
+
+
 def listed(
-    conn: Conn, scope: Scope, now_us: int, *, post: Post | None = None, limit: int
+    conn: Conn, scope: Scope, wanted: Wanted, now_us: int
 ) -> list[dict[str, Any]]:
     """The newest hand-overs, each with state and signatures but without content."""
     query = sql.SQL(
-        "SELECT * FROM handover WHERE {scope}"
-        " AND (%(tier)s::text IS NULL OR (tier, place) = (%(tier)s, %(place)s))"
+        "SELECT * FROM handover h WHERE {scope}"
+        " AND (%(tier)s::text IS NULL OR tier = %(tier)s)"
+        " AND (%(place)s::text IS NULL OR place = %(place)s)"
+        " AND (NOT %(unsigned)s OR (until_us <= %(now)s AND NOT EXISTS ("
+        "   SELECT FROM handover_record r WHERE r.handover_id = h.handover_id"
+        "   AND r.event = 'accepted')))"
         " ORDER BY from_us DESC, handover_id DESC LIMIT %(limit)s"
     ).format(scope=scope_condition(scope, POST_AREA, POST_MINE))
     params = {
-        "limit": limit,
-        "tier": None if post is None else post.tier,
-        "place": None if post is None else post.place,
+        "tier": wanted.tier,
+        "place": wanted.place,
+        "unsigned": wanted.unsigned,
+        "limit": wanted.limit,
+        "now": now_us,
     }
     return [_head(found, now_us) for found in with_records(conn, query, params)]
 

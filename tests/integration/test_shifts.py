@@ -29,6 +29,7 @@ from gasmon.store import (
 )
 from gasmon.store.access import Principal
 from gasmon.store.audit import BY_OPERATOR
+from gasmon.store.handover_views import Wanted
 from gasmon.store.scope import Scope
 from gasmon.units import US_PER_DAY, US_PER_H, US_PER_MIN, iso_us, parse_iso_us
 from tests.fix_api import MINE_Z, SUIJIANG, ZHENXIONG, World
@@ -290,7 +291,7 @@ def test_what_is_not_signed_is_shown_and_reminded_of(room: Room) -> None:
     room.on(room.li, "27T08:00")
     assert handovers.remind(room.conn, at("27T19:59")) == []
     assert handovers.remind(room.conn, at("27T20:14")) == []
-    (head,) = handover_views.listed(room.conn, ALL, at("27T20:14"), limit=5)
+    (head,) = handover_views.listed(room.conn, ALL, Wanted(), at("27T20:14"))
     assert (head["state"], head["unsigned"], head["reminded_at"]) == (
         "open",
         True,
@@ -329,8 +330,10 @@ def test_what_was_before_the_calendar_is_nobodys(room: Room) -> None:
         now_us=at("27T10:00"),
     )
     handovers.remind(room.conn, at("27T16:30"))
-    rows = handover_views.listed(room.conn, ALL, at("27T16:30"), post=post, limit=5)
+    wanted = Wanted(post.tier, post.place, unsigned=True)
+    rows = handover_views.listed(room.conn, ALL, wanted, at("27T16:30"))
     assert [row["shift"]["name"] for row in rows] == ["早班"]
+    assert handover_views.listed(room.conn, ALL, wanted, at("27T15:59")) == []
 
 
 def tell(room: Room, text: str, **more: Any) -> None:

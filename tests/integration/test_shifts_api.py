@@ -125,6 +125,9 @@ def test_refusals_say_why(shifts: World) -> None:
     post(shifts, "county", f"{COUNTY}/pattern", 403, **pattern)
     ask(shifts, "admin", "GET", "/api/v1/shifts/county/530600", 422)
     ask(shifts, "admin", "GET", "/api/v1/shifts?tier=county", 422)
+    ask(shifts, "admin", "GET", "/api/v1/handovers?place=530627", 422)
+    unsigned = ask(shifts, "admin", "GET", "/api/v1/handovers?unsigned=true&tier=mine")
+    assert unsigned == {"items": []}  # its shift still lasts
     ask(shifts, "admin", "GET", "/api/v1/shifts/city/530600", 404)
     pattern["shifts"] = "two-12h 08:00"
     made = post(shifts, "admin", f"{COUNTY}/pattern", **pattern)

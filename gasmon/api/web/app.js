@@ -9,11 +9,13 @@ import { bindKeys, startKeys } from "./keys.js";
 import { AccountPage } from "./account.js";
 import { Login, nextPath, signInFailure, takeFromAddress } from "./login.js";
 import { Welcome } from "./welcome.js";
+import { HandoverPage } from "./handover.js";
 import { MinePage } from "./mine.js";
 import { Overview } from "./overview.js";
 import { PointPage } from "./point.js";
 import { get, signIn, whoAmI } from "./requests.js";
 import { go, route, startRouter } from "./router.js";
+import { ShiftsPage } from "./shifts.js";
 import { silence, startSound, tickEnded, tickSound } from "./sound.js";
 import { applyLook, areas, bookSeq, ended, me, owedAlarms, second, version } from "./state.js";
 import { Failure } from "./widgets.js";
@@ -33,6 +35,8 @@ function Screen() {
   if (name === "point") return html`<${PointPage} key=${id} id=${id} />`;
   if (name === "alarm") return html`<${AlarmPage} key=${id} id=${id} />`;
   if (name === "alarms") return html`<${AlarmsPage} />`;
+  if (name === "shifts") return html`<${ShiftsPage} />`;
+  if (name === "handover") return html`<${HandoverPage} key=${id} id=${id} />`;
   if (name === "account") return html`<${AccountPage} />`;
   return html`<main><p class="failure">${t("error.no_page")} <a href="/">${t("nav.overview")}</a></p></main>`;
 }

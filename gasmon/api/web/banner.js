@@ -6,7 +6,7 @@ import { RANKS } from "./levels.js";
 import { route } from "./router.js";
 import { silence, sound, testSound, toggleSound } from "./sound.js";
 import {
-  bookSummary, dataAtMs, escalation, link, me, second, serverNow, setLook, size, theme, tier, version,
+  bookSummary, dataAtMs, escalation, link, me, second, serverNow, setLook, size, theme, tier, unsigned, version,
 } from "./state.js";
 import { Age, alarmHref, kindName, Sym } from "./widgets.js";
 
@@ -19,6 +19,7 @@ export function Banner() {
       <nav>
         <${NavLink} href="/" names=${["overview", "area", "mine", "point"]} text=${t("nav.overview")} />
         <${NavLink} href="/alarms" names=${["alarms"]} text=${t("nav.alarms")} />
+        <${NavLink} href="/shifts" names=${["shifts", "handover"]} text=${t("nav.shifts")} />
       </nav>
       <${Marks} />
       <span class="push"></span>
@@ -141,5 +142,6 @@ function Bars() {
     ${dead ? html`<div class="wide dead-bar" role="alert">${t("bar.dead", { at: clockTime(dataAtMs.value), age: duration(serverNow() - dataAtMs.value) })}</div>`
       : phase === "lost" ? html`<div class="wide lost-bar" role="alert">${t("bar.lost")}</div>` : null}
     ${failing.length ? html`<div class="wide lost-bar channel-bar" role="alert">${t("bar.channels", { names: failing.map((one) => one.channel).join(" ") })}</div>` : null}
+    ${unsigned.value.length ? html`<a class="wide lost-bar unsigned-bar" href=${`/handover/${unsigned.value[0].handover_id}`}>${t("bar.unsigned", { n: unsigned.value.length, day: unsigned.value[0].shift.day, shift: pick(unsigned.value[0].shift.name, unsigned.value[0].shift.name_en) })}</a>` : null}
     ${blocked ? html`<button class="wide blocked-bar" onClick=${testSound}>${t("bar.blocked", { n: owed })}</button>` : null}`;
 }

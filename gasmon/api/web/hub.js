@@ -1,7 +1,9 @@
 // Wires the page's own stream to the state: link, clock, alarm book, age of the data.
 import { LiveStream, DEAD_MS } from "./live.js";
 import { get, whoAmI } from "./requests.js";
-import { dataAtMs, emit, enterAlarm, escalation, link, resetBook, setServerClock } from "./state.js";
+import {
+  dataAtMs, emit, enterAlarm, escalation, link, resetBook, setServerClock, tier, unsigned,
+} from "./state.js";
 import { BOOK_LIMIT } from "./alarmbook.js";
 
 const PAGE_ROWS = 200;
@@ -31,6 +33,7 @@ export function startHub() {
     // Frames keep the book right; the reload mends whatever was missed anyway.
     setInterval(loadBook, RELOAD_BOOK_MS),
     setInterval(loadEscalation, ESCALATION_MS),
+    setInterval(loadUnsigned, RELOAD_BOOK_MS),
   ];
 }
 
@@ -43,6 +46,7 @@ export function stopHub() {
   resetBook([], false, []);
   dataAtMs.value = NaN;
   escalation.value = null;
+  unsigned.value = [];
   link.value = { phase: "connecting", reason: "", dead: false };
   document.documentElement.classList.remove("dead");
 }
@@ -70,7 +74,7 @@ function takePhase(phase, reason) {
   const came = phase === "open" && link.value.phase !== "open";
   link.value = { phase, reason, dead: phase === "open" ? false : link.value.dead };
   if (phase === "open") document.documentElement.classList.remove("dead");
-  if (came) { loadBook(); loadEscalation(); }
+  if (came) { loadBook(); loadEscalation(); loadUnsigned(); }
 }
 
 function takeFrame(frame) {
@@ -99,6 +103,13 @@ export function takeAlarm(body) {
 function loadEscalation() {
   if (link.peek().phase !== "open") return;
   get("/escalation").then((now) => { if (stream) escalation.value = now; }, () => {});
+}
+
+/** Whoever has duty is reminded of what was not handed over. */
+function loadUnsigned() {
+  if (link.peek().phase !== "open" || !tier.peek()) return;
+  get("/handovers", { unsigned: "true", tier: tier.peek(), limit: 20 })
+    .then((page) => { if (stream) unsigned.value = page.items; }, () => {});
 }
 
 /** Loads what is open or cleared but unconfirmed; events meanwhile are kept. */

@@ -8,6 +8,8 @@ const PATHS = [
   [/^\/point\/([^/]+)$/, "point"],
   [/^\/alarms$/, "alarms"],
   [/^\/alarm\/([^/]+)$/, "alarm"],
+  [/^\/shifts$/, "shifts"],
+  [/^\/handover\/([^/]+)$/, "handover"],
   [/^\/login$/, "login"],
   [/^\/welcome$/, "welcome"],
   [/^\/account$/, "account"],

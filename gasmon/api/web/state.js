@@ -21,6 +21,9 @@ export const dataAtMs = signal(NaN);
 /** Who must act now and how channels fare (`GET /escalation`); null before it is known. */
 export const escalation = signal(null);
 
+/** Shifts of one's own tier that are over without two signatures. */
+export const unsigned = signal([]);
+
 /** Counts up each second: components that show an age read it. */
 export const second = signal(0);
 
