@@ -58,6 +58,15 @@ def site(postgres_server: EmbeddedPostgres) -> Iterator[Site]:
     postgres_server.drop_database(name)
 
 
+def hear(page: Page, complain: Callable[[str], None]) -> None:
+    """Pass on what the browser complains about."""
+    page.on(
+        "console",
+        lambda told: complain(told.text) if told.type in ("error", "warning") else None,
+    )
+    page.on("pageerror", lambda error: complain(str(error)))
+
+
 OpenPage = Callable[..., Page]
 
 
@@ -94,13 +103,7 @@ def open_page(browser: Browser, site: Site) -> Iterator[OpenPage]:
             if not expect or expect.lower() not in text.lower():
                 complaints.append(f"{path}: {text}")
 
-        page.on(
-            "console",
-            lambda told: (
-                complain(told.text) if told.type in ("error", "warning") else None
-            ),
-        )
-        page.on("pageerror", lambda error: complain(str(error)))
+        hear(page, complain)
         token = "" if who is None else f"#token={site.tokens[who]}"
         page.goto(site.url + path + token)
         if who is not None:

@@ -2,18 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page
 
-from tests.web.conftest import OpenPage
+from tests.web.conftest import PATIENCE_MS, hear
+from tests.web.fix_site import Site
+
+
+@pytest.fixture(scope="module")
+def tab(browser: Browser, site: Site) -> Iterator[tuple[Page, list[str]]]:
+    """A tab, and what the browser complains about in it.
+
+    One for all: a tab of its own costs each test a second, and what a module keeps
+    ends with its document.
+    """
+    complaints: list[str] = []
+    context = browser.new_context()
+    context.add_init_script("localStorage.setItem('gasmon.lang', 'zh')")
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE_MS)
+
+    def complain(text: str) -> None:
+        if "404" not in text:  # of an icon, which a page with nothing on it has not
+            complaints.append(text)
+
+    hear(page, complain)
+    yield page, complaints
+    context.close()
 
 
 @pytest.fixture
-def page(open_page: OpenPage) -> Page:
-    """The sign-in page: modules can be imported there and nothing else runs."""
-    return open_page("/login", None, expect="401")
+def page(tab: tuple[Page, list[str]], site: Site) -> Iterator[Page]:
+    """A new document of the site with nothing on it: no more than the modules that a
+    test asks for is loaded, and nothing else runs."""
+    page, complaints = tab
+    page.goto(f"{site.url}/healthz")
+    page.evaluate("localStorage.clear(); localStorage.setItem('gasmon.lang', 'zh')")
+    complaints.clear()
+    yield page
+    assert complaints == []
 
 
 def run(page: Page, module: str, body: str, argument: Any = None) -> Any:
