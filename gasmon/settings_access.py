@@ -29,6 +29,11 @@ class ApiSettings(Section):
         pattern=r"^https?://[^/\s]+$",
         description="what people open, for one-time links; none = http://host:port",
     )
+    cap_sender: str = Field(
+        "gasmon.zhaotong",
+        pattern=r"^[^\s,<&]{1,100}$",
+        description="who we are in CAP messages; unique among those that one reads",
+    )
     session_hours: float = Field(
         26.0,
         gt=0,

@@ -17,6 +17,7 @@ from gasmon.api import (
     routes_accounts,
     routes_alarms,
     routes_audit,
+    routes_cap,
     routes_escalation,
     routes_forecasts,
     routes_life,
@@ -55,6 +56,7 @@ ROUTES = (
     routes_alarms,
     routes_life,
     routes_escalation,
+    routes_cap,
     routes_shifts,
     routes_forecasts,
 )

@@ -10,6 +10,7 @@ from fastapi.routing import APIRoute
 
 from gasmon.api import (
     routes_alarms,
+    routes_cap,
     routes_escalation,
     routes_life,
     routes_mines,
@@ -29,7 +30,7 @@ from tests.fix_api import (
 
 ROUTERS = (
     *(routes_session.router, routes_mines.router, routes_alarms.router),
-    *(routes_life.router, routes_escalation.router),
+    *(routes_life.router, routes_escalation.router, routes_cap.router),
 )
 # How a foreign byte would look: codes, names and numbers of the other county.
 FOREIGN = ("530627", "zhenxiong", "镇雄", "Zhenxiong")
@@ -62,6 +63,7 @@ def fill(world: World) -> dict[str, dict[str, str]]:
             "alarm_id": str(row[0]),
             "incident_id": str(row[1]),
             "action": "confirm",
+            "seq": str(world.outbox(mine[:6])[-1][0]),
         }
     world.conn.commit()
     return by_area
