@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +21,12 @@ def test_{name}():
 """
 BROKEN = "def test_{name}():\n    assert False\n"
 FIRST = ["-q", "--junitxml=build/tests.xml"]
+# pytest as it is, but for what knows -n: the other plugins take longer than the tests.
+PLAIN = {
+    **os.environ,
+    "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+    "PYTEST_PLUGINS": "xdist.plugin",
+}
 
 
 def look(folder: Path, **texts: str) -> subprocess.CompletedProcess[str]:
@@ -32,6 +39,7 @@ def look(folder: Path, **texts: str) -> subprocess.CompletedProcess[str]:
         cwd=folder,
         capture_output=True,
         check=False,
+        env=PLAIN,
     )
     return subprocess.run(
         [sys.executable, str(SCRIPT)],
@@ -39,6 +47,7 @@ def look(folder: Path, **texts: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
+        env=PLAIN,
     )
 
 
@@ -88,6 +97,7 @@ def test_a_run_that_was_cut_off_fails(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
+        env=PLAIN,
     )
     assert done.returncode == 1
     assert "did not come to its end" in done.stderr
