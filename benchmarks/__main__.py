@@ -7,12 +7,13 @@ import sys
 from collections.abc import Callable
 from types import FrameType
 
-from benchmarks import engine, ingest, latency, restart, safeguards, upload
+from benchmarks import engine, fanout, ingest, latency, restart, safeguards, upload
 from benchmarks.report import Report, machine, table
 from gasmon.errors import GasmonError
 
 BENCHMARKS: dict[str, Callable[[bool], Report]] = {
     "engine": engine.run,
+    "fanout": fanout.run,
     "ingest": ingest.run,
     "latency": latency.run,
     "restart": restart.run,

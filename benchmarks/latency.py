@@ -126,7 +126,7 @@ def _brief(report: Report) -> dict[str, Any]:
 def measured(size: Size, commands: tuple[str, ...]) -> Report:
     """Measure with these commands; the last one has the stream."""
     with servers() as where, ExitStack() as stack:
-        token = _token(where)
+        token = bench_token(where)
         running = [stack.enter_context(Gasmon(name, where)) for name in commands]
         with (
             _floor(where) as floor_port,
@@ -259,7 +259,8 @@ def _bursts(size: Size, rig: Rig) -> dict[str, Any]:
     }
 
 
-def _token(where: Servers) -> str:
+def bench_token(where: Servers) -> str:
+    """A token that sees everything."""
     with connect_database(where.database) as conn:
         return access.create_token(
             conn,

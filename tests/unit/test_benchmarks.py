@@ -23,6 +23,7 @@ FIELDS = {
     "name",
     [
         "engine",
+        pytest.param("fanout", marks=pytest.mark.slow),
         pytest.param("ingest", marks=pytest.mark.slow),
         # Two sets of servers and processes: half a minute.
         pytest.param("latency", marks=pytest.mark.long),
