@@ -273,15 +273,14 @@ def _crowd(stack: ExitStack, kind: str, port: int, n: int, token: str = "") -> C
 
 @contextmanager
 def _child(module: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-    child = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-m", f"benchmarks.{module}", *arguments],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
         cwd=Path(__file__).parents[1],
-    )
-    try:
-        yield child
-    finally:
-        child.terminate()
-        child.wait()
+    ) as child:
+        try:
+            yield child
+        finally:
+            child.terminate()
