@@ -25,6 +25,8 @@ class Quiet:
         planned: registered work, as opposed to a shelf.
         alarm_kind: the only kind of alarm it is about; None for every kind. A shelf
             on a broken sensor must not quiet gas at the same place.
+        test_gas: content of the test gas of a planned calibration, in the point's
+            unit; what does not look like it breaks through (planned.py).
     """
 
     name: str
@@ -35,6 +37,7 @@ class Quiet:
     value_ceiling: float = inf
     planned: bool = True
     alarm_kind: str | None = None
+    test_gas: float | None = None
 
     def __post_init__(self) -> None:
         assert 0 <= self.rank_ceiling <= 3, f"{self.name}: red cannot be quiet"

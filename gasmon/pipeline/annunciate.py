@@ -3,7 +3,9 @@
 Alarms about gasmon itself have no mine; they are on a topic of their own.
 
 It is fed by the engine's events before they are stored, so a relay in a dispatch room
-sounds even while the database is away. Each message carries until when it may be
+sounds even while the database is away. What planned work keeps quiet is not in it: the
+mine asked for that and an upper tier agreed, while a shelf, which an upper tier makes
+by itself, silences no mine. Each message carries until when it may be
 trusted; a relay takes silence for a reason to sound.
 """
 
@@ -12,6 +14,7 @@ from dataclasses import dataclass, replace
 
 from gasmon.alarms.events import AlarmEvent
 from gasmon.alarms.kinds import MINE_ONLY_KINDS
+from gasmon.alarms.planned import is_silent
 from gasmon.ingest.payloads import RaisedAlarm, encode_alarms
 from gasmon.ingest.topics import alarms_topic, platform_alarms_topic
 from gasmon.units import US_PER_MS, US_PER_S
@@ -65,7 +68,7 @@ class Annunciator:
                 continue  # help for the mine's page; a relay sounds for alarms
             self.know([event.mine])
             mine = self._mines[event.mine]
-            if event.event == "cleared":
+            if event.event == "cleared" or is_silent(event):
                 mine.open.pop(event.key, None)
             else:
                 old = mine.open.get(event.key)

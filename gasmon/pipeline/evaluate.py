@@ -13,6 +13,7 @@ from gasmon.alarms.engine import AlarmEngine
 from gasmon.alarms.events import AlarmEvent
 from gasmon.alarms.forecast_speak import Warned
 from gasmon.alarms.kinds import LINK_BREAK
+from gasmon.alarms.planned import PlannedWork
 from gasmon.alarms.quiet import QuietTable
 from gasmon.alarms.silence import Sign
 from gasmon.alarms.snapshot import dump
@@ -115,6 +116,7 @@ class Evaluator:
         book: the points; ``engine`` what judges them; ``seen`` which frames came.
         boots: the present boot of each mine, as far as it told.
         clocks: corrections of gateways' clocks.
+        planned: what planned work keeps quiet.
         step: number of the last step that was given to the engine.
         given_up: newest frame of each mine that a former process judged and gave up.
     """
@@ -132,6 +134,7 @@ class Evaluator:
         self.seen = seen
         self.boots: dict[str, str] = {}
         self.clocks = MineClocks()
+        self.planned = PlannedWork()
         self.step = 0
         self.given_up: dict[str, FrameKey] = {}
         self._limits = limits or DecodeLimits()
@@ -154,23 +157,26 @@ class Evaluator:
                 life already, and judged later.
             now_us: stamped as the time of decision [µs UTC].
             marks: clock marks after the packets [µs UTC].
+            quiet: shelves and plans as they are known now.
         """
         judged = Judged(packets=packets, marks=marks)
+        self.planned.begin(quiet or QuietTable(), self.book.table)
         if heard:
             signs = self._signs_of_life(heard)
-            self._tick(ReadingBatch.empty(), (), signs, quiet, now_us, judged)
+            self._tick(ReadingBatch.empty(), (), signs, now_us, judged)
         ours, replaced = self._rate.pass_on(self._of_our_run(packets, judged), now_us)
         judged.rejects += replaced
         for control, data in stretches(ours):
-            signs = self._control(self._decode(control), judged, now_us, quiet)
+            signs = self._control(self._decode(control), judged, now_us)
             decoded = self._decode(data)
             self.adopt(now_us)
             signs += self._empty_frames(decoded)
-            self._tick(decoded.batch, (), signs, quiet, now_us, judged)
+            self._tick(decoded.batch, (), signs, now_us, judged)
             self._collect(decoded, judged)
         self.adopt(now_us)
         if marks:
-            self._tick(ReadingBatch.empty(), marks, (), quiet, now_us, judged)
+            self._tick(ReadingBatch.empty(), marks, (), now_us, judged)
+        judged.events = self.planned.after(judged.events, now_us)
         judged.clocks = self.clocks.changed()
         for event in judged.events:
             if event.kind == LINK_BREAK:
@@ -236,7 +242,6 @@ class Evaluator:
         batch: ReadingBatch,
         marks: Sequence[int],
         signs: Sequence[Sign],
-        quiet: QuietTable | None,
         now_us: int,
         judged: Judged,
     ) -> None:
@@ -244,6 +249,8 @@ class Evaluator:
             return
         self.step += 1
         judged.steps.append(Step(self.step, batch, tuple(signs), tuple(marks)))
+        self.planned.follow(batch)
+        quiet = self.planned.table()
         judged.events += self.engine.tick(
             batch, now_us=now_us, marks=marks, signs=signs, quiet=quiet
         )
@@ -251,11 +258,7 @@ class Evaluator:
             judged.warned += self.engine.forecast.take()
 
     def _judge_again(
-        self,
-        versions: Sequence[PointDef],
-        quiet: QuietTable | None,
-        now_us: int,
-        judged: Judged,
+        self, versions: Sequence[PointDef], now_us: int, judged: Judged
     ) -> None:
         """What was measured last counts under new limits as well."""
         points = redefined(self.engine, versions) if versions else ()
@@ -264,6 +267,7 @@ class Evaluator:
         self.step += 1
         empty = ReadingBatch.empty()
         judged.steps.append(Step(self.step, empty, redefined=points))
+        quiet = self.planned.table()
         judged.events += judge_again(self.engine, points, now_us=now_us, quiet=quiet)
 
     def _newest_us(self, row: int) -> int:
@@ -271,13 +275,7 @@ class Evaluator:
         s = self.engine.state
         return int(s.last_at_us[row]) if row < s.n else LONG_AGO_US
 
-    def _control(
-        self,
-        decoded: Decoded,
-        judged: Judged,
-        now_us: int,
-        quiet: QuietTable | None,
-    ) -> list[Sign]:
+    def _control(self, decoded: Decoded, judged: Judged, now_us: int) -> list[Sign]:
         """Take definitions and states; returns what the engine must know of them."""
         judged.rejects += decoded.rejects
         for definition in decoded.definitions:
@@ -288,10 +286,10 @@ class Evaluator:
             self._layouts.forget(definition.mine.code)
             if standing:
                 judged.definitions.append((definition, standing))
-                self._judge_again(self.adopt(now_us), quiet, now_us, judged)
+                self._judge_again(self.adopt(now_us), now_us, judged)
                 batch = moved(self.book, self.engine, standing)
                 if batch.n:
-                    self._tick(batch, (), (), quiet, now_us, judged)
+                    self._tick(batch, (), (), now_us, judged)
                     judged.batches.append(batch)
         return [sign for state in decoded.states for sign in self._sign(state, judged)]
 

@@ -210,6 +210,8 @@ class IngestLoop(Shown):
                 self.storing.close()
                 return False
             self.restarted = str(done)
+            if not self.storing.line.is_away(self._clock.monotonic_s()):
+                self._windows.begin()
             self.pump.start(broker_wait_s)
             self._began = True
         except BaseException:

@@ -6,10 +6,11 @@ database's word can be compared with ours when it is back.
 """
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from typing import Any
 
 from gasmon.alarms.events import AlarmEvent
+from gasmon.alarms.planned import BROKE_THROUGH
 from gasmon.store.alarms import OpenAlarm
 
 CONFIRMED = ("any",)
@@ -139,10 +140,30 @@ def _opened(event: AlarmEvent, before: OpenAlarm | None) -> OpenAlarm:
         limit=event.limit,
         peak=event.peak,
         peak_at_us=event.peak_at_us,
-        unknown=event.event == "unknown",
+        unknown=_is_unknown(event, before),
         late=event.late,
         planned=event.planned,
         quiet=event.quiet,
         explain=event.explain,
         confirmed_by=(),
+    )
+
+
+def _is_unknown(event: AlarmEvent, before: OpenAlarm | None) -> bool:
+    """Breaking through a plan says nothing of whether there is data."""
+    if event.event == BROKE_THROUGH and before is not None:
+        return before.unknown
+    return event.event == "unknown"
+
+
+def opened_event(alarm: OpenAlarm, row: int) -> AlarmEvent:
+    """An open alarm as the event that began it, with what is known of it now.
+
+    Args:
+        row: of its point in this process; -1 when it is about none.
+    """
+    names = {each.name for each in fields(AlarmEvent)}
+    told = {name: getattr(alarm, name) for name in OpenAlarm.__slots__ if name in names}
+    return AlarmEvent(
+        event="raised", happened_at_us=alarm.raised_at_us, row=row, **told
     )

@@ -141,6 +141,7 @@ def know_turns(
         evaluator.know(judged)
         yield judged
         annunciator.apply(judged.events)
+        evaluator.planned.apply(judged.events)
         annunciator.know(judged.online)
         done.said += judged.events
         done.clocks += judged.clocks

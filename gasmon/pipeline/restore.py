@@ -12,6 +12,7 @@ from gasmon.alarms.kinds import (
     LINK_BREAK,
     MINE_ONLY_KINDS,
 )
+from gasmon.alarms.planned import PlannedWork, is_silent
 from gasmon.alarms.relation_kinds import RELATION_NAMES
 from gasmon.batch import FrameKey
 from gasmon.domain import states
@@ -20,6 +21,7 @@ from gasmon.ingest.payloads import RaisedAlarm
 from gasmon.pipeline.annunciate import Annunciator
 from gasmon.pipeline.book import PointBook
 from gasmon.pipeline.evaluate import Evaluator
+from gasmon.pipeline.openalarms import opened_event
 from gasmon.pipeline.standing import Standing
 from gasmon.points import PointDef, PointKey
 from gasmon.store import frames, latest, points
@@ -53,15 +55,20 @@ def know_raised(
     annunciator: Annunciator,
     book: PointBook,
     standing: Standing,
+    planned: PlannedWork,
     open_now: Iterable[OpenAlarm],
 ) -> None:
-    """What relays must sound for."""
+    """What relays must sound for, and what planned work keeps quiet."""
     annunciator.know(mine.code for mine in book.table.mines)
     for alarm in open_now:
         if alarm.kind in MINE_ONLY_KINDS:
             continue
         if standing.owns(alarm) or living_of(book, [alarm]):
-            annunciator.restore(alarm.mine, _key(alarm), _raised(alarm))
+            told = opened_event(alarm, _row(book, alarm))
+            if is_silent(told):
+                planned.restore(told)
+            else:
+                annunciator.restore(alarm.mine, _key(alarm), _raised(alarm))
 
 
 def living_of(book: PointBook, open_now: Iterable[OpenAlarm]) -> list[LivingAlarm]:

@@ -176,7 +176,13 @@ class Beginning:
         if self.storing.copy is not None:
             self.storing.copy.fill(mines, known)
         past.know_frames(evaluator.seen, now_us)
-        know_raised(self.annunciator, book, self.standing, past.open_alarms())
+        know_raised(
+            self.annunciator,
+            book,
+            self.standing,
+            evaluator.planned,
+            past.open_alarms(),
+        )
 
         def engine() -> AlarmEngine:
             made = self.new_engine()

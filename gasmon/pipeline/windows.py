@@ -51,16 +51,27 @@ class QuietWindows:
         """What counts now; replaced as a whole, never changed."""
         return self._table
 
+    def begin(self) -> None:
+        """Look once before anything is judged, if the database answers now."""
+        try:
+            with self._connect() as conn:
+                self.look(conn)
+        except (DependencyError, psycopg.Error) as error:
+            self._tell(str(error))
+
+    def _connect(self) -> Connection:
+        return connect(
+            self._database,
+            name="gasmon windows",
+            statement_timeout_s=HANG_S,
+            line_timeout_s=HANG_S,
+        )
+
     def run(self) -> None:
         """Look until told to stop; a database that is away is asked again."""
         while not self._stop.is_set():
             try:
-                with connect(
-                    self._database,
-                    name="gasmon windows",
-                    statement_timeout_s=HANG_S,
-                    line_timeout_s=HANG_S,
-                ) as conn:
+                with self._connect() as conn:
                     self._follow(conn)
             except (DependencyError, psycopg.Error) as error:
                 self._tell(str(error))
@@ -75,8 +86,11 @@ class QuietWindows:
     def look(self, conn: Connection) -> None:
         """Read what counts now."""
         from_us = self._clock.now_us() - KEEP_US
-        self._table = shelves.windows(conn, from_us)
+        table = shelves.windows(conn, from_us)
         conn.commit()
+        if table != self._table:
+            # The same object while nothing changed: whoever derives from it may rest.
+            self._table = table
 
     def _tell(self, problem: str) -> None:
         """Say once what is wrong, and once that it is over."""

@@ -138,6 +138,7 @@ _EVENTS = {
     "cleared": ("已解除", "cleared"),
     "unknown": ("数据中断，报警保持", "no data now, the alarm stands"),
     "known": ("数据恢复，仍在报警", "data is back, still in alarm"),
+    "broke_through": ("突破报备，恢复报警", "breaks through its plan"),
 }
 _DONE = {
     "confirmed": ("确认", "confirmed"),

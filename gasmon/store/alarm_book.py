@@ -18,6 +18,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from gasmon.alarms.events import AlarmEvent
+from gasmon.alarms.planned import BROKE_THROUGH
 from gasmon.store.db import Connection
 from gasmon.store.facts import Facts
 from gasmon.store.incidents import Incident, Incidents, ask_numbers
@@ -119,9 +120,9 @@ class AlarmBook:
         row.is_changed = True
         if event.event == "cleared":
             self._clear(row, event)
-        elif row.cleared_us is None:
+        elif row.cleared_us is None and event.event != BROKE_THROUGH:
             row.unknown = event.event == "unknown"
-        if event.event in ("raised", "level"):
+        if event.event in ("raised", "level", BROKE_THROUGH):
             row.rule, row.limit = event.rule, event.limit
             row.quiet, row.explain = event.quiet, event.explain
         if event.value is not None:

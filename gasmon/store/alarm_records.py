@@ -116,7 +116,8 @@ def closing_facts(
     return ClosingFacts(
         kind=alarm["kind"],
         rank=alarm["rank"],
-        planned=alarm["planned"],
+        # What broke through its plan is closed like any other.
+        planned=alarm["planned"] and alarm["quiet"] is not None,
         cleared_for_us=None if cleared_us is None else max(0, now_us - cleared_us),
         confirmed=any(mark["rank"] >= alarm["rank"] for mark in marks),
         cause=cause_of(records) is not None,

@@ -14,6 +14,7 @@ from psycopg.rows import dict_row
 
 from gasmon.alarms.escalation import NEVER_US, Answer, Due, History
 from gasmon.alarms.kinds import FORECAST_KINDS
+from gasmon.alarms.planned import BROKE_THROUGH
 from gasmon.store.db import Connection
 from gasmon.store.shelves import ABOUT
 from gasmon.units import to_datetime
@@ -254,17 +255,17 @@ def _marks(conn: Connection, ids: list[int]) -> dict[int, list[Answer]]:
 
 
 def _windows(conn: Connection, ids: list[int]) -> dict[int, list[Answer]]:
-    """Shelves and other windows about these alarms.
+    """Shelves about these alarms.
 
-    One that quiets only up to a value holds nothing back here: whether the value was
-    above it is known by the alarm itself, which is planned or loud.
+    Whether planned work keeps an alarm quiet is known by the alarm itself: one that
+    was loud before its plan, or broke through it, is owed like any other.
     """
     found: dict[int, list[Answer]] = defaultdict(list)
     rows = conn.execute(
         "SELECT a.alarm_id, q.rank_ceiling, q.effective_from_us, least(q.until_us,"
         " (extract(epoch FROM q.withdrawn_at) * 1000000)::bigint)"
         " FROM alarm a LEFT JOIN mine m USING (mine_id) JOIN quiet q ON"
-        f" {ABOUT} AND q.value_ceiling IS NULL"
+        f" {ABOUT} AND q.kind = 'shelf'"
         " AND q.until_us > (extract(epoch FROM a.raised_at) * 1000000)::bigint"
         " WHERE a.alarm_id = ANY(%s)".encode(),
         (ids,),
@@ -310,6 +311,9 @@ def _history(
             continue
         # A clock that was set back must not put a level before the one below it.
         last_us = max(last_us, at_us)
+        if entry["event"] == BROKE_THROUGH:
+            # Its plan kept it quiet until now; nobody owed anything before.
+            quiet.append(Answer(0, last_us))
         if not levels or entry["rank"] > levels[-1][1]:
             levels.append((last_us, entry["rank"]))
         if entry["event"] == "cleared" and row["cleared"] and cleared_us is None:

@@ -127,7 +127,7 @@ def _case(rule: ClosingRule, number: int, params: dict[str, Any]) -> sql.SQL:
     if rule.kinds:
         fits.append(f"a.kind = ANY(%(kinds{number})s)")
     if rule.planned:
-        fits.append("a.planned")
+        fits.append("a.planned AND a.quiet IS NOT NULL")
     if "confirmed" in rule.needs:
         needs.append(
             "EXISTS (SELECT FROM confirmation c WHERE c.alarm_id = a.alarm_id"

@@ -27,7 +27,9 @@ COVER = sql.SQL(
     " LEFT JOIN LATERAL (SELECT"
     "   max(q.until_us) FILTER (WHERE q.kind = 'shelf') AS shelved_until_us,"
     "   max(q.rank_ceiling) FILTER (WHERE q.kind = 'shelf') AS shelf_ceiling,"
-    "   bool_or(q.kind <> 'shelf') AS out_of_service"
+    # What was loud before its plan, or broke through it, is not out of service.
+    "   bool_or(q.kind <> 'shelf' AND a.quiet ="
+    "     q.kind || ':' || coalesce(q.plan_id, q.quiet_id)) AS out_of_service"
     "   FROM quiet q WHERE q.withdrawn_at IS NULL"
     "   AND q.effective_from_us <= %(now_us)s AND q.until_us > %(now_us)s"
     "   AND a.rank <= q.rank_ceiling"
@@ -165,7 +167,8 @@ def _window(row: dict[str, Any]) -> Quiet | None:
         # A unit is ``mine/u/slug`` in keys, and ``mine/slug`` where the engine looks.
         subject_id = subject_id.replace("/u/", "/", 1)
     return Quiet(
-        name=f"{row['kind']}:{row['quiet_id']}",
+        # People know a plan by its own number; it has a window for each subject.
+        name=f"{row['kind']}:{row['plan_id'] or row['quiet_id']}",
         subject=f"{row['subject_type']}:{subject_id}",
         from_us=row["effective_from_us"],
         until_us=until_us,
@@ -173,4 +176,5 @@ def _window(row: dict[str, Any]) -> Quiet | None:
         value_ceiling=float("inf") if value_ceiling is None else value_ceiling,
         planned=row["kind"] != "shelf",
         alarm_kind=row["alarm_kind"],
+        test_gas=row["test_gas"],
     )

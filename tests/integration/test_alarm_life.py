@@ -349,7 +349,7 @@ def test_a_shelf_is_ended_early_and_is_about_one_kind_only(world: World) -> None
 
 def test_planned_work_takes_an_alarm_out_of_service(world: World) -> None:
     """A plan over the unit or the mine covers its points up to its ceilings."""
-    world.record(world.event())
+    world.record(world.event(planned=True, quiet="plan:2"))
     now_us = SystemClock().now_us()
     with world.client("county") as county:
         for subject, name, value_ceiling, wanted in (

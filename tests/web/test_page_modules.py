@@ -216,9 +216,13 @@ def test_sound_tells_the_worst_new_alarm_once_and_red_again(page: Page) -> None:
 def test_planned_and_late_alarms_are_silent(page: Page) -> None:
     """Planned work wakes nobody; what was over when it was found neither."""
     planned = {"alarm_id": 1, "rank": 4, "kind": "over_limit", "planned": True}
+    planned["quiet"] = "plan:3"
     late = {"alarm_id": 2, "rank": 4, "late": True, "cleared_at": "x", "kind": "o"}
     late_on = {"alarm_id": 3, "rank": 4, "late": True, "kind": "over_limit"}
     assert sounds(page, [[[planned, late], 0], [[late_on], 1]]) == [None, "4"]
+    # What broke through its plan was planned, and is as loud as any other.
+    loud = {**planned, "quiet": None}
+    assert sounds(page, [[[planned], 0], [[loud], 1]]) == [None, "4"]
 
 
 def test_holes_in_a_series_stay_holes(page: Page) -> None:

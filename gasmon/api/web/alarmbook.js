@@ -24,6 +24,11 @@ export function owes(alarm, tier) {
   return tier ? !covers(tier) : !TIERS.some(covers);
 }
 
+/** Whether planned work keeps it quiet now; what broke through is as loud as any. */
+export function isPlanned(alarm) {
+  return Boolean(alarm.planned && alarm.quiet);
+}
+
 /** Whether a shelf keeps it quiet here: up to the shelf's level, and it still owes. */
 export function isShelved(alarm) {
   return Boolean(alarm.shelved_until) && worstRank(alarm) <= alarm.shelf_rank;
@@ -101,10 +106,10 @@ export function summary(book, tier) {
   let drill = false;
   for (const alarm of book.byId.values()) {
     const owed = owes(alarm, tier);
-    const key = alarm.planned ? "planned" : isDevice(alarm.kind) ? "d" : String(worstRank(alarm));
+    const key = isPlanned(alarm) ? "planned" : isDevice(alarm.kind) ? "d" : String(worstRank(alarm));
     counts[key][1] += 1;
     if (owed) counts[key][0] += 1;
-    if (owed && !alarm.planned && !isShelved(alarm) && (!oldest || older(alarm, oldest))) oldest = alarm;
+    if (owed && !isPlanned(alarm) && !isShelved(alarm) && (!oldest || older(alarm, oldest))) oldest = alarm;
     if (!newest || older(newest, alarm)) newest = alarm;
     if (alarm.drill) drill = true;
   }

@@ -2,7 +2,7 @@
 import { html, useEffect, useRef } from "./html.js";
 import { pick, t } from "./i18n.js";
 import { moment, number, unitSign, withUnit } from "./format.js";
-import { isShelved, owes } from "./alarmbook.js";
+import { isPlanned, isShelved, owes } from "./alarmbook.js";
 import { platformPart, symbolOf } from "./levels.js";
 import { areaName } from "./overview.js";
 import { serverNow, tier } from "./state.js";
@@ -17,7 +17,7 @@ export function AlarmRow({ alarm, model, can, compact, selected, checked, result
     `edge-${symbolOf(alarm)}`,
     alarm.cleared_at ? "cleared" : "",
     owed ? "owed" : "done",
-    alarm.planned ? "planned" : "",
+    isPlanned(alarm) ? "planned" : "",
     selected ? "selected" : "",
   ].join(" ");
   const choose = () => { model.selected = id; model.redraw(); };
@@ -72,6 +72,7 @@ function flags(alarm) {
   if (alarm.unknown) words.push(t("flag.unknown"));
   if (alarm.late) words.push(t("flag.late"));
   if (alarm.explain && alarm.explain.advisory) words.push(t("flag.advisory"));
+  if (alarm.planned && !alarm.quiet) words.push(t("flag.broke_through"));
   if (isShelved(alarm)) words.push(t("flag.shelved"));
   return words.map((word) => html` <span class="flag">${word}</span>`);
 }

@@ -1,6 +1,7 @@
 // The acoustic side of an alarm. Three states that everybody can see: blocked by the
 // browser, off (timed), on. A page is never the only sounder of a room.
 import { signal } from "./html.js";
+import { isPlanned } from "./alarmbook.js";
 import { isDevice, worstRank } from "./levels.js";
 
 export const REPEAT_MS = 60 * 1000; // unconfirmed red sounds again
@@ -35,7 +36,7 @@ export function decide(seen, owed, nowMs) {
   let red = false;
   const ids = new Set();
   for (const alarm of owed) {
-    if (alarm.planned || (alarm.late && alarm.cleared_at)) continue;
+    if (isPlanned(alarm) || (alarm.late && alarm.cleared_at)) continue;
     const rank = worstRank(alarm);
     ids.add(alarm.alarm_id);
     const before = seen.heard.get(alarm.alarm_id);
