@@ -30,6 +30,7 @@ COMMANDS = (
     "audit",
     "alarm",
     "shift",
+    "plan",
     "escalation",
     "channel",
     "replay",

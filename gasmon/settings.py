@@ -231,6 +231,9 @@ class LifeSettings(Section):
     longest_shelf_min: int = Field(
         480, ge=1, le=10_080, description="longest an alarm may be shelved [min]"
     )
+    longest_plan_h: int = Field(
+        24, ge=1, le=168, description="longest window of planned work [h]"
+    )
 
 
 class EscalationSettings(Section):
