@@ -39,6 +39,7 @@ ADDRESSES = (
     "/login",
     "/welcome",
     "/account",
+    "/plans",
     "/alarms",
     "/alarm/{rest:path}",
     "/shifts",

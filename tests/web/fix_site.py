@@ -130,9 +130,11 @@ class Site:
                 ("city", "city_officer", None),
                 ("viewer", "viewer", None),
                 ("platform", "platform", ["530629"]),
+                ("dispatcher", "mine_dispatcher", ["530627"]),
             ):
+                mines = ["530627000001"] if role == "mine_dispatcher" else None
                 self.tokens[name] = access.create_token(
-                    conn, name=name, role=role, areas=areas, mines=None, now_us=at_us
+                    conn, name=name, role=role, areas=areas, mines=mines, now_us=at_us
                 )
             conn.commit()
             rows = conn.execute(

@@ -12,6 +12,7 @@ import { Welcome } from "./welcome.js";
 import { HandoverPage } from "./handover.js";
 import { MinePage } from "./mine.js";
 import { Overview } from "./overview.js";
+import { PlansPage } from "./plans.js";
 import { PointPage } from "./point.js";
 import { get, signIn, whoAmI } from "./requests.js";
 import { go, route, startRouter } from "./router.js";
@@ -37,6 +38,7 @@ function Screen() {
   if (name === "alarms") return html`<${AlarmsPage} />`;
   if (name === "shifts") return html`<${ShiftsPage} />`;
   if (name === "handover") return html`<${HandoverPage} key=${id} id=${id} />`;
+  if (name === "plans") return html`<${PlansPage} />`;
   if (name === "account") return html`<${AccountPage} />`;
   return html`<main><p class="failure">${t("error.no_page")} <a href="/">${t("nav.overview")}</a></p></main>`;
 }

@@ -20,6 +20,7 @@ export function Banner() {
         <${NavLink} href="/" names=${["overview", "area", "mine", "point"]} text=${t("nav.overview")} />
         <${NavLink} href="/alarms" names=${["alarms"]} text=${t("nav.alarms")} />
         <${NavLink} href="/shifts" names=${["shifts", "handover"]} text=${t("nav.shifts")} />
+        <${NavLink} href="/plans" names=${["plans"]} text=${t("nav.plans")} />
       </nav>
       <${Marks} />
       <span class="push"></span>

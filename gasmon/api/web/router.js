@@ -13,6 +13,7 @@ const PATHS = [
   [/^\/login$/, "login"],
   [/^\/welcome$/, "welcome"],
   [/^\/account$/, "account"],
+  [/^\/plans$/, "plans"],
 ];
 
 function read() {
