@@ -91,15 +91,24 @@ def known(office: Office, plan_id: int) -> None:
 
 
 def rung(office: Office, why: str) -> None:
-    """Wait until the alarm is loud, on the relay as well, and it is told why."""
+    """Wait until the alarm is loud, on the relay as well, and it is told why.
+
+    A slow machine may see the mine fall silent meanwhile, which is told as well.
+    """
     wait_until(lambda: office.alarm() == (True, None), 20, "the alarm is loud")
-    wait_until(lambda: office.relay() == ["over_limit"], 20, "the relay sounds")
+    wait_until(lambda: "over_limit" in office.relay(), 20, "the relay sounds")
     said = office.plant.ask(
-        "SELECT event, detail->'explain'->'broke_through'->>'why' FROM alarm_journal"
-        " ORDER BY journal_id"
+        "SELECT j.event, j.detail->'explain'->'broke_through'->>'why'"
+        " FROM alarm_journal j JOIN alarm a USING (alarm_id)"
+        " WHERE a.kind = 'over_limit' AND j.event IN ('raised', 'broke_through')"
+        " ORDER BY j.journal_id"
     )
     assert said == [("raised", None), ("broke_through", why)]
-    told = office.plant.ask("SELECT event FROM outbox ORDER BY seq")
+    told = office.plant.ask(
+        "SELECT o.event FROM outbox o JOIN alarm a USING (alarm_id)"
+        " WHERE a.kind = 'over_limit' AND o.event IN ('raised', 'broke_through')"
+        " ORDER BY o.seq"
+    )
     assert told == [("raised",), ("broke_through",)]
 
 
@@ -112,7 +121,7 @@ def test_inside_of_its_window_an_alarm_is_planned_and_above_its_ceiling_it_rings
     office.plant.gateway.gas(OVER)
     office.plant.stored(2)
     assert office.alarm() == (True, f"plan:{plan_id}")
-    assert office.relay() == []
+    assert "over_limit" not in office.relay()
 
     office.plant.gateway.gas(1.45)
     rung(office, "ceiling")
@@ -129,7 +138,7 @@ def test_a_window_that_ends_rings_over_a_restart(office: Office) -> None:
     office.plant.gateway.gas(OVER)
     office.plant.stored(3)
     assert office.alarm() == (True, f"plan:{plan_id}")
-    assert office.relay() == []
+    assert "over_limit" not in office.relay()
 
     act = Act(plan_id, "withdraw", "完工")
     with office.conn.transaction():
