@@ -38,6 +38,9 @@ CHEAP = AccountSettings(
 )
 """The least that a check may cost, and failures that last on a slow machine too."""
 
+ANSWER_S = 30.0
+"""How long an answer may take where ten tests share two cores [s]."""
+
 SECRETS = {ZHENXIONG: "镇雄县", SUIJIANG: "绥江县"}
 
 
@@ -103,7 +106,9 @@ class World:
 
     def client(self, who: str) -> httpx.Client:
         """An HTTP client of a program with this token."""
-        return httpx.Client(base_url=self.api.base, headers=self.header(who))
+        return httpx.Client(
+            base_url=self.api.base, headers=self.header(who), timeout=ANSWER_S
+        )
 
     def header(self, who: str) -> dict[str, str]:
         """The header that says who is asking."""

@@ -192,7 +192,9 @@ def test_tokens_may_read_act_or_administer(world: World) -> None:
                 may=may,
             )
             client = httpx.Client(
-                base_url=world.api.base, headers={"Authorization": f"Bearer {token}"}
+                base_url=world.api.base,
+                headers={"Authorization": f"Bearer {token}"},
+                timeout=PATIENCE_S,
             )
             clients[role, may] = client
     world.record(world.event(MINE_Z))

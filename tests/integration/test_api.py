@@ -16,6 +16,7 @@ from gasmon.points import PointKey
 from gasmon.store import access
 from gasmon.units import US_PER_H, US_PER_S, iso_us
 from tests.fix_api import (
+    ANSWER_S,
     MINE_S,
     MINE_Z,
     ZHENXIONG,
@@ -267,7 +268,9 @@ def test_readings_keep_their_extremes(world: World) -> None:
 def browser(world: World) -> Iterator[tuple[httpx.Client, str]]:
     """A browser that logged in as the county's officer, and its CSRF value."""
     headers = {"Origin": world.api.base}
-    with httpx.Client(base_url=world.api.base, headers=headers) as client:
+    with httpx.Client(
+        base_url=world.api.base, headers=headers, timeout=ANSWER_S
+    ) as client:
         answer = client.post("/api/v1/session", headers=world.header("county"))
         assert answer.status_code == 200, answer.text
         cookie = answer.headers["set-cookie"].lower()

@@ -19,6 +19,7 @@ from gasmon.api import (
 from gasmon.points import PointKey
 from gasmon.units import US_PER_MIN, iso_us
 from tests.fix_api import (
+    ANSWER_S,
     MINE_S,
     MINE_Z,
     MINE_Z2,
@@ -187,7 +188,9 @@ def test_every_route_wants_to_know_who_asks(world: World, who: str) -> None:
         "basic": {"Authorization": "Basic Z206Z20="},
     }[who]
     values = fill(world)[SUIJIANG]
-    with httpx.Client(base_url=world.api.base, headers=headers) as client:
+    with httpx.Client(
+        base_url=world.api.base, headers=headers, timeout=ANSWER_S
+    ) as client:
         for method, path in all_routes():
             answer = ask(world, client, method, path, values)
 

@@ -14,7 +14,7 @@ from gasmon.api.schemas_plans import Plan, PlanPage, PlanStatistics
 from gasmon.clock import SystemClock
 from gasmon.store import access, shelves
 from gasmon.units import US_PER_H, US_PER_MIN, iso_us
-from tests.fix_api import MINE_S, MINE_Z, MINE_Z2, SUIJIANG, World
+from tests.fix_api import ANSWER_S, MINE_S, MINE_Z, MINE_Z2, SUIJIANG, World
 
 CLOCK = SystemClock()
 
@@ -193,7 +193,7 @@ def test_another_county_neither_sees_nor_decides(world: World) -> None:
 def test_every_route_of_plans_wants_to_know_who_asks(world: World) -> None:
     """Without a token each of them is 401."""
     plan_id = filed(world)
-    with httpx.Client(base_url=world.api.base) as nobody:
+    with httpx.Client(base_url=world.api.base, timeout=ANSWER_S) as nobody:
         for route in routes_plans.router.routes:
             path = route.path.format(plan_id=plan_id, action="approve")  # type: ignore[attr-defined]
             for method in route.methods:  # type: ignore[attr-defined]

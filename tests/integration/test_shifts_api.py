@@ -19,7 +19,7 @@ from gasmon.api.schemas_shifts import (
 )
 from gasmon.shifts.posts import Post
 from gasmon.store import access
-from tests.fix_api import MINE_S, MINE_Z, SUIJIANG, ZHENXIONG, World
+from tests.fix_api import ANSWER_S, MINE_S, MINE_Z, SUIJIANG, ZHENXIONG, World
 from tests.fix_shifts import begin_shifts, days_on
 
 COUNTY = f"/api/v1/shifts/county/{ZHENXIONG}"
@@ -212,6 +212,6 @@ def test_a_mine_sees_itself_alone(shifts: World) -> None:
 
 def test_nobody_sees_it_without_a_name(shifts: World) -> None:
     """401 on every route."""
-    with httpx.Client(base_url=shifts.api.base) as client:
+    with httpx.Client(base_url=shifts.api.base, timeout=ANSWER_S) as client:
         for method, path in routes():
             assert call(client, method, path, 1).status_code == 401, (method, path)
