@@ -195,7 +195,7 @@ def _start(settings: Settings, clock: SystemClock) -> tuple[float, str]:
             evaluator,
             Annunciator(),
             Standing(default_rules(), evaluator, our_clock, []),
-            lambda: AlarmEngine(default_rules()),
+            lambda rules: AlarmEngine(rules or default_rules()),
             clock,
         ).begin(storing.line.open())
         told.append(str(done))

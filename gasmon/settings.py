@@ -162,6 +162,9 @@ class EngineSettings(Section):
     rules_file: Path | None = Field(
         None, description="rule file; none means the shipped default"
     )
+    rules_poll_s: float = Field(
+        5.0, gt=0, le=3600, description="how often the rule file is looked at [s]"
+    )
     mark_interval_s: float = Field(
         1.0, gt=0, le=60, description="how often silence and delays are looked at [s]"
     )

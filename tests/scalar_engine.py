@@ -380,6 +380,15 @@ class ScalarEngine:
             elif not life.unknown and not good:
                 life.unknown = True
                 self.say("unknown", point, life, at, arrived, value)
+        if (
+            kind != "evasion"
+            and (kind != "switch" or life.kind == scalar_shape.switch_of(version))
+            and not (kind in VALUE_KINDS and isnan(version.limits[LIMIT_OF[kind][0]]))
+        ):
+            # It goes on under the rules of its newest reading, as far as they grade it.
+            after_rise = bool(life.levels and life.levels.after_rise)
+            now = self.level_row(life.kind, version, after_rise)
+            life.levels = now or life.levels
         rank = self.rank(point, life, at)
         if rank > life.rank:
             life.rank = rank
@@ -427,7 +436,7 @@ class ScalarEngine:
 
     # Levels
 
-    def level_row(self, kind: str, version: Version, after_rise: bool = False) -> Rule:
+    def level_row(self, kind: str, version: Version, after_rise: bool = False) -> Any:
         # The most specific one: place, then quantity, then a file's before a shipped.
         fitting = [
             row
@@ -449,6 +458,7 @@ class ScalarEngine:
                 bool(row.match.quantity),
                 not row.shipped,
             ),
+            default=None,
         )
 
     def _steps(self, point: Point, life: Life) -> list[tuple[int, int]]:
@@ -521,7 +531,7 @@ class ScalarEngine:
             if due <= link.heard and life.phase == "idle":
                 value = point.last_value if point.last_was_good else nan
                 life.since = due
-                self.raise_(point, life, point.versions[-1], due, at, value)
+                self.raise_(point, life, point.version_at(at), due, at, value)
                 self._doubt(point, at)
 
     def _pass_over(self, passed: int, at: int) -> None:

@@ -58,7 +58,10 @@ class ScalarRelations:
 
     def __init__(self, points: ScalarEngine) -> None:
         self.points = points
-        table, asked = points.table, Asked(points.rules)
+        table, asked = (
+            points.table,
+            Asked(points.rules, range(len(points.rules.levels))),
+        )
         self.held = [Held() for _ in range(table.n)]
         self.watermark: list[float] = [-inf] * len(table.mines)
         self.lag = [0] * len(table.mines)

@@ -7,6 +7,7 @@ batches gives the same events, and so does sending part of it again.
 The way of a reading (engine.py has the order, each step its own file):
 
     version in force at its time     compiled.py   RuleTable.version_at
+    what a version is judged by      rule_profiles.py
     how values moved before it       shape.py, shape_memory.py, shape_lines.py
     silence while it rises           evading.py
     raise? end? known?               conditions.py one function per kind of rule
@@ -27,6 +28,7 @@ frame; a frame is never judged in halves, so the log may be cut between frames):
     all relations as arrays          relation_table.py
     true, false or not known         relation_terms.py, relation_memory.py
     begin, level, doubt, end         relation_lives.py → relation_speak.py
+    by which rules                   relation_rules.py
     over a restart                   relation_snapshot.py
 
 That several points are over their limits is an alarm of their unit and not a higher
@@ -38,6 +40,8 @@ by standing.py, which is given what holds now.
 
 What it remembers, and what it was given, as bytes for a restart: snapshot.py, steps.py
 (both written by packing.py).
+
+Other rules while it runs are versions: rule_versions.py, rule_history.py.
 
 ``rules.py`` reads the rule file (field by field with toml_fields.py) and decides which
 numbers apply to a point and why.

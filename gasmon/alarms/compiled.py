@@ -1,40 +1,25 @@
 """RuleTable: the numbers that apply to every point, as arrays that only grow.
 
 Each version of a point is a line; a row points at its newest line and each line at
-the one before, so a change appends and never moves anything. A reading walks back
-until it finds the line that was in force at its own time; nearly always that is the
-newest.
+the one before, so a change of a point or of the rules appends and never moves
+anything. A reading walks back until it finds the line that was in force at its own
+time; nearly always that is the newest.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from math import isnan, nan
+from math import nan
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gasmon.alarms.kinds import (
-    EVASION,
-    HIGH_PRE_WARNING,
-    LOW_CUT_OFF,
-    LOW_LIMIT,
-    N_SLOTS,
-    POINT_KINDS,
-    SENSOR_BREAK,
-    SWITCH,
-    SWITCH_KINDS,
-)
+from gasmon.alarms.kinds import N_SLOTS
 from gasmon.alarms.levels import LevelTable
-from gasmon.alarms.rule_match import subject_of
-from gasmon.alarms.rules import MAX_BANDS, Band, RuleSet, resolve
-from gasmon.alarms.shape_lines import NO_SWITCH, ShapeLines
+from gasmon.alarms.rule_profiles import BY_RULES, Profile, Profiles
+from gasmon.alarms.rules import MAX_BANDS, RuleSet
+from gasmon.alarms.shape_lines import ShapeLines
 from gasmon.batch import Float64, Int32, Int64
-from gasmon.points import LIMIT_FIELDS, MineDef, PointDef
-
-# Flags of a line: which conditions need more than its limits.
-METHANE = 1
-MEASURES = 2  # an analog quantity with a meaning: its value can be judged
-UNKNOWN_QUANTITY = 4
+from gasmon.points import MineDef, PointDef, PointTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +32,7 @@ class Lines:
     band: Float64  # [line, bands - 1]: lower ends above the alarm limit
     range_high: Float64
     rise: Float64  # a value at or above it is near the limit
+    rise_within_us: Int64  # so long that counts
     on_delay_us: Int64  # of the slots with limits
     off_delay_us: Int64
     level: NDArray[np.int16]  # [line, slots + 1]; the last: break after a rise
@@ -63,6 +49,7 @@ class Lines:
             band=np.full((n, MAX_BANDS - 1), nan),
             range_high=np.full(n, nan),
             rise=np.full(n, nan),
+            rise_within_us=np.zeros(n, np.int64),
             on_delay_us=np.zeros(n, np.int64),
             off_delay_us=np.zeros(n, np.int64),
             level=np.zeros((n, N_SLOTS + 1), np.int16),
@@ -79,53 +66,128 @@ class Lines:
         return larger
 
 
-@dataclass(frozen=True, slots=True)
-class _Profile:
-    """What a version of a point is judged by; the same for many points."""
-
-    rule: str
-    limits: Float64
-    band: Float64
-    range_high: float
-    rise: float
-    level: NDArray[np.int16]
-    flags: int
-    shape: int
-    kinds: int
-
-
-_FROM_PROFILE = (
-    *("limits", "band", "range_high", "rise"),
-    *("level", "flags", "shape", "kinds"),
-)
-_NUMBERS = ("range_low", "range_high", *LIMIT_FIELDS)
+_FROM_PROFILE = tuple(name for name in Profile.__slots__ if name != "rule")
 
 
 class RuleTable:
     """What applies to each point, by row and time.
 
     Attributes:
+        rules: the newest set.
+        history: rule sets, each with the event time from which it counts [µs UTC].
         lines: the columns.
         rule: where each line's limits come from, by line.
+        point: the version of a point that each line is for.
+        levels: what grades alarms; lines name its rows.
         shapes: what the kinds are judged with that need more than limits.
     """
 
     def __init__(self, rules: RuleSet) -> None:
-        self.rules = rules
-        self.levels = LevelTable.build(rules.levels)
+        self.history: list[tuple[int, RuleSet]] = []
+        self.levels = LevelTable()
         self.shapes = ShapeLines()
         self.lines = Lines.empty(64)
         self.head: Int32 = np.full(64, -1, np.int32)
         self.rule: list[str] = []
+        self.point: list[PointDef] = []
         self._newest_us = 0
-        self._profiles: list[_Profile] = []
-        self._number_of: dict[tuple[object, ...], int] = {}
-        self._named = _Named.by(rules)
+        self._use(rules, 0)
 
     @property
     def n(self) -> int:
         """Number of lines."""
         return len(self.rule)
+
+    def _use(self, rules: RuleSet, from_us: int) -> None:
+        """What is resolved from now on is resolved by these rules."""
+        self.rules = rules
+        self.history.append((from_us, rules))
+        self._profiles = Profiles(rules, self.levels, self.shapes)
+
+    @property
+    def level_rows(self) -> list[int]:
+        """The level row of each rule of the newest set, by its number."""
+        return self._profiles.level_rows
+
+    def change(self, rules: RuleSet, from_us: int, table: PointTable) -> int:
+        """Judge readings from a time on by other rules.
+
+        Args:
+            rules: what counts then.
+            from_us: first event time [µs UTC].
+            table: all points, with their mines.
+
+        Returns:
+            From when they count: not before the change before it [µs UTC].
+        """
+        from_us = max(from_us, self.history[-1][0])
+        self._use(rules, from_us)
+        rows = np.flatnonzero(self.head >= 0).astype(np.int32)
+        self.again(rows, from_us, table, flag=BY_RULES)
+        return from_us
+
+    def again(
+        self, rows: Int32, from_us: int, table: PointTable, *, flag: int = 0
+    ) -> None:
+        """Resolve the versions of these points anew from a time on.
+
+        Points for which that changes nothing get no line.
+
+        Args:
+            rows: int32[k]; those without a line stay so.
+            from_us: first event time [µs UTC].
+            flag: what the new lines are marked with.
+        """
+        rows = rows[self.head[rows] >= 0]
+        if len(rows) == 0:
+            return
+        newest = self.head[rows]
+        base = self.version_at(rows, np.full(len(rows), from_us, np.int64))
+        mines = [table.mines[m] for m in table.mine_of[rows].tolist()]
+        points = [self.point[line] for line in base.tolist()]
+        number = np.fromiter(map(self._profiles.of, points, mines), np.int32, len(rows))
+        differs = np.flatnonzero((newest != base) | ~self._is_as(base, number))
+        later = [
+            (int(rows[k]), line, mines[k])
+            for k in np.flatnonzero(newest != base).tolist()
+            for line in reversed(list(self._back(int(newest[k]), int(base[k]))))
+        ]
+        self.head[rows] = base
+        chosen = differs.tolist()
+        self._append(
+            rows[differs].tolist(),
+            [points[k] for k in chosen],
+            number[differs],
+            [from_us] * len(chosen),
+        )
+        self.lines.flags[self.n - len(chosen) : self.n] |= flag
+        for row, line, mine in later:
+            self.add_all([row], [self.point[line]], [mine])
+
+    def _is_as(self, line: Int32, number: Int32) -> NDArray[np.bool_]:
+        """Whether lines say what profiles say, bool[k]."""
+        made = self._profiles.made
+        same = np.asarray(
+            [
+                self.rule[old] == made[new].rule
+                for old, new in zip(line.tolist(), number.tolist(), strict=True)
+            ],
+            np.bool_,
+        )
+        for name in _FROM_PROFILE:
+            old = getattr(self.lines, name)[line]
+            if name == "flags":
+                old &= ~np.uint8(BY_RULES)
+            new = _column(made, name)[number]
+            equal = (old == new) | ((old != old) & (new != new))
+            same &= equal.reshape(len(line), -1).all(axis=1)
+        return same
+
+    def _back(self, line: int, until: int) -> Iterator[int]:
+        """Lines of one point from the newer to the older, without the last."""
+        while line != until:
+            yield line
+            line = int(self.lines.previous[line])
 
     def add_all(
         self,
@@ -140,23 +202,28 @@ class RuleTable:
 
         A version that is effective from before the newest one is put at the newest
         one's time: history that was already judged is not judged again.
-
-        Points are many and differ little in what they are judged by, so each
-        combination is resolved once.
         """
-        begin, end = self.n, self.n + len(rows)
+        number = np.fromiter(map(self._profiles.of, points, mines), np.int32, len(rows))
+        self._append(rows, points, number, [p.effective_from_us for p in points])
+
+    def _append(
+        self,
+        rows: Sequence[int],
+        points: Sequence[PointDef],
+        number: Int32,
+        from_us: Sequence[int],
+    ) -> None:
+        """Append a line of this profile for each."""
         if not rows:
             return
+        begin, end = self.n, self.n + len(rows)
         self._make_room(end, max(rows) + 1)
-        number = np.fromiter(map(self._profile, points, mines), np.int32, len(rows))
-        lines, made = self.lines, self._profiles
+        lines, made = self.lines, self._profiles.made
         for name in _FROM_PROFILE:
-            column = np.asarray([getattr(p, name) for p in made])
-            getattr(lines, name)[begin:end] = column[number]
-        lines.on_delay_us[begin:end] = self.rules.on_delay_us
-        lines.off_delay_us[begin:end] = self.rules.off_delay_us
+            getattr(lines, name)[begin:end] = _column(made, name)[number]
         self.rule += [made[n].rule for n in number.tolist()]
-        self._chain(begin, rows, [p.effective_from_us for p in points])
+        self.point += points
+        self._chain(begin, rows, from_us)
 
     def _make_room(self, n_lines: int, n_rows: int) -> None:
         if n_lines > len(self.lines.flags):
@@ -169,78 +236,25 @@ class RuleTable:
         """Let each row point at its newest line, and each line at the one before."""
         lines, row = self.lines, np.asarray(rows, np.int32)
         end = begin + len(rows)
-        if len(np.unique(row)) == len(row) and (self.head[row] < 0).all():
-            lines.previous[begin:end] = -1
-            lines.effective_from_us[begin:end] = 0
+        if len(np.unique(row)) == len(row):
+            before = self.head[row]
+            since_us = np.maximum(from_us, lines.effective_from_us[before])
+            lines.previous[begin:end] = before
+            lines.effective_from_us[begin:end] = np.where(before < 0, 0, since_us)
             self.head[row] = np.arange(begin, end, dtype=np.int32)
-            return
-        for line, (own, since_us) in enumerate(zip(rows, from_us, strict=True), begin):
-            before = int(self.head[own])
-            if before < 0:
-                since_us = 0
-            else:
-                since_us = max(since_us, int(lines.effective_from_us[before]))
-            lines.previous[line] = before
-            lines.effective_from_us[line] = since_us
-            self.head[own] = line
-            self._newest_us = max(self._newest_us, since_us)
-
-    def _profile(self, point: PointDef, mine: MineDef) -> int:
-        """The number of what this version is judged by."""
-        # NaN is not equal to itself; as None it is.
-        numbers = (getattr(point, name) for name in _NUMBERS)
-        key = (
-            point.quantity,
-            point.place_class,
-            point.value_kind,
-            mine.kind,
-            *(x if x == x else None for x in numbers),
-            *self._named.of(point, mine),
-        )
-        found = self._number_of.get(key)
-        if found is None:
-            found = self._number_of[key] = len(self._profiles)
-            self._profiles.append(self._resolved(point, mine))
-        return found
-
-    def _resolved(self, point: PointDef, mine: MineDef) -> "_Profile":
-        resolved = resolve(point, self.rules, mine)
-        alarm = resolved.limits[0]
-        shape = self.shapes.add(
-            point,
-            (alarm, resolved.limits[4]),
-            lambda kind: self.rules.params(kind, point, mine),
-        )
-        level = self._levels(point, mine, int(self.shapes.switch[shape]))
-        band = np.full(MAX_BANDS - 1, nan)
-        for number, higher in enumerate(self.rules.levels[level[0]].bands[1:]):
-            band[number] = _lower_end(higher, alarm)
-        return _Profile(
-            rule=resolved.rule,
-            limits=np.asarray(resolved.limits, np.float64),
-            band=band,
-            range_high=point.range_high,
-            rise=_rounded(self.rules.rise_fraction * alarm),
-            level=level,
-            flags=METHANE * (point.quantity == "CH4")
-            | MEASURES * (point.value_kind == "MN")
-            | UNKNOWN_QUANTITY * (point.quantity == "UNKNOWN"),
-            shape=shape,
-            kinds=_kinds(resolved.limits) | int(self.shapes.kinds[shape]),
-        )
-
-    def _levels(self, point: PointDef, mine: MineDef, switch: int) -> NDArray[np.int16]:
-        """Level row of each slot, then that of a break after a rise."""
-        found = []
-        for slot, kind in enumerate(POINT_KINDS):
-            if slot == SWITCH and switch != NO_SWITCH:
-                kind = SWITCH_KINDS[switch]
-            params = self.rules.params(kind, point, mine)
-            found.append(params.level if params else self.levels.nothing)
-        after = self.rules.book.level(
-            POINT_KINDS[SENSOR_BREAK], subject_of(point, mine), after_rise=True
-        )
-        return np.asarray([*found, after], np.int16)
+        else:
+            for line, (own, told_us) in enumerate(
+                zip(rows, from_us, strict=True), begin
+            ):
+                older = int(self.head[own])
+                after_us = int(lines.effective_from_us[older])
+                lines.previous[line] = older
+                lines.effective_from_us[line] = (
+                    0 if older < 0 else max(told_us, after_us)
+                )
+                self.head[own] = line
+        newest_us = int(lines.effective_from_us[begin:end].max())
+        self._newest_us = max(self._newest_us, newest_us)
 
     def version_at(self, rows: Int32, at_us: Int64) -> Int32:
         """The line in force for each reading.
@@ -264,56 +278,5 @@ class RuleTable:
             line = np.where(early, before, line)
 
 
-@dataclass(frozen=True, slots=True)
-class _Named:
-    """What some rule selects by name, so that other points can share profiles."""
-
-    areas: frozenset[str]
-    mines: frozenset[str]
-    points: frozenset[str]
-    by_unit: bool
-
-    @classmethod
-    def by(cls, rules: RuleSet) -> "_Named":
-        matches = [rule.match for rule in rules.rules]
-        none: frozenset[str] = frozenset()
-        return cls(
-            areas=none.union(*(match.area for match in matches)),
-            mines=none.union(*(match.mine for match in matches)),
-            points=none.union(*(match.point for match in matches)),
-            by_unit=any(match.unit_kind for match in matches),
-        )
-
-    def of(self, point: PointDef, mine: MineDef) -> tuple[object, ...]:
-        """What of a point's identity rules may look at."""
-        return (
-            mine.area if mine.area in self.areas else None,
-            mine.code if mine.code in self.mines else None,
-            point.key if self.points and str(point.key) in self.points else None,
-            subject_of(point, mine).unit_kind if self.by_unit else None,
-        )
-
-
-def _kinds(limits: Sequence[float]) -> int:
-    """Bits of the slots that limits and state bits can raise, of those without shape.
-
-    The mine's own bits speak where there is no upper limit, and a looser limit is an
-    evasion also where the kind is off now.
-    """
-    kinds = (1 << HIGH_PRE_WARNING) - 1 | 1 << EVASION
-    for slot, number in ((LOW_LIMIT, 4), (LOW_CUT_OFF, 6)):
-        if isnan(limits[number]):
-            kinds &= ~(1 << slot)
-    return kinds
-
-
-def _lower_end(band: Band, alarm: float) -> float:
-    """Where a band begins, in the point's unit."""
-    if not isnan(band.at_least):
-        return band.at_least
-    return _rounded(band.factor * alarm)
-
-
-def _rounded(product: float) -> float:
-    """A multiple of a limit, so that 3 x 0.1 is 0.3 and not a hair above."""
-    return round(product, 9)
+def _column(made: Sequence[Profile], name: str) -> NDArray[np.generic]:
+    return np.asarray([getattr(profile, name) for profile in made])

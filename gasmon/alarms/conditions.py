@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gasmon.alarms import shape
-from gasmon.alarms.compiled import MEASURES, UNKNOWN_QUANTITY, Lines
+from gasmon.alarms.compiled import Lines
 from gasmon.alarms.kinds import (
     CALIBRATION,
     CUT_OFF,
@@ -26,6 +26,7 @@ from gasmon.alarms.kinds import (
     SUBSTATION,
     UNKNOWN_STATE,
 )
+from gasmon.alarms.rule_profiles import MEASURES, UNKNOWN_QUANTITY
 from gasmon.alarms.shape import Shape
 from gasmon.batch import Float64, Int32
 from gasmon.domain import states

@@ -31,8 +31,9 @@ from gasmon.alarms.levels import NEVER_US
 from gasmon.alarms.living import LivingAlarms
 from gasmon.alarms.quiet import QuietTable
 from gasmon.alarms.relations import Relations, over_limit_units
-from gasmon.alarms.resuming import go_on
+from gasmon.alarms.resuming import LivingAlarm, go_on
 from gasmon.alarms.retired import Retirements, silent_and_listed, unpaused
+from gasmon.alarms.rule_history import told_differently
 from gasmon.alarms.rules import RuleSet
 from gasmon.alarms.shape import Shape, look
 from gasmon.alarms.silence import MineLinks, Sign, excuse
@@ -65,26 +66,6 @@ class Patience:
     gap_us: int = NEVER_US
 
 
-@dataclass(frozen=True, slots=True)
-class LivingAlarm:
-    """An alarm that was open when the process ended, to go on with.
-
-    Attributes:
-        row: of its point, else -1.
-        subject: ``unit:…`` or ``mine:…`` of a relation, else empty.
-    """
-
-    kind: str
-    row: int
-    mine: int
-    raised_us: int
-    rank: int
-    peak: float
-    peak_at_us: int
-    unknown: bool = False
-    subject: str = ""
-
-
 class AlarmEngine:
     """Judges readings against the rules in force at their own time.
 
@@ -113,11 +94,11 @@ class AlarmEngine:
         self.alarms = LivingAlarms(self.state, self.rules)
         self.mark_us = LONG_AGO_US
         self.n_late = 0
-        level = rules.level_of(LINK_BREAK)
-        self.links = MineLinks(self.rules.levels, level, self.patience.mine_us)
+        self.links = MineLinks(self.rules.levels, self.patience.mine_us)
         self.relations = Relations(
             self.state, self.rules.levels, self.links, self.patience.point_us
         )
+        self._follow_rules(0)
 
     def adopt(
         self, table: PointTable, versions: Iterable[PointDef], now_us: int
@@ -129,7 +110,10 @@ class AlarmEngine:
             versions: versions to add, oldest first; every new row needs one.
             now_us: from when the silence of new points and mines counts [µs].
         """
+        anew = told_differently(self.table, table)
         self.table, told = table, list(versions)
+        if len(anew):
+            self.rules.again(anew, now_us, table)
         rows = [table.index[point.key] for point in told]
         mines = [table.mines[table.mine_of[row]] for row in rows]
         self.rules.add_all(rows, told, mines)
@@ -137,9 +121,33 @@ class AlarmEngine:
         self.state.grow(table.n, now_us)
         self.links.grow(len(table.mines), now_us)
         changed = {table.mine_index[point.key.mine] for point in told}
-        self.relations.define(table, changed, self.rules.rules)
+        self.relations.define(table, changed)
         if self.forecast is not None:
             self.forecast.adopt(table, told)
+            self.forecast.again(anew, now_us)
+
+    def change_rules(self, rules: RuleSet, from_us: int) -> None:
+        """Judge by other rules from an event time on; what lives goes on.
+
+        A reading is judged by the rules in force at its own time, and a relation by
+        those at the moment that is judged. An alarm that lives when its point comes
+        next goes on under the numbers then: it ends by them, and its level rises by
+        them and never falls.
+
+        Args:
+            from_us: [µs UTC]; not before the change before it. Readings of this time
+                that were judged already are not judged again.
+        """
+        from_us = self.rules.change(rules, from_us, self.table)
+        self._follow_rules(from_us)
+        if self.forecast is not None:
+            self.forecast.change_rules(rules, from_us)
+
+    def _follow_rules(self, from_us: int) -> None:
+        rules = self.rules
+        level = rules.level_rows[rules.rules.level_of(LINK_BREAK)]
+        self.links.grade_by(level, from_us)
+        self.relations.rules.follow(rules.rules, rules.level_rows, from_us)
 
     def resume(self, alarms: Iterable[LivingAlarm]) -> None:
         """Go on with alarms that were open when the process ended, silently.
@@ -323,7 +331,7 @@ class AlarmEngine:
         if len(rows) == 0:
             return
         batch = self.alarms.as_batch(rows, since, np.full(len(rows), mark_us, np.int64))
-        line = self.rules.head[rows]
+        line = self.rules.version_at(batch.row, batch.arrived_us)
         self.alarms.begin(NO_DATA, batch, since, line, speech)
         self.alarms.mark_busy(NO_DATA, rows)
         s.due_us[rows] = s.slot_due_us[rows].min(axis=1)

@@ -22,7 +22,7 @@ from gasmon.alarms.forecast_targets import Targets
 from gasmon.alarms.kinds import ADVISORY_KIND, FORECAST_KIND
 from gasmon.alarms.levels import NEVER_US
 from gasmon.alarms.rules import RuleSet
-from gasmon.batch import Float64, Int64, ReadingBatch
+from gasmon.batch import Float64, Int32, Int64, ReadingBatch
 from gasmon.domain import states
 from gasmon.points import PointDef, PointKey, PointTable
 from gasmon.units import US_PER_S
@@ -125,6 +125,19 @@ class ForecastEngine:
             ]
         self.table = table
         self._new += versions
+
+    def again(self, rows: Int32, from_us: int) -> None:
+        """Ask anew which limits these points have from an event time on [µs UTC]."""
+        if len(rows):
+            self.settle_in()
+            self.targets.again(self.table, rows.tolist(), from_us)
+            self.settle_in()
+
+    def change_rules(self, rules: RuleSet, from_us: int) -> None:
+        """Take the limits of other rules from an event time on [µs UTC]."""
+        self.settle_in()
+        self.targets.rules = rules
+        self.again(np.arange(self.table.n, dtype=np.int32), from_us)
 
     def settle_in(self) -> None:
         """Take over what was adopted: once for many mines that tell their points."""

@@ -1,8 +1,8 @@
 """What is forecast: points, limits and the production beside them, as arrays."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from math import isnan
+from dataclasses import dataclass, replace
+from math import isnan, nan
 
 import numpy as np
 
@@ -31,6 +31,8 @@ class Version:
     limit: float
     rule: str
 
+
+_NONE = Version(0, nan, "")
 
 N_VERSIONS = 4
 """So many versions of a point are remembered; the oldest of them counts since ever."""
@@ -109,6 +111,7 @@ class Targets:
     judged again after a restart meets the limits that it met before.
 
     Attributes:
+        rules: give each point its limit.
         watches: the limits; each has a target for every model, one after the other,
             and never changes its place.
         row, model, works, mine: the same as arrays; ``limit`` the newest one, NaN for
@@ -121,7 +124,7 @@ class Targets:
     def __init__(
         self, rules: RuleSet, scored: Mapping[PointKey, Sequence[float]]
     ) -> None:
-        self._rules = rules
+        self.rules = rules
         self._scored = scored
         self._works: dict[tuple[int, str | None], int] = {}
         self._numbers: dict[tuple[int, int], int] = {}
@@ -174,10 +177,35 @@ class Targets:
                 self._works_of[number] = self._works_at(mine, self.watches[number].row)
         self._arrays()
 
+    def again(self, table: PointTable, rows: Iterable[int], from_us: int) -> None:
+        """Ask the rules anew for the limits of these points, from a moment on.
+
+        Args:
+            table: knows them, and their mines as they are now.
+            from_us: first event time [µs UTC].
+        """
+        self._table = table
+        for row in rows:
+            point = table.current[row]
+            if not is_forecast(point) or point.key in self._scored:
+                continue
+            (now,) = self._wanted(point)
+            begun_us = max(from_us, now.from_us)
+            number = self._numbers.get((row, 0))
+            before = _NONE if number is None else self.watches[number].at(begun_us)
+            # Neither says anything, or both the same; NaN is not equal to itself.
+            if isnan(now.limit) and isnan(before.limit):
+                continue
+            if (now.limit, now.rule) != (before.limit, before.rule):
+                if number is None:
+                    self._watch(row, 0, _NONE)
+                self._watch(row, 0, replace(now, from_us=begun_us))
+        self._arrays()
+
     def number_of(self, row: int) -> int:
         """The forecast of a point, which may be watched no longer."""
         if (row, 0) not in self._numbers:
-            self._watch(row, 0, Version(0, np.nan, ""))
+            self._watch(row, 0, _NONE)
             self._arrays()
         return self._numbers[row, 0] * len(MODELS) + FORECAST
 
@@ -223,7 +251,7 @@ class Targets:
         if is_forecast(point):
             row = self._table.index[point.key]
             mine = self._table.mines[self._table.mine_of[row]]
-            resolved = resolve(point, self._rules, mine)
+            resolved = resolve(point, self.rules, mine)
             limit, rule = resolved.limits[0], resolved.rule
         yield Version(point.effective_from_us, limit, rule)
 

@@ -118,13 +118,14 @@ def lives_of(
 
     def bands_at(at_us: int) -> tuple[Band, ...]:
         line = line_at(alarms, row, at_us)
-        return rules.rules.levels[int(rules.lines.level[line, slot])].bands
+        return rules.levels.bands(int(rules.lines.level[line, slot]))
 
+    line = line_at(alarms, row, until_us)
     return lives(
         _known(alarms, row, slot, from_us, until_us),
         low=slot in LOW,
-        on_us=rules.rules.on_delay_us,
-        off_us=rules.rules.off_delay_us,
+        on_us=int(rules.lines.on_delay_us[line]),
+        off_us=int(rules.lines.off_delay_us[line]),
         bands_at=bands_at,
         until_us=int(s.last_at_us[row]),
     )
@@ -137,7 +138,8 @@ def _known(
     rules, noted = alarms.rules, alarms.late.notable_of(row)
     # Where the same moment came in two ways, the worse is taken to be true.
     harmless = np.setdiff1d(alarms.late.harmless_of(row), noted.at_us)
-    if rules.rules.off_delay_us == 0:
+    line = line_at(alarms, row, until_us)
+    if rules.lines.off_delay_us[line] == 0:
         # Nothing lives through a harmless reading, so those around it are enough.
         first = max(0, int(np.searchsorted(harmless, from_us)) - 1)
         harmless = harmless[first:]
@@ -149,10 +151,10 @@ def _known(
         if len(harmless) and harmless[-1] > until_us:
             inside &= noted.at_us <= harmless[-1]
         noted = noted.select(np.flatnonzero(inside))
-    line = rules.version_at(noted.row, noted.at_us)
-    limits = np.take(rules.lines.limits, line, axis=0)
-    sides = sides_of(noted.value, noted.state, limits, with_former(rules, line))
-    above = noted.value[:, None] >= rules.lines.band[line]
+    lines = rules.version_at(noted.row, noted.at_us)
+    limits = np.take(rules.lines.limits, lines, axis=0)
+    sides = sides_of(noted.value, noted.state, limits, with_former(rules, lines))
+    above = noted.value[:, None] >= rules.lines.band[lines]
     below = (False,) * above.shape[1]
     by_time = {
         at_us: Known(at_us, np.nan, at_us, False, True, below)

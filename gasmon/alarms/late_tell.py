@@ -154,7 +154,9 @@ def begin_late(
         ]
     if life.raised_us is None:
         s.phase[row, slot] = debounce.PENDING
-        s.slot_due_us[row, slot] = life.since_us + alarms.rules.rules.on_delay_us
+        line = line_at(alarms, row, life.since_us)
+        on_us = int(alarms.rules.lines.on_delay_us[line])
+        s.slot_due_us[row, slot] = life.since_us + on_us
     else:
         line = line_at(alarms, row, life.raised_us)
         worst = np.asarray([life.peak]), np.asarray([life.peak_at_us], np.int64)

@@ -6,12 +6,13 @@ The level is the highest step earned in any band, and it only rises while the al
 lives.
 """
 
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gasmon.alarms.rules import MAX_BANDS, MAX_STEPS, Rule
+from gasmon.alarms.rules import MAX_BANDS, MAX_STEPS, Band, Rule
 from gasmon.batch import Int64
 
 NEVER_US = np.iinfo(np.int64).max
@@ -24,35 +25,69 @@ Int8 = NDArray[np.int8]
 Int16 = NDArray[np.int16]
 
 
-@dataclass(frozen=True, slots=True)
+OFF = -1
+"""Instead of a level row: the kind is off there, and what lives earns nothing."""
+
+
 class LevelTable:
-    """The levels of all rules of a set as arrays; a rule may have none.
+    """The levels of rules as arrays; a rule may have none.
+
+    Rows are only added, so a row means the same for as long as the table lives, and
+    whoever holds the table sees what was added.
 
     Attributes:
         duration_us: time in the band that earns a step, int64[rows, bands, steps].
         rank: what it earns, int8[rows, bands, steps].
+        rules: what each row was made of: the rule and its number in its set.
+        after_rise: the row is for a break right after a rise, bool[rows].
     """
 
-    duration_us: Int64
-    rank: Int8
+    def __init__(self) -> None:
+        self.rules: list[tuple[Rule, int]] = []
+        self._row_of: dict[str, int] = {}
+        self._lay_out()
 
-    @classmethod
-    def build(cls, rows: tuple[Rule, ...]) -> "LevelTable":
-        # One more than rows: what no rule grades stays what it is.
-        shape = (len(rows) + 1, MAX_BANDS, MAX_STEPS)
-        duration = np.full(shape, _FAR_US, np.int64)
-        rank = np.zeros(shape, np.int8)
-        for number, row in enumerate(rows):
-            for b, band in enumerate(row.bands):
-                for s, (step_us, step_rank) in enumerate(band.steps):
-                    duration[number, b, s] = step_us
-                    rank[number, b, s] = step_rank
-        return cls(duration, rank)
+    def add(self, rules: Sequence[Rule]) -> list[int]:
+        """The rows of the rules of a set; what is the same has one already."""
+        rows = []
+        for number, rule in enumerate(rules):
+            key = level_key(rule, number)
+            row = self._row_of.setdefault(key, len(self.rules))
+            if row == len(self.rules):
+                self.rules.append((rule, number))
+            rows.append(row)
+        self._lay_out()
+        return rows
 
     @property
-    def nothing(self) -> int:
-        """The level row of a kind that is off: it earns nothing."""
-        return len(self.rank) - 1
+    def keys(self) -> list[str]:
+        """What tells rows apart in another process, by row."""
+        return list(self._row_of)
+
+    def rows_of(self, keys: Sequence[str]) -> Int16:
+        """Our row for each key, int16[n]; ``OFF`` for an unknown one."""
+        return np.asarray([self._row_of.get(key, OFF) for key in keys], np.int16)
+
+    def number_of(self, row: int) -> int | None:
+        """What a rule is called in explanations, counted from 1; None for OFF."""
+        return None if row == OFF else self.rules[row][1] + 1
+
+    def bands(self, row: int) -> tuple[Band, ...]:
+        """The bands of a row; none for OFF."""
+        return () if row == OFF else self.rules[row][0].bands
+
+    def _lay_out(self) -> None:
+        # One more than rows, the last, which is what OFF is: it earns nothing.
+        shape = (len(self.rules) + 1, MAX_BANDS, MAX_STEPS)
+        self.duration_us: Int64 = np.full(shape, _FAR_US, np.int64)
+        self.rank: Int8 = np.zeros(shape, np.int8)
+        for row, (rule, _) in enumerate(self.rules):
+            for b, band in enumerate(rule.bands):
+                for s, (step_us, step_rank) in enumerate(band.steps):
+                    self.duration_us[row, b, s] = step_us
+                    self.rank[row, b, s] = step_rank
+        told = [rule.after_rise for rule, _ in self.rules]
+        self.after_rise = np.asarray([*told, False], np.bool_)
 
     def judge(
         self, level: Int16, since_us: Int64, now_us: Int64, rank: Int8
@@ -81,3 +116,9 @@ class LevelTable:
         ahead = ~reached & (earned > new_rank[:, None, None])
         next_us = np.where(ahead, due, NEVER_US).reshape(flat).min(axis=1)
         return new_rank, next_us
+
+
+def level_key(rule: Rule, number: int) -> str:
+    """What must be equal for rules of two sets to grade and explain alike."""
+    text = repr((number, rule.file, rule.line, rule.family, rule.bands))
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gasmon.alarms import conditions, debounce
-from gasmon.alarms.compiled import METHANE, RuleTable
+from gasmon.alarms.compiled import RuleTable
 from gasmon.alarms.conditions import Bool, Readings, is_set
 from gasmon.alarms.held import held
 from gasmon.alarms.kinds import (
@@ -30,6 +30,8 @@ from gasmon.alarms.kinds import (
 )
 from gasmon.alarms.late_book import LateBook
 from gasmon.alarms.levels import NEVER_US
+from gasmon.alarms.regrade import regrade
+from gasmon.alarms.rule_profiles import METHANE
 from gasmon.alarms.rules import MAX_BANDS
 from gasmon.alarms.speak import Speech
 from gasmon.alarms.state import LONG_AGO_US, PointState
@@ -122,6 +124,7 @@ class LivingAlarms:
             self.begin(slot, batch.select(new), at[new], line[new], speech)
         if living.any():
             old = np.flatnonzero(living)
+            regrade(s, self.rules, slot, rows[old], line[old])
             self.rise(slot, batch.select(old), at[old], speech)
         ended = np.flatnonzero(step.cleared_us)
         if len(ended) and slot < N_VALUE_SLOTS:
@@ -226,7 +229,7 @@ class LivingAlarms:
         level = self.rules.lines.level[line, slot]
         if slot == SENSOR_BREAK:
             near_us = batch.at_us - s.near_at_us[rows]
-            near = near_us <= self.rules.rules.rise_within_us
+            near = near_us <= self.rules.lines.rise_within_us[line]
             near &= is_set(self.rules.lines.flags[line], METHANE)
             level = np.where(near, self.rules.lines.level[line, N_SLOTS], level)
         s.level[rows, slot] = level

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from gasmon.alarms import debounce
-from gasmon.alarms.engine import AlarmEngine, LivingAlarm
+from gasmon.alarms.engine import AlarmEngine
 from gasmon.alarms.kinds import (
     FORECAST_KINDS,
     LINK_BREAK,
@@ -22,6 +22,7 @@ from gasmon.alarms.kinds import (
     SWITCH_KINDS,
 )
 from gasmon.alarms.levels import NEVER_US
+from gasmon.alarms.resuming import LivingAlarm
 
 Subject = tuple[str, int | str]
 """(kind, point row), (link_break, mine index), or (kind, subject) of a relation."""

@@ -238,10 +238,8 @@ class RelationLives:
     ) -> None:
         s = self.table.state
         for k, number in enumerate(numbers.tolist()):
-            relation, raised_us = (
-                self.table.relations[number],
-                int(s["raised_us"][number]),
-            )
+            relation = self.table.relations[number]
+            raised_us = int(s["raised_us"][number])
             # A delay may have matured on our clock before an older frame came.
             moment = max(int(happened_us[k]), raised_us)
             speech.about(

@@ -66,7 +66,8 @@ class PointMemory:
         """The place of a point, made when there is none.
 
         Args:
-            window_us: of its rise; another one than before begins anew; 0 for none.
+            window_us: of its rise; what is known of the one before is kept as far as
+                it fits; 0 for none.
         """
         place = int(self.place_of[row])
         if place < 0:
@@ -76,9 +77,20 @@ class PointMemory:
                 setattr(self, name, np.concatenate([getattr(self, name), more]))
             self.row[place] = row
         if window_us and self.window_us[place] != window_us:
-            self.window_us[place] = window_us
-            self.lowest[place] = np.nan
+            self._measure_anew(place, window_us)
         return place
+
+    def _measure_anew(self, place: int, window_us: int) -> None:
+        """Cut time into parts of another length; a value is as old as it may be."""
+        old_us, new_us = (_part_us(us) for us in (self.window_us[place], window_us))
+        lowest, part = np.full(BUCKETS, np.nan), int(self.part[place])
+        newest = part * old_us // new_us
+        for back, value in enumerate(self.lowest[place].tolist()):
+            at = newest - (part - back) * old_us // new_us
+            if at < BUCKETS:
+                lowest[at] = np.fmin(lowest[at], value)
+        self.window_us[place], self.part[place] = window_us, newest
+        self.lowest[place] = lowest
 
     def put(self, row: Int32, value: Float64, at_us: Int64) -> None:
         """Newer good values, at most one a point; most points have no place."""
@@ -98,3 +110,7 @@ class PointMemory:
         self.lowest[place] = lowest
         self.part[place] = np.maximum(self.part[place], now)
         self.rise[place] = value - np.fmin.reduce(lowest, axis=1)
+
+
+def _part_us(window_us: int) -> int:
+    return max(int(window_us) // BUCKETS, 1)

@@ -37,7 +37,8 @@ class Relation:
     Attributes:
         subject_id: ``<mine>/u/<unit>`` of a unit, the code of a mine.
         clauses: one or two.
-        params: its delays, level and where they come from.
+        params: its delays and where they come from.
+        level: row of ``LevelTable`` that grades it.
         impatient: what is unknown cancels a pending delay. For what only readings
             can show: silence is no proof of a flat line.
         one_up: its level is one above the worst of its points' over-limit alarms.
@@ -49,6 +50,7 @@ class Relation:
     unit: str | None
     clauses: tuple[Clause, ...]
     params: KindParams
+    level: int
     impatient: bool = False
     one_up: bool = False
 
@@ -109,7 +111,13 @@ class Asked:
     A city has thousands of units and a handful of kinds of them.
     """
 
-    def __init__(self, rules: RuleSet) -> None:
+    def __init__(self, rules: RuleSet, level_rows: Sequence[int]) -> None:
+        """Nothing was asked yet.
+
+        Args:
+            level_rows: row of ``LevelTable`` by number of a rule.
+        """
+        self.level_rows = level_rows
         self._book = rules.book
         self._said: dict[tuple[str, ...], KindParams | None] = {}
         self._by: dict[str, tuple[bool, bool]] = {}
@@ -153,13 +161,15 @@ def relations_of(mine: MineDef, members: Members, asked: Asked) -> list[Relation
             found = params and find(own, subject.unit_kind, params)
             if params and found:
                 name = f"{mine.code}/u/{slug}"
-                out.append(_relation(kind, "unit", name, slug, found, params))
+                level = int(asked.level_rows[params.level])
+                out.append(_relation(kind, "unit", name, slug, found, params, level))
     subject = subject_of(None, mine)
     for kind, find_all in _OF_MINE.items():
         params = asked.params(kind, subject)
         found = params and find_all(members)
         if params and found:
-            out.append(_relation(kind, "mine", mine.code, None, found, params))
+            level = int(asked.level_rows[params.level])
+            out.append(_relation(kind, "mine", mine.code, None, found, params, level))
     return out
 
 
@@ -170,9 +180,12 @@ def _relation(
     unit: str | None,
     found: Found,
     params: KindParams,
+    level: int,
 ) -> Relation:
     clauses, special = found
-    return Relation(kind, subject_type, subject_id, unit, clauses, params, **special)
+    return Relation(
+        kind, subject_type, subject_id, unit, clauses, params, level, **special
+    )
 
 
 def _of(members: Members, *quantities: str) -> list[Member]:

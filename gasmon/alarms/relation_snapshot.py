@@ -71,6 +71,11 @@ def load(
         rules_changed: delays and levels are judged anew, as long as they can have
             been.
     """
+    known_mines = np.flatnonzero(mine_of >= 0)
+    for name in ("watermark_us", "lag_us"):
+        column = arrays[f"{PREFIX}{name}"][known_mines]
+        getattr(relations, name)[mine_of[known_mines]] = column
+    relations.catch_up()
     table = relations.table
     found = np.asarray([relations.number_of(s, kind) for s, kind in keys], np.intp)
     known = np.flatnonzero(found >= 0)
@@ -86,10 +91,6 @@ def load(
         since = np.where(pending, s["since_us"][numbers], 0)
         s["due_us"][numbers] = np.where(pending, since + on_us, due)
     _load_memory(relations, arrays, row_of)
-    known_mines = np.flatnonzero(mine_of >= 0)
-    for name in ("watermark_us", "lag_us"):
-        column = arrays[f"{PREFIX}{name}"][known_mines]
-        getattr(relations, name)[mine_of[known_mines]] = column
 
 
 def _load_truth(

@@ -157,7 +157,7 @@ class RelationTable:
             "need_second": needs_of[:, 1],
             "on_us": [r.params.duration_us("on_delay") for r in added],
             "off_us": [r.params.duration_us("off_delay") for r in added],
-            "level": [r.params.level for r in added],
+            "level": [r.level for r in added],
             "impatient": [r.impatient for r in added],
             "one_up": [r.one_up for r in added],
             "lost": np.zeros(len(added), np.bool_),

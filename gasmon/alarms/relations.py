@@ -22,10 +22,10 @@ from gasmon.alarms.kinds import OVER_LIMIT, POINT_KINDS
 from gasmon.alarms.levels import NEVER_US, LevelTable
 from gasmon.alarms.relation_lives import RelationLives
 from gasmon.alarms.relation_memory import PointMemory
-from gasmon.alarms.relation_roles import Asked, Member, relations_of
+from gasmon.alarms.relation_roles import Member, relations_of
+from gasmon.alarms.relation_rules import RelationRules
 from gasmon.alarms.relation_table import RelationTable
 from gasmon.alarms.relation_terms import Scene
-from gasmon.alarms.rules import RuleSet
 from gasmon.alarms.silence import MineLinks
 from gasmon.alarms.speak import Speech
 from gasmon.alarms.state import LONG_AGO_US, PointState
@@ -41,6 +41,7 @@ class Relations:
     Attributes:
         table: the relations; ``memory`` what some of their points said before.
         lives: changes their state.
+        rules: what says which relations a mine has.
         watermark_us: newest moment judged for each mine, int64[m].
         lag_us: how far the time of each mine is behind ours, int64[m].
         mark_us: the newest clock mark.
@@ -58,6 +59,7 @@ class Relations:
         self.table = RelationTable()
         self.memory = PointMemory()
         self.lives = RelationLives(self.table, state, levels, self._scene)
+        self.rules = RelationRules()
         self.watermark_us: Int64 = np.empty(0, np.int64)
         self.lag_us: Int64 = np.empty(0, np.int64)
         self.mark_us = LONG_AGO_US
@@ -73,7 +75,7 @@ class Relations:
         broken = self._links.raised_us != NEVER_US
         return Scene(self._state, self.memory, broken, self._mine_of, self._fresh_us)
 
-    def define(self, table: PointTable, changed: Iterable[int], rules: RuleSet) -> None:
+    def define(self, table: PointTable, changed: Iterable[int]) -> None:
         """Know the points of some mines anew; what is remembered goes on.
 
         Args:
@@ -90,7 +92,12 @@ class Relations:
             long_ago = np.full(more, LONG_AGO_US, np.int64)
             self.watermark_us = np.r_[self.watermark_us, long_ago]
             self.lag_us = np.r_[self.lag_us, np.zeros(more, np.int64)]
-        blocks, asked = {}, Asked(rules)
+            self.rules.grow(len(table.mines))
+        self._make(mines)
+
+    def _make(self, mines: Iterable[int]) -> None:
+        """Make the relations of some mines anew."""
+        table, blocks = self._points, {}
         for mine in sorted(mines):
             told = table.mines[mine]
             members = [
@@ -98,7 +105,7 @@ class Relations:
                 for row in table.rows[mine]
                 if not table.current[row].retired
             ]
-            blocks[mine] = relations_of(told, members, asked)
+            blocks[mine] = relations_of(told, members, self.rules.asked(mine))
         if blocks:
             self.table.define(blocks, self.memory)
 
@@ -197,6 +204,7 @@ class Relations:
         self, mines: Int32, at_us: Int64, arrived_us: Int64, speech: Speech
     ) -> None:
         """All relations of these mines at one moment of each."""
+        self._make(self.rules.turn(mines, at_us))
         self.watermark_us[mines] = at_us
         # What is judged after a mark cannot have arrived before it.
         self.lag_us[mines] = np.maximum(arrived_us, self.mark_us) - at_us
@@ -206,6 +214,11 @@ class Relations:
             self.lives.advance(numbers, times, arrived, speech)
 
     # Restarts
+
+    def catch_up(self) -> None:
+        """Have the relations that the newest moment judged for each mine had."""
+        mines = np.arange(len(self.watermark_us))
+        self._make(self.rules.turn(mines, self.watermark_us))
 
     def follow_points(self) -> None:
         """Take over from the points how far the time of each mine has come."""

@@ -1,6 +1,6 @@
 """An alarm of a point that was open when the process ended goes on, silently."""
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -18,11 +18,28 @@ from gasmon.alarms.kinds import (
 from gasmon.alarms.levels import NEVER_US
 from gasmon.alarms.state import PointState
 
-if TYPE_CHECKING:
-    from gasmon.alarms.engine import LivingAlarm
+
+@dataclass(frozen=True, slots=True)
+class LivingAlarm:
+    """An alarm that was open when the process ended, to go on with.
+
+    Attributes:
+        row: of its point, else -1.
+        subject: ``unit:…`` or ``mine:…`` of a relation, else empty.
+    """
+
+    kind: str
+    row: int
+    mine: int
+    raised_us: int
+    rank: int
+    peak: float
+    peak_at_us: int
+    unknown: bool = False
+    subject: str = ""
 
 
-def go_on(s: PointState, rules: RuleTable, alarm: "LivingAlarm") -> None:
+def go_on(s: PointState, rules: RuleTable, alarm: LivingAlarm) -> None:
     """Let the slot of an alarm live as it is recorded.
 
     A reading from before it began is late for its point from here on: sent again after

@@ -29,6 +29,7 @@ from gasmon.alarms.rule_spec import KindParams
 from gasmon.alarms.toml_fields import duration_us, number, shipped_text
 from gasmon.errors import ConfigError
 from gasmon.points import MineDef, PointDef
+from gasmon.units import parse_iso_us
 
 __all__ = [
     "MAX_BANDS",
@@ -49,6 +50,7 @@ TOP_KEYS = {
     "delays",
     "own_limits",
     "after_rise",
+    "effective_from",
     "rule",
 }
 SHIPPED = "default_rules.toml"
@@ -65,7 +67,9 @@ class RuleSet:
         stricter: quantities for which the law binds a mine's own limits.
         rise_fraction: share of the alarm limit that counts as "near".
         rise_within_us: how long before a fault a near value counts [µs].
+        effective_from_us: from when it counts [µs UTC]; 0 = ever.
         name: of the file.
+        text: its contents; empty for the shipped rules alone.
         book: the rules by kind.
     """
 
@@ -75,7 +79,9 @@ class RuleSet:
     off_delay_us: int
     rise_fraction: float
     rise_within_us: int
+    effective_from_us: int = field(default=0, compare=False)
     name: str = field(default=SHIPPED, compare=False)
+    text: str = field(default="", compare=False, repr=False)
     book: RuleBook = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -175,7 +181,9 @@ def _read(text: str, name: str, shipped: RuleSet | None) -> RuleSet:
         rise_within_us=rise.duration_us(
             "within", shipped.rise_within_us if shipped else 0
         ),
+        effective_from_us=_effective_from(tree, lines, name),
         name=name,
+        text=text if shipped else "",
     )
 
 
@@ -192,6 +200,20 @@ def _toml(text: str, name: str) -> dict[str, Any]:
         assert said  # the reader of TOML has no other form
         line = said[2] or len(text.splitlines())
         raise ConfigError(f"{name}:{line}: {said[1]}") from None
+
+
+def _effective_from(tree: Mapping[str, Any], lines: RuleLines, name: str) -> int:
+    """A time with its offset, as TOML has it or as a text [µs UTC]."""
+    if "effective_from" not in tree:
+        return 0
+    found = tree["effective_from"]
+    try:
+        return parse_iso_us(found if isinstance(found, str) else found.isoformat())
+    except (AttributeError, ValueError):
+        raise ConfigError(
+            f"{name}:{lines.of('', key='effective_from')}: effective_from = {found!r} "
+            "is not a time such as 2026-11-01T08:00:00+08:00"
+        ) from None
 
 
 @dataclass(frozen=True, slots=True)

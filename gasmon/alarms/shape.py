@@ -21,6 +21,7 @@ from gasmon.alarms.kinds import (
     SWITCH,
 )
 from gasmon.alarms.levels import NEVER_US
+from gasmon.alarms.rule_profiles import BY_RULES
 from gasmon.alarms.shape_lines import (
     BY_CHANGE,
     NEAR,
@@ -193,8 +194,11 @@ def _hole(
     was = state.last_state[rows]
     begun = np.zeros(len(maybe), np.uint8)
     limits = rules.lines.limits
-    # The later of these lines counts before the earlier.
-    begun[~(limits[line[maybe], 0] <= limits[before, 0])] = memory.LIMIT_CHANGE
+    # The later of these lines counts before the earlier. What the site's rules change
+    # is no doing of the mine.
+    looser = ~(limits[line[maybe], 0] <= limits[before, 0])
+    looser &= (rules.lines.flags[line[maybe]] & BY_RULES) == 0
+    begun[looser] = memory.LIMIT_CHANGE
     calibrates = (bits & ~was & states.CALIBRATION) != 0
     begun[calibrates] = memory.CALIBRATION_BEGINS
     begun[np.isnan(value) | ((bits & _AWAY) != 0)] = memory.LINE_BREAK

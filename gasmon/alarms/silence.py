@@ -74,13 +74,26 @@ class MineLinks:
     due_us: np.ndarray[Any, np.dtype[np.int64]]
     rank: np.ndarray[Any, np.dtype[np.int8]]
 
-    def __init__(self, levels: LevelTable, level: int, silent_after_us: int) -> None:
+    def __init__(self, levels: LevelTable, silent_after_us: int) -> None:
         self.n = 0
         self._levels = levels
-        self._level = level
+        self._graded: list[tuple[int, int]] = []
         self._silent_after_us = silent_after_us
         for name, (dtype, _) in LINK_COLUMNS.items():
             setattr(self, name, np.empty(0, dtype))
+
+    def grade_by(self, level: int, from_us: int) -> None:
+        """Another level row from a time on; a level that was reached stays.
+
+        Args:
+            from_us: [µs UTC]; not before the change before it.
+        """
+        self._graded.append((from_us, level))
+        self.due_us = np.where(
+            self.raised_us == NEVER_US,
+            self.due_us,
+            np.minimum(self.due_us, from_us),
+        )
 
     def grow(self, n: int, now_us: int) -> None:
         """Know ``n`` mines; the silence of new ones counts from ``now_us``."""
@@ -131,13 +144,17 @@ class MineLinks:
     def _judge(self, mine: int, now_us: int) -> tuple[int, int]:
         since = np.full((1, self._levels.rank.shape[1]), NEVER_US)
         since[0, 0] = self.since_us[mine]
+        begun = (row for us, row in reversed(self._graded) if us <= now_us)
+        level = next(begun, self._graded[0][1])
+        # A change that is known already is looked at when it comes.
+        change_us = (us for us, _ in self._graded if us > now_us)
         rank, due = self._levels.judge(
-            np.asarray([self._level], np.int16),
+            np.asarray([level], np.int16),
             since,
             np.asarray([now_us], np.int64),
             self.rank[mine : mine + 1],
         )
-        return int(rank[0]), int(due[0])
+        return int(rank[0]), min(int(due[0]), *change_us, NEVER_US)
 
     def resume(self, mine: int, raised_us: int, rank: int) -> None:
         """Go on with a broken link that was told already."""

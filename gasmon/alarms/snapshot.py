@@ -28,8 +28,9 @@ from gasmon.alarms.kinds import (
     SENSOR_BREAK,
     SWITCH_KINDS,
 )
-from gasmon.alarms.levels import NEVER_US
+from gasmon.alarms.levels import NEVER_US, OFF
 from gasmon.alarms.packing import Array, BadPacking, pack, unpack
+from gasmon.alarms.rule_versions import RuleChange, as_lists
 from gasmon.alarms.rules import MAX_BANDS, RuleSet
 from gasmon.alarms.shape_memory import SHAPE_COLUMNS
 from gasmon.alarms.silence import LINK_COLUMNS
@@ -37,7 +38,7 @@ from gasmon.alarms.state import LONG_AGO_US, STATE_COLUMNS
 from gasmon.batch import Int32, Int64
 from gasmon.points import PointTable
 
-MAGIC = b"gasmonE3"
+MAGIC = b"gasmonE4"
 """Kind and version of the bytes; another version's are not read."""
 
 _SEPARATOR = "\0"  # is in no text that PostgreSQL can hold
@@ -71,8 +72,9 @@ def _plain(thing: object) -> str:
 def dump(engine: AlarmEngine) -> bytes:
     """All that the engine remembers now.
 
-    Everything that decides later events is in it, except the points, the rules and
-    the patience, which the engine that loads it brings along.
+    Everything that decides later events is in it, except the points and the patience,
+    which the engine that loads it brings along. Of the rules it has the texts, for who
+    makes that engine (``history_in``).
     """
     state, rules, table = engine.state, engine.rules, engine.table
     touched = _touched(engine)
@@ -85,10 +87,7 @@ def dump(engine: AlarmEngine) -> bytes:
         arrays[name] = getattr(state, name)[touched]
     # Lines are numbered in the order in which versions came: not so after a restart.
     arrays["line"] = rules.lines.effective_from_us[line]
-    breaks = rules.lines.level[line[:, SENSOR_BREAK]]
-    arrays["after_rise"] = (
-        state.level[touched, SENSOR_BREAK] == breaks[:, N_SLOTS]
-    ) & (breaks[:, N_SLOTS] != breaks[:, SENSOR_BREAK])
+    arrays["after_rise"] = rules.levels.after_rise[state.level[touched, SENSOR_BREAK]]
     arrays["told"] = np.asarray(list(engine.alarms.told.stretches()), np.int64)
     for name, column in engine.alarms.late.arrays().items():
         arrays[f"late_{name}"] = column
@@ -100,6 +99,8 @@ def dump(engine: AlarmEngine) -> bytes:
         "layout": _layout(),
         "run": engine.run,
         "rules": fingerprint(rules.rules),
+        "history": as_lists(rules.history),
+        "levels": rules.levels.keys,
         "mark_us": int(engine.mark_us),
         "n_late": engine.n_late,
         "mines": [mine.code for mine in table.mines],
@@ -114,9 +115,10 @@ def dump(engine: AlarmEngine) -> bytes:
 def load(engine: AlarmEngine, data: bytes) -> int:
     """Go on from a snapshot.
 
-    The rules may have changed since: then limits, levels and delays are those in
-    force now, a level that was reached stays, and durations are judged anew at the
-    next clock mark, as long as they can have been.
+    The engine should have been given the rules of the snapshot (``history_in``). With
+    others, limits, levels and delays are those of the others, a level that was reached
+    stays, and durations are judged anew at the next clock mark, as long as they can
+    have been.
 
     Args:
         engine: knows its points already (``adopt``) and has judged nothing. What the
@@ -146,9 +148,14 @@ def load(engine: AlarmEngine, data: bytes) -> int:
     for name in _PER_SLOT:
         if name != "line":
             getattr(state, name)[touched] = arrays[name][kept]
+    level_of = _level_rows(engine, header["levels"])
     for slot in range(N_SLOTS):
         from_us = arrays["line"][kept, slot]
-        state.line[touched, slot] = engine.rules.version_at(touched, from_us)
+        line = engine.rules.version_at(touched, from_us)
+        state.line[touched, slot] = line
+        level, own = state.level[touched, slot], engine.rules.lines.level[line, slot]
+        is_known = level_of[level] != OFF
+        state.level[touched, slot] = np.where(is_known, level_of[level], own)
     rules_changed = header["rules"] != fingerprint(engine.rules.rules)
     if rules_changed:
         _apply_new_rules(engine, touched, arrays["after_rise"][kept])
@@ -169,6 +176,27 @@ def load(engine: AlarmEngine, data: bytes) -> int:
         )
     engine.mark_us, engine.n_late = header["mark_us"], header["n_late"]
     return len(rows)
+
+
+def history_in(data: bytes) -> list[RuleChange]:
+    """The versions of the rules in a snapshot, oldest first.
+
+    An engine that is to load it begins with the first and then changes to the others.
+
+    Raises:
+        BadPacking: damaged or of another version.
+    """
+    header, _ = unpack(MAGIC, data)
+    return [RuleChange(*told) for told in header["history"]]
+
+
+def _level_rows(engine: AlarmEngine, keys: list[str]) -> NDArray[np.int16]:
+    """Our level row for each one of the snapshot, int16[n + 1]; OFF for unknown ones.
+
+    Level rows are numbered as rules came, which may be otherwise after a restart. The
+    last entry is what OFF itself becomes.
+    """
+    return np.append(engine.rules.levels.rows_of(keys), np.int16(OFF))
 
 
 def excuse_absence(engine: AlarmEngine, now_us: int) -> None:

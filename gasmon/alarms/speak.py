@@ -234,7 +234,7 @@ class Speech:
                 if not isnan(limit)
             },
             "limits_from": self._rules.rule[line],
-            "level_rule": int(state.level[row, slot]) + 1,
+            "level_rule": self._rules.levels.number_of(int(state.level[row, slot])),
         }
         if slot < N_VALUE_SLOTS:
             told["on_delay_s"] = int(lines.on_delay_us[line]) / US_PER_S

@@ -105,13 +105,17 @@ class StandingAlarms:
         self._run = run
         self._steps: dict[str, tuple[tuple[int, int], ...]] = {}
         self._level_row: dict[str, int] = {}
+        self.change_rules(rules)
+        self._all: dict[Slot, _Standing] = {}
+        self._ended_us: dict[Slot, int] = {}
+        self._looked_us: int | None = None
+
+    def change_rules(self, rules: RuleSet) -> None:
+        """Other levels from now on; those that were reached stay."""
         for kind in DELAYS:
             row = rules.level_of(kind)
             self._level_row[kind] = row + 1
             self._steps[kind] = rules.levels[row].bands[0].steps
-        self._all: dict[Slot, _Standing] = {}
-        self._ended_us: dict[Slot, int] = {}
-        self._looked_us: int | None = None
 
     @property
     def n_raised(self) -> int:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from gasmon.alarms.again import Redefined, judge_again
 from gasmon.alarms.engine import AlarmEngine
 from gasmon.alarms.packing import Array, pack, unpack
+from gasmon.alarms.rule_versions import RuleChange
 from gasmon.alarms.silence import Sign
 from gasmon.batch import Int32, ReadingBatch
 
@@ -33,6 +34,7 @@ class Step:
         number: rises by one with each step of an engine, over restarts too.
         signs: by position in the batch; ``marks`` follow the batch [µs UTC].
         redefined: points whose newest reading is judged again before the batch.
+        rules: other rules, given before the batch; None nearly always.
     """
 
     number: int
@@ -40,12 +42,29 @@ class Step:
     signs: tuple[Sign, ...] = ()
     marks: tuple[int, ...] = ()
     redefined: tuple[Redefined, ...] = ()
+    rules: RuleChange | None = None
 
 
 def give(engine: AlarmEngine, step: Step) -> None:
-    """Give a step to an engine again; what it says was told before."""
+    """Give a step to an engine again; what it says was told before.
+
+    Raises:
+        ConfigError: the rules in it are refused by this version.
+    """
+    if step.rules is not None:
+        engine.change_rules(step.rules.rules(), step.rules.from_us)
     judge_again(engine, step.redefined, now_us=0)
     engine.tick(step.batch, now_us=0, marks=step.marks, signs=step.signs)
+
+
+def change_as_list(change: RuleChange | None) -> list[list[int | str]]:
+    """What a listed step ends with: a change as JSON can hold it; nothing for none."""
+    return [] if change is None else [[change.from_us, change.name, change.text]]
+
+
+def change_of(listed: Sequence[Any] = ()) -> RuleChange | None:
+    """The change at the end of a listed step."""
+    return RuleChange(*listed) if listed else None
 
 
 def encode_steps(
@@ -77,6 +96,7 @@ def encode_steps(
             [[s.position, mines[s.mine], s.online, s.arrived_us] for s in step.signs],
             [int(mark_us) for mark_us in step.marks],
             len(step.redefined),
+            *change_as_list(step.rules),
         ]
         for step in steps
     ]
@@ -106,7 +126,7 @@ def decode_steps(
     again_row = rows_by_id[np.minimum(arrays["again_id"], len(row_of))].tolist()
     again = iter(zip(again_row, arrays["again_us"].tolist(), strict=True))
     begin = 0
-    for number, n, signs, marks, n_again in header["steps"]:
+    for number, n, signs, marks, n_again, *change in header["steps"]:
         end = begin + n
         batch_row = row[begin:end]
         known = np.flatnonzero(batch_row >= 0)
@@ -120,7 +140,8 @@ def decode_steps(
         begin = end
         told = tuple(_signs(signs, known, mine_index))
         points = tuple(Redefined(*p) for p in islice(again, n_again) if p[0] >= 0)
-        yield Step(number, batch, told, tuple(marks), points)
+        rules = change_of(*change)
+        yield Step(number, batch, told, tuple(marks), points, rules)
 
 
 def _signs(

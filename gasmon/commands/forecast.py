@@ -8,10 +8,10 @@ from typing import Any
 from gasmon import domain
 from gasmon.alarms.forecast_model import MODELS
 from gasmon.clock import SystemClock
-from gasmon.commands.replay import load_rules
 from gasmon.commands.running import require_schema
 from gasmon.duty.forecasts import forecast_limits
 from gasmon.errors import ConfigError
+from gasmon.pipeline.rulewatch import load_rules
 from gasmon.settings import Settings
 from gasmon.store import forecasts
 from gasmon.store.db import connect

@@ -9,6 +9,7 @@ from gasmon.commands.running import (
     Stop,
     database_check,
     make_ingest,
+    reload_rules_on_hangup,
     run_ingest,
     serve_health,
 )
@@ -31,6 +32,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
 async def _run(settings: Settings) -> int:
     stop, metrics = Stop(), Metrics()
     ingest = make_ingest(settings, SystemClock(), metrics)
+    reload_rules_on_hangup(ingest)
     checks = {"database": database_check(settings), **ingest.checks()}
     port = settings.ingest.health_port
     try:

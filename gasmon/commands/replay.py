@@ -11,14 +11,14 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
 
 from gasmon.alarms.engine import AlarmEngine, Patience
 from gasmon.alarms.events import AlarmEvent
 from gasmon.alarms.forecast import ForecastEngine
-from gasmon.alarms.rules import RuleSet, default_rules, parse_rules
+from gasmon.alarms.rules import RuleSet
 from gasmon.batch import Packet
 from gasmon.commands.publish import add_flags as add_publish_flags
 from gasmon.commands.publish import publish
@@ -38,6 +38,7 @@ from gasmon.ingest.payloads import encode_data
 from gasmon.ingest.topics import data_topic
 from gasmon.pipeline.book import PointBook
 from gasmon.pipeline.evaluate import Evaluator, Judged
+from gasmon.pipeline.rulewatch import load_rules
 from gasmon.remote.frames import encode_body
 from gasmon.settings import Settings
 from gasmon.units import US_PER_MS, US_PER_S, iso_us, parse_iso_us
@@ -64,7 +65,14 @@ def add_parser(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
         metavar="COLUMN=QUANTITY:PLACE_CLASS[:UNIT]",
         help="what a column measures and where, e.g. MM116=CH4:FACE_T2:11",
     )
-    parser.add_argument("--rules", type=Path, metavar="FILE", help="rule file (TOML)")
+    parser.add_argument(
+        "--rules",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="rule file (TOML); several are versions, each from its effective_from on",
+    )
     parser.add_argument(
         "--until", metavar="ISO|SECONDS", help="stop before rows of this time"
     )
@@ -86,26 +94,27 @@ def add_parser(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
     add_publish_flags(parser)
 
 
-def load_rules(path: Path | None) -> RuleSet:
-    """The rule file, or the shipped default.
+def load_versions(paths: list[Path]) -> list[RuleSet]:
+    """Rule files as versions of the rules, the oldest first.
 
     Raises:
-        ConfigError: the file cannot be read or is wrong.
+        ConfigError: one cannot be read, is wrong, or does not say from when it counts.
     """
-    if path is None:
-        return default_rules()
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: it is not UTF-8: {error}") from None
-    return parse_rules(text, str(path))
+    versions = [load_rules(path) for path in paths]
+    for before, after in pairwise(versions):
+        if after.effective_from_us <= before.effective_from_us:
+            raise ConfigError(
+                f"{after.name}: a later version of {before.name} needs a later "
+                "effective_from"
+            )
+    return versions
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
     """Run the command."""
-    rules = load_rules(args.rules or settings.engine.rules_file)
+    given = args.rules or [settings.engine.rules_file]
+    versions = load_versions(given)
+    rules = versions[0]
     columns = parse_columns(args.point)
     start_us = _time_flag("--start", args.start) if args.start else None
     series = Series(args.file, columns, args.time_column, start_us)
@@ -122,7 +131,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     forecast = ForecastEngine(rules, per_day=args.budget, per_mine=False, scored=scored)
     tally = Tally(series)
     told = replay(
-        series, columns, rules, args.mine, until_us, patience, forecast, tally
+        series, columns, versions, args.mine, until_us, patience, forecast, tally
     )
     for line in told:
         sys.stdout.write(line + "\n")
@@ -214,22 +223,32 @@ class Narrator:
 def replay(
     series: Series,
     columns: Any,
-    rules: RuleSet,
+    versions: list[RuleSet],
     mine: str,
     until_us: int | None,
     patience: Patience,
     forecast: ForecastEngine,
     tally: "Tally",
 ) -> Iterator[str]:
-    """Run a series and yield its events as JSON, in the order of decision."""
+    """Run a series and yield its events as JSON, in the order of decision.
+
+    Args:
+        versions: of the rules, the oldest first; that one counts since ever.
+    """
     book = PointBook()
     mine_def, points = definitions(mine, columns)
     book.load((mine_def,), points)
-    engine = AlarmEngine(rules, patience, forecast=forecast)
+    engine = AlarmEngine(versions[0], patience, forecast=forecast)
     evaluator = Evaluator(book, engine, SeenFrames())
+    later = versions[1:]
     narrator = Narrator(book)
     gap_us = min(patience.point_us, patience.mine_us)
     for chunk in chunks(series, until_us, gap_us):
+        # Silence of the points counts from the first row on.
+        evaluator.adopt(chunk[0].at_us)
+        while later:
+            rules = later.pop(0)
+            engine.change_rules(rules, rules.effective_from_us)
         packets = tally.take(chunk, mine)
         # Silence before the chunk is looked at first: time has passed until here.
         judged = evaluator.evaluate((), now_us=chunk[0].at_us, marks=[chunk[0].at_us])

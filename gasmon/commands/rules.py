@@ -16,10 +16,10 @@ from gasmon.alarms.rules import SHIPPED, RuleSet
 from gasmon.alarms.snapshot import fingerprint
 from gasmon.clock import SystemClock
 from gasmon.commands import points_files
-from gasmon.commands.replay import load_rules
 from gasmon.commands.rule_files import check_and_show
 from gasmon.commands.running import require_schema
 from gasmon.errors import ConfigError
+from gasmon.pipeline.rulewatch import load_rules
 from gasmon.points import LIMIT_FIELDS, MineDef, PointDef
 from gasmon.settings import Settings
 from gasmon.store import points

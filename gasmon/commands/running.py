@@ -14,9 +14,9 @@ from typing import TypeVar
 
 import uvicorn
 
+from gasmon.alarms.rules import RuleSet
 from gasmon.api.health import Check, create_health_app
 from gasmon.clock import Clock
-from gasmon.commands.replay import load_rules
 from gasmon.duty.channel_file import load_channels
 from gasmon.duty.courier import Couriers
 from gasmon.duty.jobs import jobs
@@ -24,6 +24,7 @@ from gasmon.duty.loop import DutyLoop
 from gasmon.errors import DependencyError, MigrationError
 from gasmon.pipeline.loops import IngestLoop
 from gasmon.pipeline.recent import has_recent
+from gasmon.pipeline.rulewatch import RuleWatch, load_rules
 from gasmon.remote.frames import encode_body
 from gasmon.settings import Settings
 from gasmon.store import migrate
@@ -156,7 +157,14 @@ def make_ingest(settings: Settings, clock: Clock, metrics: Metrics) -> IngestLoo
 
 def make_duty(settings: Settings, clock: Clock, metrics: Metrics) -> DutyLoop:
     """Duty with all its jobs and channels."""
-    rules = load_rules(settings.engine.rules_file)
+    path, poll_s = settings.engine.rules_file, settings.engine.rules_poll_s
+    watch = RuleWatch(path, load_rules(path), poll_s)
+
+    def rules() -> RuleSet:
+        watch.ask()
+        watch.look()
+        return watch.rules
+
     channels = load_channels(settings.escalation.channels_file)
     couriers = Couriers(settings, channels, clock, metrics)
     return DutyLoop(settings, jobs(settings, rules), clock, metrics, couriers)
@@ -175,6 +183,11 @@ class Stop:
         if self.event.is_set():
             signal.signal(number, signal.SIG_DFL)
         self._loop.call_soon_threadsafe(self.event.set)
+
+
+def reload_rules_on_hangup(ingest: IngestLoop) -> None:
+    """Let SIGHUP have the rule file read at once."""
+    signal.signal(signal.SIGHUP, lambda _number, _frame: ingest.rules.ask())
 
 
 class QuietServer(uvicorn.Server):

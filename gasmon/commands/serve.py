@@ -15,6 +15,7 @@ from gasmon.commands.running import (
     make_duty,
     make_ingest,
     patiently,
+    reload_rules_on_hangup,
     require_schema_or_copy,
     run_ingest,
     serve_until,
@@ -77,6 +78,7 @@ async def serve(
     stop, metrics, clock = Stop(), Metrics(), SystemClock()
     await patiently("serve", lambda: require_schema_or_copy(settings))
     ingest = make_ingest(settings, clock, metrics)
+    reload_rules_on_hangup(ingest)
     duty = make_duty(settings, clock, metrics)
     app = create_app(
         settings, metrics, clock, checks={**ingest.checks(), **duty.checks()}

@@ -35,11 +35,11 @@ class Job:
     run: Callable[[Connection, int], str]
 
 
-def jobs(settings: Settings, rules: RuleSet) -> tuple[Job, ...]:
+def jobs(settings: Settings, rules: Callable[[], RuleSet]) -> tuple[Job, ...]:
     """All jobs of a site.
 
     Args:
-        rules: those of the engine, which give each point its limit.
+        rules: gives those of the engine, which give each point its limit.
 
     Raises:
         ConfigError: the closing rules, the escalation rules or the channels are wrong.
@@ -59,7 +59,7 @@ def jobs(settings: Settings, rules: RuleSet) -> tuple[Job, ...]:
         return f"{sessions.delete_expired(conn, idle_us, now_us)} log-ins expired"
 
     def outcomes(conn: Connection, now_us: int) -> str:
-        return find_outcomes(conn, rules, settings.storage, now_us)
+        return find_outcomes(conn, rules(), settings.storage, now_us)
 
     def unshelve(conn: Connection, now_us: int) -> str:
         n_ended = life_jobs.tell_ended_shelves(conn, encode_body, now_us)

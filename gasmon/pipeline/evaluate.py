@@ -15,6 +15,8 @@ from gasmon.alarms.forecast_speak import Warned
 from gasmon.alarms.kinds import LINK_BREAK
 from gasmon.alarms.planned import PlannedWork
 from gasmon.alarms.quiet import QuietTable
+from gasmon.alarms.rule_versions import RuleChange
+from gasmon.alarms.rules import RuleSet
 from gasmon.alarms.silence import Sign
 from gasmon.alarms.snapshot import dump
 from gasmon.alarms.state import LONG_AGO_US
@@ -187,6 +189,16 @@ class Evaluator:
             if (points := latest_points(self.book, self.engine.state, mine))
         ]
         return judged
+
+    def change_rules(self, change: RuleChange, rules: RuleSet) -> Judged:
+        """Judge by other rules from now on; a step of the log like any other.
+
+        Args:
+            rules: what the change changes to.
+        """
+        self.step += 1
+        self.engine.change_rules(rules, change.from_us)
+        return Judged(steps=[Step(self.step, ReadingBatch.empty(), rules=change)])
 
     def snapshot(self, now_us: int) -> Snapshot:
         """What the engine remembers now, and which frames came."""

@@ -9,6 +9,7 @@ from gasmon.ingest.mqtt import Pump
 from gasmon.ingest.order import Resequencer
 from gasmon.pipeline.annunciate import Annunciator
 from gasmon.pipeline.evaluate import Evaluator
+from gasmon.pipeline.rulewatch import RuleWatch
 from gasmon.pipeline.storing import Storing
 from gasmon.pipeline.suspects import Suspects
 from gasmon.telemetry import Metrics
@@ -38,6 +39,7 @@ class Shown:
     annunciator: Annunciator
     suspects: Suspects
     n_waiting: Callable[[], float]
+    rules: RuleWatch
 
 
 def show(metrics: Metrics, parts: Callable[[], Shown]) -> None:
@@ -137,6 +139,7 @@ def readiness(
         "broker": broker,
         "ingest": ingest,
         "persist": lambda: parts().storing.problem(),
+        "rules": lambda: parts().rules.refused,
     }
 
 
@@ -152,6 +155,11 @@ def _show_health(
         "gasmon_judging_failed",
         "Turns that could not be judged since readings were judged last",
         lambda p: p.suspects.n_failed,
+    )
+    follow(
+        "gasmon_rules_refused",
+        "1 while the rule file is refused and the rules in force stay",
+        lambda p: p.rules.refused is not None,
     )
 
 

@@ -32,6 +32,7 @@ from gasmon.pipeline.opening import begin
 from gasmon.pipeline.ourclock import OurClock, patience_of
 from gasmon.pipeline.persisting import Persisting
 from gasmon.pipeline.rivals import FILTER, Rivals
+from gasmon.pipeline.rulewatch import RuleWatch
 from gasmon.pipeline.standing import Standing
 from gasmon.pipeline.starting import Beginning
 from gasmon.pipeline.storing import Storing
@@ -75,7 +76,8 @@ class IngestLoop(Shown):
         self.restarted = ""
         self.not_begun = "starting"
         self._settings = settings
-        self._rules = rules
+        engine = settings.engine
+        self.rules = RuleWatch(engine.rules_file, rules, engine.rules_poll_s)
         self._encode = encode
         # All parts live by it; what its steps mean is decided in ourclock.py.
         self._clock = SteadyClock(clock)
@@ -122,7 +124,7 @@ class IngestLoop(Shown):
         )
         self._our_clock = OurClock(clock, self.evaluator.clocks)
         self._standing = Standing(
-            self._rules, self.evaluator, self._our_clock, settings.ingest.areas
+            self.rules.rules, self.evaluator, self._our_clock, settings.ingest.areas
         )
         self._threads: list[threading.Thread] = []
         self._voice = Voice(self.pump, self.annunciator, self.gaps, clock)
@@ -154,11 +156,11 @@ class IngestLoop(Shown):
         )
         self.n_waiting = self.persisting.n_waiting
 
-    def _new_engine(self) -> AlarmEngine:
-        engine = self._settings.engine
+    def _new_engine(self, former: RuleSet | None = None) -> AlarmEngine:
+        engine, rules = self._settings.engine, former or self.rules.rules
         per_day = engine.forecast_false_alarms_a_day
-        forecast = ForecastEngine(self._rules, per_day=per_day)
-        return AlarmEngine(self._rules, patience_of(engine), forecast=forecast)
+        forecast = ForecastEngine(rules, per_day=per_day)
+        return AlarmEngine(rules, patience_of(engine), forecast=forecast)
 
     # Life cycle, in order
 
@@ -221,6 +223,7 @@ class IngestLoop(Shown):
             ("evaluate", partial(self.persisting.fed_by, self._evaluate_for_ever)),
             ("persist", self.persisting.run),
             ("windows", self._windows.run),
+            ("rules", partial(self.rules.run, self._stop)),
         ):
             thread = threading.Thread(
                 target=self._guarded,
@@ -340,6 +343,7 @@ class IngestLoop(Shown):
             if now_s - marked_s >= interval_s:
                 marked_s = now_s
                 marks = [self._clock.now_us()]
+                self._follow_rules(marks[0])
             if not (ordered.packets or ordered.held or marks):
                 continue
             if self.storing.snapshot_wanted:
@@ -365,3 +369,21 @@ class IngestLoop(Shown):
         """Put frames back in order that a reconnect mixed up."""
         self.order.hold_s = HOLD_S.get(self.pump.state.protocol, HOLD_S["3.1.1"])
         return self.order.order(taken, self._clock.monotonic_s())
+
+    def _follow_rules(self, now_us: int) -> None:
+        """Judge by the site's rule file as it is now, when that is another one.
+
+        Raises:
+            Poisoned: the engine failed over it, and must be made anew.
+        """
+        in_force = self.evaluator.engine.rules.rules
+        new = self.rules.due(in_force, now_us)
+        if new is None:
+            return
+        try:
+            judged = self.evaluator.change_rules(new.change, new.rules)
+        except Exception as error:
+            self.rules.give_up(new.rules, in_force, error)
+            raise Poisoned(f"the rules of {new.rules.name} failed") from error
+        self._standing.change_rules(new.rules)
+        self.persisting.hand_over(judged)

@@ -10,21 +10,23 @@ Without a usable snapshot the open alarms and newest values must do (``restore.p
 """
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 import psycopg
 
-from gasmon.alarms.engine import AlarmEngine, LivingAlarm
+from gasmon.alarms.engine import AlarmEngine
 from gasmon.alarms.events import AlarmEvent
 from gasmon.alarms.kinds import ENGINE_KINDS, FORECAST_KINDS, LINK_BREAK
 from gasmon.alarms.packing import BadPacking
 from gasmon.alarms.reconcile import reconcile, subject_of
 from gasmon.alarms.relation_kinds import RELATION_NAMES
-from gasmon.alarms.snapshot import excuse_absence, load
+from gasmon.alarms.resuming import LivingAlarm
+from gasmon.alarms.rule_versions import RuleChange
+from gasmon.alarms.snapshot import excuse_absence, history_in, load
 from gasmon.alarms.steps import Step, give
 from gasmon.batch import GatewayClock
-from gasmon.errors import GasmonError
+from gasmon.errors import ConfigError, GasmonError
 from gasmon.ingest.decode import Definition
 from gasmon.pipeline.annunciate import Annunciator
 from gasmon.pipeline.book import PointBook
@@ -84,7 +86,7 @@ def recover(
     past: Past,
     evaluator: Evaluator,
     annunciator: Annunciator,
-    new_engine: Callable[[], AlarmEngine],
+    new_engine: Callable[[Sequence[RuleChange]], AlarmEngine],
     now_us: int,
 ) -> Recovered | None:
     """Give the engine its memory back, and all that it was given since.
@@ -93,7 +95,8 @@ def recover(
         past: where snapshots, log and turns of the spool are read.
         evaluator: its book and frames are those of the past; gets the engine.
         annunciator: knows the open alarms.
-        new_engine: makes one that knows the book's points and has judged nothing.
+        new_engine: makes one that knows the book's points and has judged nothing,
+            under these rules.
 
     Returns:
         None when no snapshot fits; begin with a new engine then.
@@ -103,9 +106,9 @@ def recover(
     """
     book = evaluator.book
     for snapshot in past.snapshots():
-        engine = new_engine()
         done = Recovered(snapshot.step, snapshot.step)
         try:
+            engine = new_engine(history_in(snapshot.body))
             load(engine, snapshot.body)
             _replay(past.logged(book, snapshot.step), engine, done)
             evaluator.engine = engine
@@ -173,7 +176,12 @@ def _replay(steps: Iterable[Step], engine: AlarmEngine, done: Recovered) -> None
             continue
         if step.number != done.step + 1:
             raise LogBroken(f"step {done.step + 1} is not in the log")
-        give(engine, step)
+        try:
+            give(engine, step)
+        except ConfigError as error:
+            # What is in the file now comes to count as soon as we judge live.
+            log.error("the rules of step %d are left out: %s", step.number, error)
+            give(engine, replace(step, rules=None))
         if engine.forecast is not None:
             engine.forecast.take()
         done.step = step.number

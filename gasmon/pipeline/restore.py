@@ -5,7 +5,7 @@ from math import nan
 
 import numpy as np
 
-from gasmon.alarms.engine import AlarmEngine, LivingAlarm
+from gasmon.alarms.engine import AlarmEngine
 from gasmon.alarms.kinds import (
     ENGINE_KINDS,
     FORECAST_KINDS,
@@ -14,6 +14,7 @@ from gasmon.alarms.kinds import (
 )
 from gasmon.alarms.planned import PlannedWork, is_silent
 from gasmon.alarms.relation_kinds import RELATION_NAMES
+from gasmon.alarms.resuming import LivingAlarm
 from gasmon.batch import FrameKey
 from gasmon.domain import states
 from gasmon.ingest.dedupe import SeenFrames

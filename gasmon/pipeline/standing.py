@@ -79,6 +79,10 @@ class Standing:
             np.empty(0, np.int32),
         )
 
+    def change_rules(self, rules: RuleSet) -> None:
+        """Other levels from now on."""
+        self._alarms.change_rules(rules)
+
     def owns(self, about: OpenAlarm | AlarmEvent) -> bool:
         """Whether an alarm is one that we decide."""
         if about.kind not in STANDING_KINDS:

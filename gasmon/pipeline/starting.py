@@ -12,12 +12,16 @@ and whole (``localcopy.py``), as an owner that lost the database while it ran.
 
 import gc
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from gasmon.alarms.engine import AlarmEngine
+from gasmon.alarms.rule_history import adopt_under
+from gasmon.alarms.rule_versions import RuleChange
+from gasmon.alarms.rules import RuleSet
 from gasmon.clock import Clock
+from gasmon.errors import ConfigError
 from gasmon.pipeline.annunciate import Annunciator
 from gasmon.pipeline.apart import write_all
 from gasmon.pipeline.book import PointBook
@@ -54,14 +58,15 @@ class Beginning:
         storing: its spool is open.
         evaluator: its parts are empty; gets an engine.
         standing: gets the open alarms that the engine does not decide.
-        new_engine: makes one that knows nothing.
+        new_engine: makes one that knows nothing; under these rules, or under those of
+            the site's file when there are none.
     """
 
     storing: Storing
     evaluator: Evaluator
     annunciator: Annunciator
     standing: Standing
-    new_engine: Callable[[], AlarmEngine]
+    new_engine: Callable[[RuleSet | None], AlarmEngine]
     clock: Clock
 
     def begin(self, conn: Connection) -> Recovered:
@@ -138,7 +143,7 @@ class Beginning:
         """From a snapshot, the log and the spool; None without a usable snapshot."""
         now_us = self.clock.now_us()
         engine = self._know_the_present(past, now_us)
-        self.evaluator.engine = engine()
+        self.evaluator.engine = engine(())
         return recover(past, self.evaluator, self.annunciator, engine, now_us)
 
     def _without_snapshot(self, conn: Connection, past: Past) -> Recovered:
@@ -146,7 +151,7 @@ class Beginning:
         self._write_spool(conn, lambda judged: judged)
         now_us = self.clock.now_us()
         evaluator = self.evaluator
-        engine = evaluator.engine = self._know_the_present(past, now_us)()
+        engine = evaluator.engine = self._know_the_present(past, now_us)(())
         restore(conn, evaluator.book, engine, past.open_alarms(), now_us)
         evaluator.step = replay_log.last_step(conn, engine.run, self.storing.scope)
         conn.commit()
@@ -156,7 +161,7 @@ class Beginning:
         """The kept snapshot is of another version: the open alarms must do."""
         now_us = self.clock.now_us()
         evaluator = self.evaluator
-        engine = evaluator.engine = self._know_the_present(past, now_us)()
+        engine = evaluator.engine = self._know_the_present(past, now_us)(())
         done = Recovered(step=past.snapshot.step)
         for judged in know_turns(past, evaluator, self.annunciator, done, now_us):
             if judged.steps:
@@ -165,7 +170,9 @@ class Beginning:
         engine.resume(carried_on(recorded, done.said, evaluator.book))
         return done
 
-    def _know_the_present(self, past: Past, now_us: int) -> Callable[[], AlarmEngine]:
+    def _know_the_present(
+        self, past: Past, now_us: int
+    ) -> Callable[[Sequence[RuleChange]], AlarmEngine]:
         """What is known now; returns what makes engines that know it."""
         evaluator, book = self.evaluator, self.evaluator.book
         for told in past.clocks():
@@ -184,9 +191,10 @@ class Beginning:
             past.open_alarms(),
         )
 
-        def engine() -> AlarmEngine:
-            made = self.new_engine()
-            made.adopt(book.table, versions, now_us)
+        def engine(changes: Sequence[RuleChange]) -> AlarmEngine:
+            sets = _still_right(changes)
+            made = self.new_engine(sets[0][1] if sets else None)
+            adopt_under(made, book.table, versions, sets[1:], now_us)
             return made
 
         return engine
@@ -194,6 +202,7 @@ class Beginning:
     def _know_the_rest(self, past: Past, done: Recovered) -> None:
         """What depends on how far the engine has come."""
         evaluator = self.evaluator
+        self.standing.change_rules(evaluator.engine.rules.rules)
         self.standing.begin(past.open_alarms(), done.said, self.clock.now_us())
         stored = past.boots()
         know_newest(evaluator, stored, past.newest_frames())
@@ -264,3 +273,12 @@ def _known(conn: Connection) -> PointBook:
     book = PointBook()
     know_points(conn, book)
     return book
+
+
+def _still_right(changes: Sequence[RuleChange]) -> list[tuple[int, RuleSet]]:
+    """The rules of a history; none of it where this version refuses a part."""
+    try:
+        return [(change.from_us, change.rules()) for change in changes]
+    except ConfigError as error:
+        log.error("rules of before are refused, the file's are used: %s", error)
+        return []

@@ -16,7 +16,7 @@ from gasmon.alarms.again import Redefined
 from gasmon.alarms.events import AlarmEvent
 from gasmon.alarms.forecast_speak import Warned
 from gasmon.alarms.silence import Sign
-from gasmon.alarms.steps import Step
+from gasmon.alarms.steps import Step, change_as_list, change_of
 from gasmon.batch import Frame, FrameKey, GatewayClock, ReadingBatch, Reject
 from gasmon.ingest.decode import Definition, MineEvent
 from gasmon.ingest.payloads import EventPayload
@@ -110,7 +110,8 @@ def steps_of(
             for key, from_us in again
             if key in table.index
         )
-        yield Step(number, batch, told, tuple(marks), redefined)
+        rules = change_of(*more[1:])
+        yield Step(number, batch, told, tuple(marks), redefined, rules)
 
 
 def _steps(judged: Judged, table: PointTable) -> Iterator[list[Any]]:
@@ -122,7 +123,8 @@ def _steps(judged: Judged, table: PointTable) -> Iterator[list[Any]]:
         ]
         marks = [int(mark_us) for mark_us in step.marks]
         again = [[table.keys[p.row], p.from_us] for p in step.redefined]
-        yield [step.number, place.get(id(step.batch), -1), signs, marks, again]
+        at, change = place.get(id(step.batch), -1), change_as_list(step.rules)
+        yield [step.number, at, signs, marks, again, *change]
 
 
 def add_facts(judged: Judged, facts: Header, book: PointBook) -> None:

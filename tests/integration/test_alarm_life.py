@@ -35,7 +35,7 @@ def done(client: httpx.Client, action: str, alarm_id: int = 1, **body: Any) -> A
 
 def run_job(world: World, name: str, now_us: int) -> str:
     """One turn of a job of duty."""
-    (job,) = [j for j in jobs(Settings(mode="test"), default_rules()) if j.name == name]
+    (job,) = [j for j in jobs(Settings(mode="test"), default_rules) if j.name == name]
     said = job.run(world.conn, now_us)
     world.conn.commit()
     return said
@@ -414,7 +414,7 @@ def test_a_site_has_closing_rules_of_its_own(world: World, tmp_path: Any) -> Non
         "utf-8",
     )
     settings = Settings(mode="test", life=LifeSettings(closing_file=file))
-    (job,) = [j for j in jobs(settings, default_rules()) if j.name == "closing"]
+    (job,) = [j for j in jobs(settings, default_rules) if j.name == "closing"]
     world.record(world.event())
     with world.client("county") as county:
         done(county, "confirm")

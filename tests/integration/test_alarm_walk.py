@@ -116,7 +116,7 @@ async def test_a_platform_that_comes_later_sees_the_alarm_and_not_the_remarks(
         done(county, "shelve", text="检修", minutes=30)
     (job,) = [
         one
-        for one in jobs(Settings(mode="test"), default_rules())
+        for one in jobs(Settings(mode="test"), default_rules)
         if one.name == "shelves"
     ]
     later_us = SystemClock().now_us() + 3600 * US_PER_S

@@ -114,7 +114,7 @@ def test_the_shipped_jobs_run_on_an_empty_database(
 ) -> None:
     """Every job of a new site ends well the first time."""
     settings = settings_for(migrated_dsn)
-    shipped = jobs(settings, default_rules())
+    shipped = jobs(settings, default_rules)
     loop = DutyLoop(settings, shipped, ManualClock(NOW_US), Metrics())
     assert loop.run_due(store_conn) == len(shipped) > 0
     rows = store_conn.execute("SELECT name, last_error FROM job").fetchall()

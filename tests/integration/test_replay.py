@@ -367,3 +367,20 @@ def test_published_with_its_own_times_it_is_the_same_story(
 
     assert exact(live) == exact(offline)
     assert len(exact(of_limits(live))) == 8
+
+
+def test_versions_of_the_rules_count_from_their_own_time(
+    replay: Replay, tmp_path: Path
+) -> None:
+    """Given twice, ``--rules`` judges each reading by what was in force then."""
+    strict = (
+        '[[rule]]\nkind = "over_limit"\nmatch = { quantity = ["CH4"] }\n'
+        "with = { alarm_high = 0.8, clear_high = 0.8 }\n"
+    )
+    old, new = tmp_path / "old.toml", tmp_path / "new.toml"
+    old.write_text("", "utf-8")
+    new.write_text(f'effective_from = "{iso_us(START_US + 165_000_000)}"\n{strict}')
+    path = replay.series([0.9] * 20)
+    versions = ("--rules", str(old), "--rules", str(new))
+    events = of_limits(replay.events(path, "--point", "A=CH4:FACE_T2", *versions))
+    assert told(events) == [("over_limit", "raised", 165)]

@@ -409,6 +409,7 @@ def test_another_window_begins_anew() -> None:
     engine = world.engine()
     feed(engine, frame(0, 1.0))
     engine.relations.memory.place(0, 300_000_000)
-    assert engine.relations.memory.lowest[0, 0] != 1.0
+    feed(engine, frame(301, 2.0))
+    assert engine.relations.memory.rise[0] == 0.0
     assert default_rules().params("pipe_co_rising", None, world.table.mines[0])
     assert at(0) == START_US
