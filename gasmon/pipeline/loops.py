@@ -219,8 +219,9 @@ class IngestLoop(Shown):
         except BaseException:
             self.storing.close()
             raise
+        judge = partial(self._evaluate_for_ever, self._clock.now_us())
         for name, target in (
-            ("evaluate", partial(self.persisting.fed_by, self._evaluate_for_ever)),
+            ("evaluate", partial(self.persisting.fed_by, judge)),
             ("persist", self.persisting.run),
             ("windows", self._windows.run),
             ("rules", partial(self.rules.run, self._stop)),
@@ -311,7 +312,9 @@ class IngestLoop(Shown):
 
     # Evaluate
 
-    def _evaluate_for_ever(self) -> None:
+    def _evaluate_for_ever(self, begun_us: int) -> None:
+        # A rule file that was changed while we were away counts from the first frame.
+        self._follow_rules(begun_us)
         ingest = self._settings.ingest
         interval_s = self._settings.engine.mark_interval_s
         marked_s = awake_s = self._clock.monotonic_s()

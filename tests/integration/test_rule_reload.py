@@ -140,6 +140,7 @@ def test_a_start_without_database_goes_on_by_the_rules_in_force(
     plant.stored(2)
     history = [from_us for from_us, _ in loop.evaluator.engine.rules.history]
     cut.kill_away()
+    plant.rules = load_rules(file)
     loop = cut.start()
     assert loop.storing.since_start
     found = loop.evaluator.engine.rules.history

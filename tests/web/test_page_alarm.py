@@ -15,9 +15,9 @@ from gasmon.store.alarm_effects import MEMBERS
 from tests.web.conftest import OpenPage
 from tests.web.fix_site import Site
 from tests.web.test_page_files import texts
-from tests.web.test_page_modules import CLEARED, CONFIRMED, book, page, run
+from tests.web.test_page_modules import CLEARED, CONFIRMED, book, page, run, tab
 
-__all__ = ["page"]
+__all__ = ["page", "tab"]
 
 MINE = "530627000001"
 SHELVED = {"event": "shelved", "until": "2026-11-23T11:00:00.000+08:00", "ceiling": 3}
