@@ -6,15 +6,14 @@ refusal is the same as on the page.
 
 import argparse
 import json
-from pathlib import Path
 from typing import Any
 
 from gasmon.alarms.causes import CAUSES
 from gasmon.alarms.events import RANK_NAMES_ZH
 from gasmon.alarms.lifecycle import ACTIONS
-from gasmon.commands.asking import Api
+from gasmon.commands.asking import Api, open_api, server_flags
 from gasmon.errors import ConfigError
-from gasmon.settings import Settings, read_secret
+from gasmon.settings import Settings
 from gasmon.units import parse_duration_us
 
 COMMAND_OF = {"request_status": "status", "feed_back": "feedback"}
@@ -40,14 +39,7 @@ def add_parser(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
     """Declare the command's flags."""
     alarm = commands.add_parser("alarm", help="see alarms, confirm and handle them")
     actions = alarm.add_subparsers(dest="action", required=True, metavar="ACTION")
-    server = argparse.ArgumentParser(add_help=False)
-    server.add_argument(
-        "--url", help="server, e.g. https://gas.example.gov.cn; default: this machine"
-    )
-    server.add_argument(
-        "--token-file", type=Path, required=True, metavar="FILE", help="holds the token"
-    )
-    both = [*parents, server]
+    both = [*parents, server_flags()]
     ls = actions.add_parser("ls", parents=both, help="list alarms")
     ls.add_argument("--state", default="open", choices=("open", "cleared", "all"))
     ls.add_argument("--unconfirmed", action="store_true", help="owed by your tier")
@@ -93,10 +85,7 @@ def _add_action(
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
     """Run the command."""
-    token = read_secret(args.token_file)
-    assert token is not None
-    url = args.url or f"http://{settings.api.host}:{settings.api.port}"
-    api = Api(url, token)
+    api = open_api(args, settings)
     if args.action == "ls":
         return _ls(api, args)
     if args.action == "show":

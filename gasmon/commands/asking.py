@@ -1,14 +1,17 @@
 """A small client of gasmon's HTTP interface, for commands."""
 
+import argparse
 import json
 from collections.abc import Mapping
 from http.client import HTTPException
+from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlencode, urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from gasmon.errors import ConfigError, DependencyError, GasmonError
+from gasmon.settings import Settings, read_secret
 
 TIMEOUT_S = 30.0
 """Longest wait for an answer [s]."""
@@ -83,3 +86,26 @@ def _refusal(status: int, body: bytes) -> GasmonError:
     if status == 422:
         return ConfigError(detail)
     return (DependencyError if status >= 500 else GasmonError)(detail)
+
+
+def server_flags() -> argparse.ArgumentParser:
+    """Flags of every command that asks the api: which server, and as whom."""
+    server = argparse.ArgumentParser(add_help=False)
+    server.add_argument(
+        "--url", help="server, e.g. https://gas.example.gov.cn; default: this machine"
+    )
+    server.add_argument(
+        "--token-file", type=Path, required=True, metavar="FILE", help="holds the token"
+    )
+    return server
+
+
+def open_api(args: argparse.Namespace, settings: Settings) -> Api:
+    """The client that :func:`server_flags` ask for.
+
+    Raises:
+        ConfigError: the token's file cannot be read, or the address is none.
+    """
+    token = read_secret(args.token_file)
+    assert token is not None
+    return Api(args.url or f"http://{settings.api.host}:{settings.api.port}", token)

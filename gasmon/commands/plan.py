@@ -5,13 +5,12 @@ Like ``gasmon alarm`` it asks the api, so that the token decides who acts.
 
 import argparse
 import json
-from pathlib import Path
 from typing import Any
 
 from gasmon.alarms.events import RANK_NAMES_ZH
 from gasmon.alarms.plans import PLAN_ACTIONS, PLANNABLE, WORKS
-from gasmon.commands.asking import Api
-from gasmon.settings import Settings, read_secret
+from gasmon.commands.asking import Api, open_api, server_flags
+from gasmon.settings import Settings
 
 HELP = {
     "approve": "let it be quiet within its window",
@@ -24,14 +23,7 @@ def add_parser(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
     """Declare the command's flags."""
     plan = commands.add_parser("plan", help="file planned work, approve or refuse it")
     actions = plan.add_subparsers(dest="action", required=True, metavar="ACTION")
-    server = argparse.ArgumentParser(add_help=False)
-    server.add_argument(
-        "--url", help="server, e.g. https://gas.example.gov.cn; default: this machine"
-    )
-    server.add_argument(
-        "--token-file", type=Path, required=True, metavar="FILE", help="holds the token"
-    )
-    both = [*parents, server]
+    both = [*parents, server_flags()]
     _add_file(actions, both)
     ls = actions.add_parser("ls", parents=both, help="list plans")
     ls.add_argument("--current", action="store_true", help="those that are not over")
@@ -90,10 +82,7 @@ def _add_file(actions: Any, parents: list[argparse.ArgumentParser]) -> None:
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
     """Run the command."""
-    token = read_secret(args.token_file)
-    assert token is not None
-    url = args.url or f"http://{settings.api.host}:{settings.api.port}"
-    api = Api(url, token)
+    api = open_api(args, settings)
     if args.action == "ls":
         return _ls(api, args)
     if args.action == "stats":

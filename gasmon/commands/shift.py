@@ -6,11 +6,10 @@ hand over with two tokens.
 
 import argparse
 import json
-from pathlib import Path
 from typing import Any
 
 from gasmon.alarms.lifecycle import TIERS
-from gasmon.commands.asking import Api
+from gasmon.commands.asking import Api, open_api, server_flags
 from gasmon.commands.shift_texts import (
     print_calendar,
     print_handover,
@@ -20,7 +19,7 @@ from gasmon.commands.shift_texts import (
     shift_text,
 )
 from gasmon.errors import ConfigError
-from gasmon.settings import Settings, read_secret
+from gasmon.settings import Settings
 from gasmon.shifts.handover import TABLE
 from gasmon.shifts.slots import PRESETS
 
@@ -29,14 +28,7 @@ def add_parser(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
     """Declare the command's flags."""
     shift = commands.add_parser("shift", help="who has duty, and handing it over")
     actions = shift.add_subparsers(dest="action", required=True, metavar="ACTION")
-    server = argparse.ArgumentParser(add_help=False)
-    server.add_argument(
-        "--url", help="server, e.g. https://gas.example.gov.cn; default: this machine"
-    )
-    server.add_argument(
-        "--token-file", type=Path, required=True, metavar="FILE", help="holds the token"
-    )
-    both = [*parents, server]
+    both = [*parents, server_flags()]
     post = argparse.ArgumentParser(add_help=False)
     post.add_argument("--tier", required=True, choices=TIERS)
     post.add_argument(
@@ -100,10 +92,7 @@ def _add_setting(actions: Any, parents: list[argparse.ArgumentParser]) -> None:
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
     """Run the command."""
-    token = read_secret(args.token_file)
-    assert token is not None
-    url = args.url or f"http://{settings.api.host}:{settings.api.port}"
-    api = Api(url, token)
+    api = open_api(args, settings)
     actions = {
         "now": _now,
         "calendar": _calendar,
