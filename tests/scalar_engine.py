@@ -580,20 +580,30 @@ class ScalarEngine:
 
     # Links
 
-    def _link_row(self) -> Rule:
-        rows = [row for row in self.rules.levels if row.kind == "link_break"]
-        return min(rows, key=lambda row: row.shipped)
+    def _link_row(self, link: Link) -> Rule:
+        """The most specific one: for the mine, for its county, for any."""
+        rows = [
+            row
+            for row in self.rules.levels
+            if row.kind == "link_break"
+            and (not row.match.mine or link.code in row.match.mine)
+            and (not row.match.area or link.code[:6] in row.match.area)
+        ]
+        return max(
+            rows,
+            key=lambda r: (bool(r.match.mine), bool(r.match.area), not r.shipped),
+        )
 
     def _link_breaks(self, link: Link, at: int, arrived: int) -> None:
         at = max(at, link.ended + 1)
         link.raised = link.since = at
-        steps = self._link_row().bands[0].steps
+        steps = self._link_row(link).bands[0].steps
         link.rank = max([0, *(rank for lasting, rank in steps if lasting <= 0)])
         self._say_link("raised", link, at, arrived)
 
     def _link_levels(self, link: Link, until: int) -> None:
         assert link.raised is not None
-        for lasting, rank in self._link_row().bands[0].steps:
+        for lasting, rank in self._link_row(link).bands[0].steps:
             due = link.since + lasting
             if rank > link.rank and due <= until:
                 link.rank = rank

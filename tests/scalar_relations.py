@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import inf, isnan, nan
 
-from gasmon.alarms.relation_roles import ALL, Asked, Member, Relation, relations_of
+from gasmon.alarms.relation_roles import ALL, Member, Relation, relations_of
 from gasmon.alarms.relation_terms import Term
+from gasmon.alarms.rule_asked import Asked
 from tests.scalar_engine import Said, ScalarEngine
 
 DAY = 86_400_000_000

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from gasmon.alarms.kinds import N_SLOTS
 from gasmon.alarms.levels import LevelTable
-from gasmon.alarms.rule_profiles import BY_RULES, Profile, Profiles
+from gasmon.alarms.rule_profiles import BY_RULES, Profile, Profiles, Texts
 from gasmon.alarms.rules import MAX_BANDS, RuleSet
 from gasmon.alarms.shape_lines import ShapeLines
 from gasmon.batch import Float64, Int32, Int64
@@ -66,7 +66,7 @@ class Lines:
         return larger
 
 
-_FROM_PROFILE = tuple(name for name in Profile.__slots__ if name != "rule")
+_FROM_PROFILE = tuple(n for n in Profile.__slots__ if n not in ("rule", "texts"))
 
 
 class RuleTable:
@@ -77,6 +77,7 @@ class RuleTable:
         history: rule sets, each with the event time from which it counts [µs UTC].
         lines: the columns.
         rule: where each line's limits come from, by line.
+        texts: what its alarms say of themselves, by line.
         point: the version of a point that each line is for.
         levels: what grades alarms; lines name its rows.
         shapes: what the kinds are judged with that need more than limits.
@@ -89,6 +90,7 @@ class RuleTable:
         self.lines = Lines.empty(64)
         self.head: Int32 = np.full(64, -1, np.int32)
         self.rule: list[str] = []
+        self.texts: list[Texts] = []
         self.point: list[PointDef] = []
         self._newest_us = 0
         self._use(rules, 0)
@@ -169,7 +171,7 @@ class RuleTable:
         made = self._profiles.made
         same = np.asarray(
             [
-                self.rule[old] == made[new].rule
+                (self.rule[old], self.texts[old]) == (made[new].rule, made[new].texts)
                 for old, new in zip(line.tolist(), number.tolist(), strict=True)
             ],
             np.bool_,
@@ -222,6 +224,7 @@ class RuleTable:
         for name in _FROM_PROFILE:
             getattr(lines, name)[begin:end] = _column(made, name)[number]
         self.rule += [made[n].rule for n in number.tolist()]
+        self.texts += [made[n].texts for n in number.tolist()]
         self.point += points
         self._chain(begin, rows, from_us)
 

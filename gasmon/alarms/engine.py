@@ -33,6 +33,7 @@ from gasmon.alarms.quiet import QuietTable
 from gasmon.alarms.relations import Relations, over_limit_units
 from gasmon.alarms.resuming import LivingAlarm, go_on
 from gasmon.alarms.retired import Retirements, silent_and_listed, unpaused
+from gasmon.alarms.rule_asked import Asked
 from gasmon.alarms.rule_history import told_differently
 from gasmon.alarms.rules import RuleSet
 from gasmon.alarms.shape import Shape, look
@@ -145,8 +146,7 @@ class AlarmEngine:
 
     def _follow_rules(self, from_us: int) -> None:
         rules = self.rules
-        level = rules.level_rows[rules.rules.level_of(LINK_BREAK)]
-        self.links.grade_by(level, from_us)
+        self.links.grade_by(Asked(rules.rules, rules.level_rows), from_us)
         self.relations.rules.follow(rules.rules, rules.level_rows, from_us)
 
     def resume(self, alarms: Iterable[LivingAlarm]) -> None:

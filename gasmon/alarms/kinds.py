@@ -87,6 +87,9 @@ SPOOL_FILLING = "spool_filling"
 STANDING_KINDS = (CLOCK_WRONG, DEFINITIONS_MISSING, OUR_CLOCK, SPOOL_FILLING)
 """Kinds that are decided outside the engine (standing.py)."""
 
+OF_A_MINE = (CLOCK_WRONG, DEFINITIONS_MISSING)
+"""Those of them that are about a mine; the others are about gasmon itself."""
+
 SLOT_OF = {
     **{kind: slot for slot, kind in enumerate(POINT_KINDS)},
     **dict.fromkeys(SWITCH_KINDS, SWITCH),

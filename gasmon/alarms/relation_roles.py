@@ -13,9 +13,9 @@ from itertools import combinations
 from gasmon.alarms import relation_kinds as kinds
 from gasmon.alarms import relation_terms as ops
 from gasmon.alarms.relation_terms import Term
-from gasmon.alarms.rule_match import Subject, subject_of
+from gasmon.alarms.rule_asked import Asked
+from gasmon.alarms.rule_match import subject_of
 from gasmon.alarms.rule_spec import KindParams
-from gasmon.alarms.rules import RuleSet
 from gasmon.points import MineDef, PointDef
 
 ALL = -1
@@ -103,44 +103,6 @@ KPA_IN = {"kPa": 1.0, "": 1.0, "MPa": 0.001, "Pa": 1000.0}
 
 INTAKES = ("FACE_T3", "FACE_T4", "HEADING_T3", "HEADING_T4")
 """Where the reading may stand still for hours because there is no gas."""
-
-
-class Asked:
-    """What the rules say of units and mines, asked once for all that are alike.
-
-    A city has thousands of units and a handful of kinds of them.
-    """
-
-    def __init__(self, rules: RuleSet, level_rows: Sequence[int]) -> None:
-        """Nothing was asked yet.
-
-        Args:
-            level_rows: row of ``LevelTable`` by number of a rule.
-        """
-        self.level_rows = level_rows
-        self._book = rules.book
-        self._said: dict[tuple[str, ...], KindParams | None] = {}
-        self._by: dict[str, tuple[bool, bool]] = {}
-        for kind in kinds.RELATION_NAMES:
-            own = self._book.of_kind(kind)
-            self._by[kind] = (
-                any(rule.match.area for rule in own),
-                any(rule.match.mine for rule in own),
-            )
-
-    def params(self, kind: str, subject: Subject) -> KindParams | None:
-        """Parameters and level of a kind at a unit or mine; None where it is off."""
-        by_area, by_mine = self._by[kind]
-        key = (
-            kind,
-            subject.unit_kind,
-            subject.mine_kind,
-            subject.area if by_area else "",
-            subject.mine if by_mine else "",
-        )
-        if key not in self._said:
-            self._said[key] = self._book.params(kind, subject)
-        return self._said[key]
 
 
 def relations_of(mine: MineDef, members: Members, asked: Asked) -> list[Relation]:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gasmon.alarms.relation_kinds import RELATION_NAMES
-from gasmon.alarms.relation_roles import Asked
+from gasmon.alarms.rule_asked import Asked
 from gasmon.alarms.rules import RuleSet
 from gasmon.batch import Int64
 

@@ -5,7 +5,7 @@ from typing import Any
 from gasmon.alarms import debounce
 from gasmon.alarms.kinds import OVER_LIMIT
 from gasmon.alarms.relation_roles import Relation
-from gasmon.alarms.speak import number
+from gasmon.alarms.speak import in_words, number
 from gasmon.alarms.state import LONG_AGO_US, PointState
 from gasmon.points import PointTable
 from gasmon.units import US_PER_S, iso_us
@@ -64,4 +64,5 @@ def explain(
         "level_rule": relation.params.level + 1,
         "since": iso_us(raised_us),
         "lasting_s": max(0, happened_us - raised_us) / US_PER_S,
+        **in_words(relation.params.text),
     }

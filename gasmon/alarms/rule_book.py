@@ -3,14 +3,14 @@
 For each kind the rules that fit a subject are put in order, the most specific first
 (point, mine, area, kind of mine, kind of unit, place class, quantity, nothing; a
 site's before a shipped one that is as specific). Each thing that a rule can give
-(levels, each parameter, on or off) comes from the first of them that gives it, so a
-rule for one mine only says what is different there.
+(levels, each parameter, on or off, a text) comes from the first of them that gives it,
+so a rule for one mine only says what is different there.
 """
 
 from collections.abc import Iterable, Iterator
 from itertools import combinations
 
-from gasmon.alarms.rule_entries import AFTER_RISE, Rule
+from gasmon.alarms.rule_entries import Rule
 from gasmon.alarms.rule_kinds import KIND_SPECS
 from gasmon.alarms.rule_match import Match, Subject
 from gasmon.alarms.rule_spec import KindParams, KindSpec, Value
@@ -69,12 +69,12 @@ class RuleBook:
             values=values,
             given_by=given_by,
             rule=f"{fitting[0].name} ({fitting[0].where})",
+            text=next((r.text for r in fitting if r.text), ()),
         )
 
-    def level(self, kind: str, subject: Subject, *, after_rise: bool = False) -> int:
+    def level(self, kind: str, subject: Subject) -> int:
         """Index of the rule that grades a kind that is on at a subject."""
-        families = (kind + AFTER_RISE, kind) if after_rise else (kind,)
-        fitting = (r for family in families for r in self.fitting(family, subject))
+        fitting = self.fitting(kind, subject)
         return next(self.number_of(rule) for rule in fitting if rule.bands)
 
 

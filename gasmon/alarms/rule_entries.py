@@ -42,7 +42,8 @@ class Rule:
         given_line: in which line each of them stands.
         bands: empty when it leaves the levels to a less specific rule.
         after_rise: its levels are for a sensor break right after a rise only.
-        text: (Chinese, English), empty when it leaves them too.
+        text: (Chinese, English) that its alarms carry; empty when it leaves that to a
+            less specific rule too.
         source: where its numbers come from.
         shipped: it is gasmon's own.
     """
@@ -54,10 +55,10 @@ class Rule:
     bands: tuple[Band, ...]
     after_rise: bool
     shipped: bool
+    text: tuple[str, ...]
     # What decides nothing: two rules that differ in it alone are equal.
     name: str = field(compare=False)
     given_line: Mapping[str, int] = field(compare=False)
-    text: tuple[str, ...] = field(compare=False)
     source: str = field(compare=False)
     file: str = field(compare=False)
     line: int = field(compare=False)

@@ -6,7 +6,13 @@ with its levels in default_rules.toml; a test finds a kind without one.
 
 from math import nan
 
-from gasmon.alarms.kinds import LINK_BREAK, N_VALUE_SLOTS, POINT_KINDS, STANDING_KINDS
+from gasmon.alarms.kinds import (
+    LINK_BREAK,
+    N_VALUE_SLOTS,
+    OF_A_MINE,
+    POINT_KINDS,
+    STANDING_KINDS,
+)
 from gasmon.alarms.relation_kinds import RELATION_KINDS
 from gasmon.alarms.rule_spec import KindParams, KindSpec, ParamSpec, Value
 from gasmon.alarms.shape_kinds import SHAPE_KINDS
@@ -49,8 +55,11 @@ _STATE_KINDS = tuple(
 KINDS: tuple[KindSpec, ...] = (
     *LIMIT_KINDS,
     *_STATE_KINDS,
-    KindSpec(LINK_BREAK, "mine", always=True, selectable=False),
-    *(KindSpec(name, "link", always=True) for name in STANDING_KINDS),
+    KindSpec(LINK_BREAK, "mine", always=True),
+    *(
+        KindSpec(name, "mine" if name in OF_A_MINE else "link", always=True)
+        for name in STANDING_KINDS
+    ),
     *SHAPE_KINDS,
     *RELATION_KINDS,
 )

@@ -5,7 +5,7 @@ version of a point depends on a few of its attributes only; each combination of 
 resolved once.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isnan, nan
 
@@ -16,6 +16,7 @@ from gasmon.alarms.kinds import (
     HIGH_PRE_WARNING,
     LOW_CUT_OFF,
     LOW_LIMIT,
+    N_SLOTS,
     OVER_LIMIT,
     POINT_KINDS,
     SENSOR_BREAK,
@@ -23,7 +24,9 @@ from gasmon.alarms.kinds import (
     SWITCH_KINDS,
 )
 from gasmon.alarms.levels import OFF, Int16, LevelTable
+from gasmon.alarms.rule_entries import AFTER_RISE
 from gasmon.alarms.rule_match import subject_of
+from gasmon.alarms.rule_spec import KindParams
 from gasmon.alarms.rules import MAX_BANDS, Band, RuleSet, resolve
 from gasmon.alarms.shape_lines import NO_SWITCH, ShapeLines
 from gasmon.batch import Float64
@@ -36,11 +39,17 @@ UNKNOWN_QUANTITY = 4
 BY_RULES = 128  # of a line alone: not its mine but the rules changed
 
 
+Texts = Mapping[int, tuple[str, ...]]
+"""What alarms say of themselves, Chinese and English, by slot (``N_SLOTS``: a break
+right after a rise); those for which no rule has a text are not in it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Profile:
     """What a version of a point is judged by; the same for many points."""
 
     rule: str
+    texts: Texts
     limits: Float64
     band: Float64
     range_high: float
@@ -109,8 +118,10 @@ class Profiles:
         band = np.full(MAX_BANDS - 1, nan)
         for number, higher in enumerate(rules.levels[graded_by].bands[1:]):
             band[number] = _lower_end(higher, alarm)
+        said = self._said(point, mine, int(shapes.switch[shape]))
         return Profile(
             rule=resolved.rule,
+            texts={slot: one.text for slot, one in said.items() if one.text},
             limits=np.asarray(resolved.limits, np.float64),
             band=band,
             range_high=point.range_high,
@@ -118,7 +129,7 @@ class Profiles:
             rise_within_us=rules.rise_within_us,
             on_delay_us=rules.on_delay_us,
             off_delay_us=rules.off_delay_us,
-            level=self._levels(point, mine, int(shapes.switch[shape])),
+            level=self._levels(said),
             flags=METHANE * (point.quantity == "CH4")
             | MEASURES * (point.value_kind == "MN")
             | UNKNOWN_QUANTITY * (point.quantity == "UNKNOWN"),
@@ -126,18 +137,30 @@ class Profiles:
             kinds=_kinds(resolved.limits) | int(shapes.kinds[shape]),
         )
 
-    def _levels(self, point: PointDef, mine: MineDef, switch: int) -> Int16:
+    def _said(
+        self, point: PointDef, mine: MineDef, switch: int
+    ) -> dict[int, KindParams]:
+        """What the rules say of each slot that is on, and of a break after a rise."""
+        subject, book = subject_of(point, mine), self._rules.book
+        kinds = list(POINT_KINDS)
+        if switch != NO_SWITCH:
+            kinds[SWITCH] = SWITCH_KINDS[switch]
+        found = {}
+        for slot, kind in enumerate((*kinds, POINT_KINDS[SENSOR_BREAK] + AFTER_RISE)):
+            params = book.params(kind, subject)
+            if params:
+                found[slot] = params
+        # Where no rule is for after a rise it is a break like others.
+        found.setdefault(N_SLOTS, found[SENSOR_BREAK])
+        return found
+
+    def _levels(self, said: Mapping[int, KindParams]) -> Int16:
         """Level row of each slot, then that of a break after a rise."""
-        found = []
-        for slot, kind in enumerate(POINT_KINDS):
-            if slot == SWITCH and switch != NO_SWITCH:
-                kind = SWITCH_KINDS[switch]
-            params = self._rules.params(kind, point, mine)
-            found.append(self.level_rows[params.level] if params else OFF)
-        after = self._rules.book.level(
-            POINT_KINDS[SENSOR_BREAK], subject_of(point, mine), after_rise=True
-        )
-        return np.asarray([*found, self.level_rows[after]], np.int16)
+        rows = [
+            self.level_rows[said[slot].level] if slot in said else OFF
+            for slot in range(N_SLOTS + 1)
+        ]
+        return np.asarray(rows, np.int16)
 
 
 @dataclass(frozen=True, slots=True)

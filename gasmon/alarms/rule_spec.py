@@ -67,7 +67,6 @@ class KindSpec:
         subject: what it is about; decides which selectors its rules may have.
         params: what ``with`` may give.
         always: it cannot be turned off, and some rule must fit everything.
-        selectable: its rules may have selectors; otherwise one rule is for all.
         max_bands: ranges of values with levels of their own.
     """
 
@@ -75,13 +74,12 @@ class KindSpec:
     subject: SubjectType
     params: tuple[ParamSpec, ...] = ()
     always: bool = False
-    selectable: bool = True
     max_bands: int = 1
 
     @property
     def selectors(self) -> frozenset[str]:
         """Names that ``match`` of its rules may have."""
-        return SELECTORS[self.subject] if self.selectable else frozenset()
+        return SELECTORS[self.subject]
 
     def param(self, name: str) -> ParamSpec | None:
         """The parameter of that name, or None."""
@@ -98,6 +96,8 @@ class KindParams:
         values: each parameter of the kind; what no rule gives is the default.
         given_by: for each parameter that a rule gave, where: ``site.toml:41``.
         rule: where the most specific rule that fits stands, with its name.
+        text: what an alarm says of itself, Chinese and English; empty when no rule
+            that fits has a text.
     """
 
     kind: str
@@ -105,6 +105,7 @@ class KindParams:
     values: Mapping[str, Value]
     given_by: Mapping[str, str]
     rule: str
+    text: tuple[str, ...] = ()
 
     def number(self, name: str) -> float:
         """A parameter of type number."""

@@ -24,7 +24,7 @@ from gasmon.alarms.rule_limits import (
     resolve,
 )
 from gasmon.alarms.rule_lines import RuleLines
-from gasmon.alarms.rule_match import QUANTITIES, Subject, subject_of
+from gasmon.alarms.rule_match import QUANTITIES, subject_of
 from gasmon.alarms.rule_spec import KindParams
 from gasmon.alarms.toml_fields import duration_us, number, shipped_text
 from gasmon.errors import ConfigError
@@ -91,22 +91,6 @@ class RuleSet:
     def levels(self) -> tuple[Rule, ...]:
         """What grades alarms, by level number: the rules themselves."""
         return self.rules
-
-    def level_of(
-        self,
-        kind: str,
-        quantity: str = "",
-        place_class: str | None = None,
-        *,
-        after_rise: bool = False,
-    ) -> int:
-        """Index of the rule that grades a kind by quantity and place alone.
-
-        Args:
-            kind: one that is never off (``KindSpec.always``).
-        """
-        subject = Subject(quantity=quantity, place_class=place_class or "")
-        return self.book.level(kind, subject, after_rise=after_rise)
 
     def params(
         self,

@@ -15,8 +15,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gasmon.alarms.kinds import LINK_BREAK
 from gasmon.alarms.levels import NEVER_US, LevelTable
-from gasmon.alarms.speak import Speech
+from gasmon.alarms.rule_asked import Asked
+from gasmon.alarms.rule_match import subject_of
+from gasmon.alarms.rule_spec import KindParams
+from gasmon.alarms.speak import Speech, in_words
 from gasmon.alarms.state import LONG_AGO_US
 from gasmon.batch import Int32, Int64
 from gasmon.units import US_PER_S, iso_us
@@ -77,18 +81,18 @@ class MineLinks:
     def __init__(self, levels: LevelTable, silent_after_us: int) -> None:
         self.n = 0
         self._levels = levels
-        self._graded: list[tuple[int, int]] = []
+        self._graded: list[tuple[int, Asked]] = []
         self._silent_after_us = silent_after_us
         for name, (dtype, _) in LINK_COLUMNS.items():
             setattr(self, name, np.empty(0, dtype))
 
-    def grade_by(self, level: int, from_us: int) -> None:
-        """Another level row from a time on; a level that was reached stays.
+    def grade_by(self, asked: Asked, from_us: int) -> None:
+        """Levels of other rules from a time on; one that was reached stays.
 
         Args:
             from_us: [µs UTC]; not before the change before it.
         """
-        self._graded.append((from_us, level))
+        self._graded.append((from_us, asked))
         self.due_us = np.where(
             self.raised_us == NEVER_US,
             self.due_us,
@@ -119,7 +123,7 @@ class MineLinks:
         ended = max(arrived_us, raised)
         why = {"silent_s": (ended - raised) / US_PER_S}
         rank = int(self.rank[mine])
-        speech.mine("cleared", mine, raised, ended, arrived_us, rank, why)
+        self._say("cleared", mine, (raised, ended, arrived_us), rank, why, speech)
         self.raised_us[mine] = self.since_us[mine] = NEVER_US
         self.ended_us[mine] = ended
         self.due_us[mine] = NEVER_US
@@ -134,22 +138,47 @@ class MineLinks:
             return False
         happened_us = max(happened_us, int(self.ended_us[mine]) + 1)
         self.raised_us[mine] = self.since_us[mine] = happened_us
-        rank, due = self._judge(mine, happened_us)
+        rank, due = self._judge(mine, happened_us, speech)
         self.rank[mine], self.due_us[mine] = rank, due
         heard = int(self.heard_us[mine])
         why = {"cause": cause, "heard_last": iso_us(heard)}
-        speech.mine("raised", mine, happened_us, happened_us, arrived_us, rank, why)
+        times_us = happened_us, happened_us, arrived_us
+        self._say("raised", mine, times_us, rank, why, speech)
         return True
 
-    def _judge(self, mine: int, now_us: int) -> tuple[int, int]:
+    def _graded_at(
+        self, mine: int, now_us: int, speech: Speech
+    ) -> tuple[int, KindParams]:
+        """The level row of a mine's link at a moment, and what the rules say of it."""
+        begun = (asked for us, asked in reversed(self._graded) if us <= now_us)
+        asked = next(begun, self._graded[0][1])
+        subject = subject_of(None, speech.table.mines[mine])
+        params = asked.params(LINK_BREAK, subject)
+        assert params is not None  # this kind is never off
+        return asked.level_rows[params.level], params
+
+    def _say(
+        self,
+        event: str,
+        mine: int,
+        times_us: tuple[int, int, int],
+        rank: int,
+        why: dict[str, Any],
+        speech: Speech,
+    ) -> None:
+        row, params = self._graded_at(mine, times_us[1], speech)
+        why |= {"level_rule": self._levels.number_of(row), **in_words(params.text)}
+        code = speech.table.mines[mine].code
+        who = ("mine", code)
+        speech.about(event, (LINK_BREAK, "silence"), who, code, times_us, rank, why)
+
+    def _judge(self, mine: int, now_us: int, speech: Speech) -> tuple[int, int]:
         since = np.full((1, self._levels.rank.shape[1]), NEVER_US)
         since[0, 0] = self.since_us[mine]
-        begun = (row for us, row in reversed(self._graded) if us <= now_us)
-        level = next(begun, self._graded[0][1])
         # A change that is known already is looked at when it comes.
         change_us = (us for us, _ in self._graded if us > now_us)
         rank, due = self._levels.judge(
-            np.asarray([level], np.int16),
+            np.asarray([self._graded_at(mine, now_us, speech)[0]], np.int16),
             since,
             np.asarray([now_us], np.int64),
             self.rank[mine : mine + 1],
@@ -185,13 +214,15 @@ class MineLinks:
         for mine in np.flatnonzero(self.due_us <= mark_us):
             while (due := int(self.due_us[mine])) <= mark_us:
                 before = int(self.rank[mine])
-                self.rank[mine], self.due_us[mine] = self._judge(int(mine), due)
+                judged = self._judge(int(mine), due, speech)
+                self.rank[mine], self.due_us[mine] = judged
                 if int(self.rank[mine]) == before:
                     continue  # resumed at the level it already had
                 raised, rank = int(self.raised_us[mine]), int(self.rank[mine])
                 since, due = int(self.since_us[mine]), max(due, raised)
                 why = {"lasting_s": (due - since) / US_PER_S}
-                speech.mine("level", int(mine), raised, due, mark_us, rank, why)
+                times_us = raised, due, mark_us
+                self._say("level", int(mine), times_us, rank, why, speech)
         silent_us = self.heard_us + self._silent_after_us
         silent = np.flatnonzero((silent_us <= mark_us) & (self.raised_us == NEVER_US))
         return [

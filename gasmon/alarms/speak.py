@@ -10,9 +10,9 @@ from gasmon.alarms.compiled import RuleTable
 from gasmon.alarms.events import AlarmEvent
 from gasmon.alarms.kinds import (
     CUT_OFF,
-    LINK_BREAK,
     LOW_CUT_OFF,
     LOW_LIMIT,
+    N_SLOTS,
     N_VALUE_SLOTS,
     OVER_LIMIT,
     POINT_KINDS,
@@ -32,6 +32,11 @@ def number(value: float) -> float | None:
     """A float as JSON has it: no value is None."""
     value = float(value)
     return None if isnan(value) else value
+
+
+def in_words(text: tuple[str, ...]) -> dict[str, Any]:
+    """The text of a rule as an explanation has it; nothing where there is none."""
+    return {"text": dict(zip(("zh", "en"), text, strict=True))} if text else {}
 
 
 class Speech:
@@ -123,28 +128,6 @@ class Speech:
             )
         )
 
-    def mine(
-        self,
-        event: str,
-        number_of_mine: int,
-        raised_us: int,
-        happened_us: int,
-        arrived_us: int,
-        rank: int,
-        explain: dict[str, Any],
-    ) -> None:
-        """Say something about the link to one mine."""
-        code = self.table.mines[number_of_mine].code
-        self.about(
-            event,
-            (LINK_BREAK, "silence"),
-            ("mine", code),
-            code,
-            (raised_us, happened_us, arrived_us),
-            rank,
-            explain,
-        )
-
     def about(
         self,
         event: str,
@@ -200,6 +183,11 @@ class Speech:
             return SWITCH_KINDS[int(self._state.switch_kind[row])]
         return POINT_KINDS[slot]
 
+    def _text_of(self, slot: int, row: int) -> int:
+        """Under which number ``RuleTable.texts`` has the text of a slot's alarm."""
+        level = int(self._state.level[row, slot])
+        return N_SLOTS if self._rules.levels.after_rise[level] else slot
+
     def _limit(self, slot: int, line: int) -> float | None:
         if slot in PRE_LIMITS:
             judge = self._rules.shapes.judge[self._rules.lines.shape[line]]
@@ -238,6 +226,7 @@ class Speech:
         }
         if slot < N_VALUE_SLOTS:
             told["on_delay_s"] = int(lines.on_delay_us[line]) / US_PER_S
+        told |= in_words(self._rules.texts[line].get(self._text_of(slot, row), ()))
         begun = int(state.raised_us[row, slot])
         if begun <= happened_us:
             told["since"] = iso_us(begun)

@@ -23,7 +23,10 @@ from gasmon.alarms.kinds import (
     SPOOL_FILLING,
 )
 from gasmon.alarms.quiet import QuietTable
+from gasmon.alarms.rule_match import Subject
+from gasmon.alarms.rule_spec import KindParams
 from gasmon.alarms.rules import RuleSet
+from gasmon.alarms.speak import in_words
 from gasmon.alarms.state import LONG_AGO_US
 from gasmon.units import US_PER_MIN, US_PER_S, iso_us
 
@@ -62,6 +65,7 @@ class Condition:
         subject_type: mine, or link for what has no mine.
         mine: 12 digits; empty for a link.
         explain: numbers that a person needs to see why.
+        who: by what rules select the mine; empty for a link.
         rank: the level is at least this, whatever the rule file says of its duration.
     """
 
@@ -72,6 +76,7 @@ class Condition:
     mine: str = ""
     explain: Mapping[str, Any] = field(default_factory=dict)
     rank: int = 0
+    who: Subject = field(default_factory=Subject)
 
     @property
     def slot(self) -> Slot:
@@ -103,8 +108,7 @@ class StandingAlarms:
 
     def __init__(self, rules: RuleSet, run: int = 0) -> None:
         self._run = run
-        self._steps: dict[str, tuple[tuple[int, int], ...]] = {}
-        self._level_row: dict[str, int] = {}
+        self._said: dict[tuple[str, Subject], KindParams] = {}
         self.change_rules(rules)
         self._all: dict[Slot, _Standing] = {}
         self._ended_us: dict[Slot, int] = {}
@@ -112,10 +116,16 @@ class StandingAlarms:
 
     def change_rules(self, rules: RuleSet) -> None:
         """Other levels from now on; those that were reached stay."""
-        for kind in DELAYS:
-            row = rules.level_of(kind)
-            self._level_row[kind] = row + 1
-            self._steps[kind] = rules.levels[row].bands[0].steps
+        self._rules = rules
+        self._said.clear()
+
+    def _params(self, about: Condition) -> KindParams:
+        """What the rules say of a condition."""
+        key = about.kind, about.who
+        found = self._said.get(key) or self._rules.book.params(*key)
+        assert found is not None  # these kinds are never off
+        self._said[key] = found
+        return found
 
     @property
     def n_raised(self) -> int:
@@ -204,7 +214,8 @@ class StandingAlarms:
         return "level", max(now_us, one.raised_us)
 
     def _earned(self, one: _Standing) -> int:
-        steps = self._steps[one.condition.kind]
+        graded_by = self._rules.levels[self._params(one.condition).level]
+        steps = graded_by.bands[0].steps
         return max(
             (rank for after, rank in steps if after <= one.lasting_us), default=0
         )
@@ -214,6 +225,7 @@ class StandingAlarms:
     ) -> AlarmEvent:
         condition, (word, happened_us) = one.condition, event
         assert one.raised_us is not None
+        params = self._params(condition)
         subject = f"{condition.subject_type}:{condition.subject_id}"
         window = quiet.look_up((subject,), happened_us, one.rank, None, condition.kind)
         return AlarmEvent(
@@ -234,7 +246,8 @@ class StandingAlarms:
             quiet=window.name if window else None,
             explain={
                 **condition.explain,
-                "level_rule": self._level_row[condition.kind],
+                "level_rule": params.level + 1,
+                **in_words(params.text),
                 "since": iso_us(one.raised_us),
                 "lasting_s": one.lasting_us / US_PER_S,
             },

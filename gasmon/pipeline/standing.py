@@ -5,6 +5,7 @@ the annunciator at once, then through the turn to database or spool.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from gasmon.alarms.kinds import (
     SPOOL_FILLING,
     STANDING_KINDS,
 )
+from gasmon.alarms.rule_match import Subject, subject_of
 from gasmon.alarms.rules import RuleSet
 from gasmon.alarms.standing import Condition, StandingAlarms
 from gasmon.batch import Int32
@@ -118,6 +120,7 @@ class Standing:
                 about.area,
                 about.mine,
                 about.explain,
+                who=self._who(about.mine),
             )
             self._alarms.restore(condition, about.raised_at_us, about.rank, now_us)
 
@@ -140,6 +143,17 @@ class Standing:
             conditions.append(Condition(OUR_CLOCK, "link", subject, CITY, "", doubt))
         judged.events += self._alarms.judge(conditions, now_us)
 
+    def _who(self, mine: str) -> Subject:
+        """By what rules select a mine; nothing where there is none."""
+        table = self._evaluator.book.table
+        if mine not in table.mine_index:
+            return Subject()
+        return subject_of(None, table.mines[table.mine_index[mine]])
+
+    def _of_mine(self, kind: str, mine: str, explain: dict[str, Any]) -> Condition:
+        who, area = self._who(mine), mine[:6]
+        return Condition(kind, "mine", mine, area, mine, explain, who=who)
+
     def _wrong_clocks(self) -> Iterator[Condition]:
         for clock in self._evaluator.clocks.wrong(self._evaluator.engine.run):
             explain = {
@@ -147,8 +161,7 @@ class Standing:
                 "corrected": clock.offset_us != 0,
                 "boot": clock.boot,
             }
-            mine = clock.mine
-            yield Condition(CLOCK_WRONG, "mine", mine, mine[:6], mine, explain)
+            yield self._of_mine(CLOCK_WRONG, clock.mine, explain)
 
     def _undefined(self, now_us: int) -> Iterator[Condition]:
         book, state = self._evaluator.book, self._evaluator.engine.state
@@ -171,7 +184,7 @@ class Standing:
         self.undefined = set(by_mine)
         for mine, nos in by_mine.items():
             explain = {"points": len(nos), "first": nos[:FIRST_POINTS]}
-            yield Condition(DEFINITIONS_MISSING, "mine", mine, mine[:6], mine, explain)
+            yield self._of_mine(DEFINITIONS_MISSING, mine, explain)
 
     def _spool(self, outage: Outage | None) -> Iterator[Condition]:
         if outage is None:

@@ -68,6 +68,14 @@ levels = [{ factor = 1.0, steps = [["0s", "blue"], ["1min", "yellow"]] }]
 [[rule]]
 kind = "link_break"
 levels = [{ factor = 1.0, steps = [["1min", "blue"], ["5min", "orange"]] }]
+[[rule]]
+kind = "link_break"
+match = { area = ["530627"] }
+levels = [{ factor = 1.0, steps = [["0s", "blue"], ["2min", "yellow"]] }]
+[[rule]]
+kind = "link_break"
+match = { mine = ["530627000002"] }
+levels = [{ factor = 1.0, steps = [["30s", "yellow"]] }]
 """
 
 VALUES = (

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,9 +14,10 @@ from gasmon.alarms.causes import CAUSES
 from gasmon.alarms.lifecycle import ACTIONS, STATES
 from gasmon.alarms.lifecycle_record import CORRECTABLE, PHASES, WITHDRAWABLE
 from gasmon.store.alarm_effects import MEMBERS
+from gasmon.units import iso_us
 from tests.web.conftest import OpenPage
-from tests.web.fix_site import Site
-from tests.web.test_page_files import texts
+from tests.web.fix_site import Site, now_us
+from tests.web.test_page_files import WEB, texts
 from tests.web.test_page_modules import CLEARED, CONFIRMED, book, page, run, tab
 
 __all__ = ["page", "tab"]
@@ -140,6 +143,48 @@ def test_an_alarm_is_handled_on_its_page(open_page: OpenPage, site: Site) -> Non
     expect(page.locator("main.alarm")).to_have_attribute("data-state", "shelved")
     expect(page.locator('[data-fact="life.shelved_until"]')).to_be_visible()
     expect(page.locator('button[data-action="close"]')).to_be_disabled()
+
+
+def test_why_an_alarm_spoke_stands_on_its_page(open_page: OpenPage, site: Site) -> None:
+    """The rule's words, where its limit is from, and which points said what."""
+    site.clear_all()
+    at_us = now_us()
+    told = replace(
+        site.event(MINE, rank=2),
+        explain={
+            "text": {"zh": "风门同时打开，风流短路", "en": "doors open"},
+            "limits_from": "law:FACE_T2",
+            "level_rule": 25,
+            "on_delay_s": 90.0,
+            "points": [
+                {"no": "004D01", "role": "door", "place": "1号风门", "value": 1.0,
+                 "state": 0, "at": iso_us(at_us)},
+            ],
+        },
+    )  # fmt: skip
+    site.record(told)
+    page = open_page(f"/alarm/{number_of(site)}")
+    expect(page.locator('[data-why="text"]')).to_have_text("风门同时打开，风流短路")
+    expect(page.locator('[data-why="limits_from"]')).to_have_text("法规限值 FACE_T2")
+    expect(page.locator('[data-why="level_rule"]')).to_have_text("第 25 条")
+    expect(page.locator('[data-why="on_delay_s"]')).to_have_text("1:30")
+    expect(page.locator('.why tr[data-role="door"]')).to_contain_text("1号风门")
+
+
+def test_every_part_of_an_explanation_has_a_word() -> None:
+    """What the page of rules says that events explain is shown, or shown elsewhere."""
+    rules = (Path(__file__).parents[2] / "docs/alarm-rules.md").read_text("utf-8")
+    chapter = rules.split("## 事件")[1].split("Events are")[0]
+    names = set(re.findall(r"`([a-z_]+)`", chapter))
+    source = (WEB / "alarmwhy.js").read_text("utf-8")
+    elsewhere = set(
+        re.findall(r'"(\w+)"', source.split("ELSEWHERE = [")[1].split("]")[0])
+    )
+    nested = {"explain", "zh", "en"}
+    for lang in ("zh", "en"):
+        words = texts(lang)
+        for name in names - elsewhere - nested:
+            assert {f"why.{name}", f"because.{name}"} & set(words), name
 
 
 def test_what_others_do_appears_by_itself(open_page: OpenPage, site: Site) -> None:

@@ -4,6 +4,7 @@ import { pick, t, tCode } from "./i18n.js";
 import { moment, number, withUnit } from "./format.js";
 import { ActionForm } from "./alarmform.js";
 import { Steps } from "./alarmsteps.js";
+import { Why } from "./alarmwhy.js";
 import { areaName } from "./overview.js";
 import { get, post } from "./requests.js";
 import { areas, enterAlarm, on, serverNow } from "./state.js";
@@ -39,6 +40,7 @@ export function AlarmPage({ id }) {
       <a href=${alarmHref(alarm)}>${alarm.place || alarm.point || alarm.subject}</a> <span class="muted num">#${alarm.alarm_id}</span></h1>
     <${Failure} error=${error} retry=${load} />
     <${Facts} alarm=${alarm} life=${life} />
+    <${Why} alarm=${alarm} />
     <div class="life"><section><h2>${t("life.tiers")}</h2><${Tiers} life=${life} /></section>
       <section class="do"><h2>${t("life.actions")}</h2><${Actions} life=${life} act=${act} /></section></div>
     ${steps.length ? html`<section><h2>${t("life.steps")}</h2><${Steps} steps=${steps} /></section>` : null}

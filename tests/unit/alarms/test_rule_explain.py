@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import nan
 
 from hypothesis import given
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from gasmon.alarms.compiled import RuleTable
 from gasmon.alarms.kinds import N_SLOTS, POINT_KINDS
-from gasmon.alarms.rule_explain import explain, limit_lines
+from gasmon.alarms.rule_explain import KindStory, explain, explain_mine, limit_lines
 from gasmon.alarms.rule_match import MINE_KINDS
 from gasmon.alarms.rules import RuleSet, parse_rules
 from gasmon.errors import ConfigError
@@ -133,3 +134,91 @@ def test_a_rule_that_gives_nothing_says_so() -> None:
     """It is not an error: it may name a source."""
     text = "[[rule]]\nname = 'x'\nkind = 'over_limit'\nmatch = { quantity = ['CH4'] }\n"
     assert reasons(parse_rules(text, "site.toml"), point())["x"] == "it gives nothing"
+
+
+DOORS = [
+    point(f"001D0{n}", quantity="DOOR", unit_slug="11", value_kind="KG") for n in (1, 2)
+]
+
+
+def of_kind(
+    kind: str, text: str = "", unit: str | None = "11", *more: PointDef
+) -> KindStory:
+    """The story of a kind at the unit of the mine, or at the mine."""
+    rules = parse_rules(text, "site.toml")
+    stories = explain_mine(rules, MINE, [*DOORS, *more], unit).kinds
+    return next(story for story in stories if story.kind == kind)
+
+
+def test_a_unit_is_explained_with_the_points_that_a_relation_looks_at() -> None:
+    """Parameters from the most specific rule, and who takes part in what."""
+    text = """[[rule]]
+kind = "door_pair_open"
+match = { mine = ["530627000001"] }
+with = { on_delay = "10s" }
+"""
+    story = of_kind("door_pair_open", text)
+    assert story.params is not None
+    assert story.params.duration_us("on_delay") == 10_000_000
+    assert story.params.given_by == {"on_delay": "site.toml:4"}
+    assert [(p.role, p.points) for p in story.parts or ()] == [
+        ("door", ("001D01", "001D02"))
+    ]
+    assert [rule.file for rule in story.used] == ["site.toml", "default_rules.toml"]
+
+
+def test_a_relation_without_its_points_is_said_to_look_at_none() -> None:
+    """So that nobody waits for an alarm that cannot come; a retired point is none."""
+    assert of_kind("duct_without_air").parts == ()
+    gone = [replace(door, retired=True) for door in DOORS]
+    stories = explain_mine(parse_rules("", "site.toml"), MINE, gone, "11").kinds
+    assert all(story.parts == () for story in stories)
+
+
+def test_a_mine_is_explained_with_what_is_judged_of_all_of_it() -> None:
+    """Its link and its clock are no relations; its fans are one."""
+    fan = point("001D09", quantity="FAN_MAIN", value_kind="KG", place_class=None)
+    text = """[[rule]]
+kind = "link_break"
+match = { area = ["zhenxiong"] }
+levels = [{ factor = 1.0, steps = [["0s", "red"]] }]
+[[rule]]
+kind = "link_break"
+match = { area = ["ludian"] }
+levels = [{ factor = 1.0, steps = [["0s", "blue"]] }]
+"""
+    link = of_kind("link_break", text, None)
+    assert link.levels is not None
+    assert (link.levels.where, link.parts) == ("site.toml:1", None)
+    why = {lost.rule.where: lost.why_en for lost in link.lost}
+    assert why["site.toml:5"] == "area is 530627, it selects 530621"
+    # Who gives levels and no words is called what the shipped rule is called.
+    assert [rule.file for rule in link.used] == ["site.toml", "default_rules.toml"]
+    fans = of_kind("main_fans_stopped", "", None, fan)
+    assert [p.points for p in fans.parts or ()] == [("001D09",)]
+
+
+def test_a_kind_that_is_off_at_a_unit_is_said_to_be_off() -> None:
+    """With the rule that turned it off."""
+    text = "[[rule]]\nkind = 'door_pair_open'\nenabled = false\n"
+    story = of_kind("door_pair_open", text)
+    assert (story.params, story.levels) == (None, None)
+    assert [rule.where for rule in story.used][:1] == ["site.toml:1"]
+
+
+def test_a_rule_may_give_nothing_but_words() -> None:
+    """They are used; those of a more general rule give way to them."""
+    text = """[[rule]]
+name = "words"
+kind = "over_limit"
+match = { area = ["zhenxiong"] }
+text = { zh = "本县超限", en = "over in this county" }
+"""
+    rules = parse_rules(text, "site.toml")
+    over = next(
+        s for s in explain(rules, point(), MINE).kinds if s.kind == "over_limit"
+    )
+    assert over.params is not None
+    assert over.params.text == ("本县超限", "over in this county")
+    assert [rule.name for rule in over.used] == ["words", "methane over its limit"]
+    assert "the text comes from" in reasons(rules, point())["over a limit"]

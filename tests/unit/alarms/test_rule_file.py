@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gasmon.alarms.kinds import STANDING_KINDS
+from gasmon.alarms.rule_match import Subject
 from gasmon.alarms.rules import default_rules, parse_rules
 from gasmon.errors import ConfigError
 from tests.rule_texts import DEFAULT
@@ -86,7 +87,7 @@ def changed(old: str, new: str, of: str = LEVEL) -> str:
             "point 530627000001-01-1 is in none of the rule's areas",
         ),
         (
-            changed("over_limit", "link_break") + "match = { area = ['530621'] }\n",
+            changed("over_limit", "our_clock") + "match = { area = ['530621'] }\n",
             "site.toml:4: rule 1: a rule of this kind cannot select by area",
         ),
         (changed("factor", "faktor"), "site.toml:3: rule 1: unknown key 'faktor'"),
@@ -212,7 +213,8 @@ def test_a_copy_of_the_shipped_file_is_the_shipped_file() -> None:
     copy = parse_rules(DEFAULT, "site.toml")
     n = len(RULES.rules)
     for kind in STANDING_KINDS:
-        assert copy.level_of(kind) == RULES.level_of(kind) + n
+        nobody = Subject()
+        assert copy.book.level(kind, nobody) == RULES.book.level(kind, nobody) + n
 
 
 def test_a_rule_says_only_what_is_different() -> None:
@@ -228,6 +230,6 @@ def test_a_rule_says_only_what_is_different() -> None:
 def test_shipped_rules_of_a_kind_can_be_replaced() -> None:
     """Then the file's own grade everything of the kind."""
     rules = parse_rules(f"replace = ['over_limit']\n{LEVEL}", "site.toml")
-    level = rules.levels[rules.level_of("over_limit", "CO")]
+    level = rules.levels[rules.book.level("over_limit", Subject("CO"))]
     assert level.bands[0].steps == ((0, 4),)
     assert level.where == "site.toml:2"

@@ -26,7 +26,7 @@ from typing import Any
 
 import pytest
 
-from gasmon.alarms.kinds import LINK_BREAK, STANDING_KINDS
+from gasmon.alarms.kinds import STANDING_KINDS
 from gasmon.alarms.rules import default_rules
 from gasmon.points import UnitDef
 from gasmon.units import US_PER_S, parse_duration_us
@@ -102,8 +102,7 @@ def test_a_rule_script(case: dict[str, Any]) -> None:
     words = [f"{when(e.happened_at_us)} {e.event} {e.level}" for e in said]
     assert words == case["expect"]
     for event in said:
-        if event.kind != LINK_BREAK:
-            assert event.explain["level_rule"] == case["level_row"]
+        assert event.explain["level_rule"] == case["level_row"]
 
 
 def test_every_level_row_has_a_case() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from gasmon import domain
 from gasmon.alarms.rule_kinds import KINDS
+from gasmon.alarms.rule_match import Subject
 from gasmon.alarms.rules import (
     QUANTITIES,
     default_rules,
@@ -221,21 +222,23 @@ def test_every_kind_has_a_level_for_every_quantity() -> None:
     """A kind that is never off and has no level somewhere is a fault."""
     for kind in (spec.name for spec in KINDS if spec.always):
         for quantity in QUANTITIES:
-            assert RULES.level_of(kind, quantity, None, after_rise=False) >= 0
+            assert RULES.book.level(kind, Subject(quantity=quantity)) >= 0
 
 
 def test_the_most_specific_row_counts() -> None:
     """An intake's methane row is more specific than methane's row."""
-    intake = RULES.level_of("over_limit", "CH4", "FACE_T3", after_rise=False)
-    face = RULES.level_of("over_limit", "CH4", "FACE_T1", after_rise=False)
+    intake = RULES.book.level("over_limit", Subject("CH4", "FACE_T3"))
+    face = RULES.book.level("over_limit", Subject("CH4", "FACE_T1"))
     assert (intake, face) == (0, 1)
 
 
 def test_a_row_for_after_a_rise_is_passed_over_otherwise() -> None:
     """The red row is not for any break."""
-    after = RULES.level_of("sensor_break", "CH4", None, after_rise=True)
-    plain = RULES.level_of("sensor_break", "CH4", None, after_rise=False)
-    assert RULES.levels[after].after_rise
+    methane = Subject("CH4")
+    after = RULES.book.params("sensor_break/after_rise", methane)
+    assert after is not None
+    plain = RULES.book.level("sensor_break", methane)
+    assert RULES.levels[after.level].after_rise
     assert not RULES.levels[plain].after_rise
 
 

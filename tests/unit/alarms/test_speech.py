@@ -65,6 +65,7 @@ def test_an_event_explains_itself() -> None:
         "limits_from": "law:FACE_T1",
         "level_rule": 2,
         "on_delay_s": 0.0,
+        "text": {"zh": "甲烷超限", "en": "methane over its limit"},
         "since": "2026-09-21T22:13:30.000+08:00",
         "lasting_s": 0.0,
     }  # fmt: skip

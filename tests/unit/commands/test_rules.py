@@ -106,14 +106,39 @@ def test_a_point_is_explained(
     assert "未用 not" in text
 
 
+def test_a_unit_and_a_mine_are_explained(
+    site: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Relations with the points they look at; of a mine also what is no relation."""
+    points = tmp_path / "points.jsonl"
+    points.write_text(json.dumps(MINE), "utf-8")
+    flags = ("--points", str(points), "--rules", str(site))
+    unit = "530627004499/u/11121"
+    story = json.loads(told(capsys, "explain", unit, *flags, "--json"))
+    by_kind = {kind["kind"]: kind for kind in story["kinds"]}
+    assert story["attributes"]["unit_kind"] == "face"
+    assert "limits" not in story
+    assert by_kind["extent_over_limit"]["looks_at"] == []
+    assert by_kind["door_pair_open"]["text"]["zh"] == "一组风门同时打开"
+    text = told(capsys, "explain", unit, *flags)
+    assert "没有所需测点 no points for it" in text
+    assert "least_points = 2.0  默认 default" in text
+    text = told(capsys, "explain", "530627004499", *flags)
+    assert "link_break: ungraded, blue ≥60 min" in text
+    assert "main_fans_stopped" in text
+    assert "door_pair_open" not in text
+
+
 @pytest.mark.parametrize(
     ("name", "says"),
     [
         ("001A01", "a point is mine-system-number"),
         ("530627004499-01-009A01", "there is no such point in"),
+        ("530627004499/u/9", "there is no such unit in"),
+        ("530627004498", "there is no such mine in"),
     ],
 )
-def test_an_unknown_point_is_named(
+def test_an_unknown_subject_is_named(
     name: str, says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Exit code 2."""

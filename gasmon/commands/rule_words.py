@@ -1,0 +1,43 @@
+"""Rules in words and as JSON, for the actions of ``gasmon rules``."""
+
+from typing import Any
+
+from gasmon.alarms.events import RANK_NAMES
+from gasmon.alarms.rule_bands import Band
+from gasmon.alarms.rule_entries import Rule
+from gasmon.alarms.rule_spec import SELECTOR_NAMES
+from gasmon.units import US_PER_MIN, US_PER_S
+
+
+def band_object(band: Band) -> dict[str, Any]:
+    """A band with its steps, durations in seconds."""
+    relative = band.factor == band.factor
+    lower = {"factor": band.factor} if relative else {"at_least": band.at_least}
+    steps = [[us / US_PER_S, RANK_NAMES[rank]] for us, rank in band.steps]
+    return {**lower, "steps_s": steps}
+
+
+def selects(rule: Rule) -> str:
+    """Whom a rule is for."""
+    chosen = (
+        f"{name}={','.join(sorted(getattr(rule.match, name)))}"
+        for name in SELECTOR_NAMES
+        if getattr(rule.match, name)
+    )
+    return " ".join(chosen) or "全部 everything"
+
+
+def levels_text(bands: tuple[Band, ...]) -> str:
+    """Which levels are earned where and after how long."""
+    texts = []
+    for band in bands:
+        steps = ", ".join(
+            RANK_NAMES[rank] + (f" ≥{us / US_PER_MIN:g} min" if us else "")
+            for us, rank in band.steps
+        )
+        if len(bands) == 1:
+            return steps
+        relative = band.factor == band.factor
+        lower = f"{band.factor:g} A" if relative else f"{band.at_least:g}"
+        texts.append(f"{lower}: {steps}")
+    return "; ".join(texts)
