@@ -144,7 +144,14 @@ def run(quick: bool) -> Report:
     size = QUICK if quick else Size()
     details: dict[str, Any] = {}
     value = ceiling = 0.0
-    with servers() as where, Gasmon("api", where) as api:
+    with (
+        servers() as where,
+        Gasmon(
+            "api",
+            where,
+            {"api.max_streams_per_principal": str(size.subscribers[-1] + 1)},
+        ) as api,
+    ):
         token = bench_token(where)
         with connect_database(where.database) as conn:
             writer = Writer(conn)

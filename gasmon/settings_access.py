@@ -24,6 +24,9 @@ class ApiSettings(Section):
     max_client_frame_bytes: int = Field(
         65_536, ge=1024, description="largest frame a client may send"
     )
+    max_streams_per_principal: int = Field(
+        8, ge=1, description="open alarm streams of a principal; the oldest is closed"
+    )
     public_url: str | None = Field(
         None,
         pattern=r"^https?://[^/\s]+$",

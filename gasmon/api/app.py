@@ -31,7 +31,7 @@ from gasmon.api.follower import Follower
 from gasmon.api.gate import PasswordGate
 from gasmon.api.health import Check, health_routes
 from gasmon.api.hub import Hub
-from gasmon.api.limits import BodyLimit, BoundedWebSocket
+from gasmon.api.limits import BodyLimit, BoundedWebSocket, StreamPlaces
 from gasmon.api.live import LiveFollower
 from gasmon.api.live_stream import serve_live
 from gasmon.api.pages import SecurityHeaders, page_router, static_files
@@ -158,6 +158,7 @@ def _build_state(
         hub=hub,
         follower=Follower(settings.database, hub, metrics, clock),
         live=LiveFollower(settings.database, metrics, clock),
+        streams=StreamPlaces(settings.api.max_streams_per_principal),
         refused_logins=metrics.counter(
             "gasmon_api_refused_tokens_total", "tokens that were nobody's"
         ),

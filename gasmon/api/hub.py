@@ -32,7 +32,7 @@ class Subscriber:
     def __init__(
         self,
         scope: Scope,
-        wants: Callable[[str, str | None, int], bool],
+        wants: Callable[[Told], bool],
         limit: int,
         seen: int,
         told: int,
@@ -60,7 +60,7 @@ class Subscriber:
             return
         if entry.mine_only and not self._for_mine:
             return
-        if not self._wants(entry.area, entry.mine, entry.rank):
+        if not self._wants(entry):
             return
         if len(self.queue) >= self._limit:
             self.cut_off(1013, f"too slow: {self._limit} frames waiting; resume")
@@ -122,7 +122,7 @@ class Hub:
     def join(
         self,
         scope: Scope,
-        wants: Callable[[str, str | None, int], bool],
+        wants: Callable[[Told], bool],
         limit: int,
         told: int = 0,
         *,
@@ -132,7 +132,7 @@ class Hub:
 
         Args:
             scope: what the client may see.
-            wants: whether an (area, mine, rank) is asked for.
+            wants: whether an entry of this scope is asked for.
             limit: entries that may wait.
             told: the client has everything up to this number already.
             for_mine: it looks at one mine, or is one: pre-warnings are for it.

@@ -1,10 +1,12 @@
-"""What a stranger may make us hold in memory: request bodies, answers to pings.
+"""What others may make us hold: request bodies, answers to pings, open streams.
 
-Both are taken in before anybody asks for a token, so they are bounded here, below the
-routes. ``client_max_body_size`` of a proxy in front says the same once more.
+The first two are taken in before anybody asks for a token, so they are bounded here,
+below the routes. ``client_max_body_size`` of a proxy in front says the same once more.
 """
 
+import asyncio
 import logging
+from dataclasses import dataclass, field
 from typing import Any
 
 from fastapi.exceptions import HTTPException
@@ -80,3 +82,43 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
             self.transport.abort()
             return
         super().handle_ping()
+
+
+@dataclass(eq=False, slots=True)
+class StreamPlace:
+    """One open stream of a principal.
+
+    Attributes:
+        replaced: set when newer streams of the same principal took its place.
+    """
+
+    principal_id: int
+    replaced: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class StreamPlaces:
+    """Open alarm streams of each principal, ``limit`` at most.
+
+    The newest stay: after a line has flapped, its dead ends are still open here until
+    their heartbeats are missing, and must not keep the living one away.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self._open: dict[int, list[StreamPlace]] = {}
+
+    def enter(self, principal_id: int) -> StreamPlace:
+        """Take a place; the oldest one over the limit is told to go."""
+        places = self._open.setdefault(principal_id, [])
+        place = StreamPlace(principal_id)
+        places.append(place)
+        for oldest in places[: -self.limit]:
+            oldest.replaced.set()
+        return place
+
+    def leave(self, place: StreamPlace) -> None:
+        """Give a place up."""
+        places = self._open[place.principal_id]
+        places.remove(place)
+        if not places:
+            del self._open[place.principal_id]

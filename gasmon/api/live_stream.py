@@ -12,16 +12,16 @@ from starlette.websockets import WebSocketDisconnect
 from gasmon import domain
 from gasmon.api.auth import Caller
 from gasmon.api.live import LiveListener, LiveMine
-from gasmon.api.state import ApiState
-from gasmon.api.streams import (
-    READY_WAIT_S,
+from gasmon.api.sockets import (
     StreamClosed,
     admit,
     close,
     finish,
     recheck,
     run_together,
+    until_ready,
 )
+from gasmon.api.state import ApiState
 from gasmon.remote import frames
 from gasmon.remote.session import covers
 from gasmon.units import US_PER_MS
@@ -77,7 +77,7 @@ class LiveStream:
         self._number = 0
         self._place = state.hub.join(
             self._scope,
-            self._wants_alarm,
+            lambda told: self._covers(told.area, told.mine),
             state.settings.api.client_queue_frames,
             for_mine=self._scope.is_mine or self._mine is not None,
         )
@@ -111,15 +111,14 @@ class LiveStream:
         self._state.hub.leave(self._place)
         self._state.live.listeners.discard(self._listener)
 
-    def _wants_alarm(self, area: str, mine: str | None, rank: int) -> bool:
+    def _covers(self, area: str, mine: str | None) -> bool:
         if self._mine is not None and mine != self._mine:
             return False
         return self._area is None or covers((self._area,), area)
 
     def _wants(self, mine: LiveMine) -> bool:
-        return self._scope.allows(mine.area, mine.code) and self._wants_alarm(
-            mine.area, mine.code, 0
-        )
+        allowed = self._scope.allows(mine.area, mine.code)
+        return allowed and self._covers(mine.area, mine.code)
 
     async def read(self) -> None:
         """Notice when the page leaves; what it says is not needed.
@@ -157,12 +156,7 @@ class LiveStream:
         Raises:
             StreamClosed: the page is too slow, or there is no database.
         """
-        try:
-            async with asyncio.timeout(READY_WAIT_S):
-                await self._state.live.ready.wait()
-                await self._state.hub.ready.wait()
-        except TimeoutError:
-            raise StreamClosed(1013, "not ready: no database; try again") from None
+        await until_ready(self._state.live.ready, self._state.hub.ready)
         # From here to the snapshot nothing waits: no tick can fall between.
         self._state.live.listeners.add(self._listener)
         mines = [m for m in self._state.live.state.mines.values() if self._wants(m)]

@@ -6,6 +6,7 @@ from gasmon.alarms.escalation_rules import EscalationRules
 from gasmon.api.follower import Follower
 from gasmon.api.gate import PasswordGate
 from gasmon.api.hub import Hub
+from gasmon.api.limits import StreamPlaces
 from gasmon.api.live import LiveFollower
 from gasmon.clock import Clock
 from gasmon.settings import Settings
@@ -22,6 +23,7 @@ class ApiState:
     Attributes:
         pool: autocommit connections with a statement timeout.
         refused_logins: tokens that were nobody's.
+        streams: open alarm streams of each principal.
         closes: streams closed by us or by them, by stream and code.
         life: what this site sets about the life of its alarms.
         escalation: when whom it calls.
@@ -36,6 +38,7 @@ class ApiState:
     hub: Hub
     follower: Follower
     live: LiveFollower
+    streams: StreamPlaces
     refused_logins: Counter
     closes: Counter
     life: LifeRules

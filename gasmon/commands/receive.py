@@ -1,7 +1,7 @@
 """``gasmon receive``: what a county or city platform runs to get its alarms.
 
 Prints one JSON line per event on stdout, after it is safe in the state file. What a
-person should know goes to stderr. docs/remote-protocol.md has the promises.
+person should know goes to stderr. docs/receiver.md has the promises.
 """
 
 import argparse
@@ -67,6 +67,12 @@ def add_parser(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
         help="least level: 4 red, 3 orange, 2 yellow, 1 blue, 0 all",
     )
     receive.add_argument(
+        "--kind",
+        action="append",
+        metavar="KIND",
+        help="only this kind of alarm, e.g. over_limit; repeatable",
+    )
+    receive.add_argument(
         "--once", action="store_true", help="stop when everything told so far is here"
     )
     receive.add_argument(
@@ -91,6 +97,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         state=args.state,
         areas=None if args.area is None else tuple(sorted(set(args.area))),
         min_rank=args.min_rank,
+        kinds=None if args.kind is None else tuple(sorted(set(args.kind))),
         command=args.command_line,
         silence_command=args.on_silence,
         count=args.count,

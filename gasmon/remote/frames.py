@@ -21,10 +21,15 @@ CLOSE_MALFORMED = 4400
 CLOSE_UNAUTHENTICATED = 4401
 CLOSE_FORBIDDEN = 4403
 CLOSE_SILENT = 4408
+CLOSE_REPLACED = 4409
 CLOSE_TOO_LARGE = 4413
 CLOSE_FLOOD = 4429
 
 REFUSALS = ("epoch_changed", "too_old", "ahead")
+
+
+OFFERS = ("kinds",)
+"""What this server takes beyond the first edition of v1, as its hello says."""
 
 
 class StoredEvent(Protocol):
@@ -132,6 +137,11 @@ def _acted(stored: StoredEvent, by: str, tier: str) -> dict[str, Any]:
     }
 
 
+def kind_of(body: str) -> str:
+    """The kind of alarm that an encoded body is about; empty when it names none."""
+    return str(orjson.loads(body).get("kind", ""))
+
+
 def _iso(time_us: int | None) -> str | None:
     return None if time_us is None else iso_us(time_us)
 
@@ -161,6 +171,7 @@ def hello(
             "heartbeat_s": heartbeat_s,
             "principal": principal,
             "areas": None if areas is None else list(areas),
+            "offers": list(OFFERS),
         }
     )
 
@@ -211,17 +222,18 @@ def subscribe(
     seq: int | None,
     areas: Sequence[str] | None,
     min_rank: int,
+    kinds: Sequence[str] | None = None,
 ) -> str:
     """The client's first frame; without a position it asks for a snapshot."""
-    resume = None if epoch is None else {"epoch": epoch, "seq": seq}
-    return _dumps(
-        {
-            "type": "subscribe",
-            "resume": resume,
-            "areas": None if areas is None else list(areas),
-            "min_rank": min_rank,
-        }
-    )
+    wish: dict[str, Any] = {
+        "type": "subscribe",
+        "resume": None if epoch is None else {"epoch": epoch, "seq": seq},
+        "areas": None if areas is None else list(areas),
+        "min_rank": min_rank,
+    }
+    if kinds is not None:
+        wish["kinds"] = list(kinds)
+    return _dumps(wish)
 
 
 def ack(seq: int) -> str:
@@ -230,3 +242,8 @@ def ack(seq: int) -> str:
 
 
 CLIENT_HEARTBEAT = '{"type":"heartbeat"}'
+
+
+def client_heartbeat(seq: int) -> str:
+    """The client lives, and holds everything up to ``seq``."""
+    return f'{{"type":"heartbeat","seq":{seq}}}'

@@ -21,6 +21,7 @@ from typing import Any, Self
 import orjson
 
 from gasmon.errors import ConfigError
+from gasmon.remote.client_session import Arrived, Held
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS memory (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -47,16 +48,6 @@ CREATE TABLE IF NOT EXISTS snapshot (
     received_us  INTEGER NOT NULL
 );
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Arrived:
-    """An event to keep; ``seq`` None when it comes from a snapshot."""
-
-    id: str
-    epoch: str
-    seq: int | None
-    body: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +103,12 @@ class Keeping:
         epoch, seq = orjson.loads(value)
         return str(epoch), int(seq)
 
-    def subscription(self) -> str | None:
-        """The filter and rights that the position belongs to."""
-        return self._recall("subscription")
+    def held(self) -> Held | None:
+        """The position with the filter and rights that it belongs to."""
+        position = self.position()
+        if position is None:
+            return None
+        return Held(position, self._recall("subscription") or "")
 
     def _recall(self, key: str) -> str | None:
         row = self._db.execute(

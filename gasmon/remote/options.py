@@ -5,6 +5,7 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 from gasmon.errors import ConfigError
+from gasmon.remote.client_session import Wish
 
 STREAM_PATH = "/api/v1/stream/alarms"
 
@@ -20,6 +21,7 @@ class Options:
         state: the SQLite file.
         areas: codes or slugs; None means everything that the token may see.
         min_rank: least level, 0 to 4.
+        kinds: kinds of alarm; None means all.
         command: run for each event with its JSON on standard input.
         silence_command: run once when the line falls silent.
         count: stop after this many new events.
@@ -32,10 +34,16 @@ class Options:
     state: Path
     areas: tuple[str, ...] | None = None
     min_rank: int = 0
+    kinds: tuple[str, ...] | None = None
     command: str | None = None
     silence_command: str | None = None
     count: int | None = None
     once: bool = False
+
+    @property
+    def wish(self) -> Wish:
+        """What to subscribe to."""
+        return Wish(self.areas, self.min_rank, self.kinds)
 
 
 def stream_url(url: str) -> str:

@@ -13,6 +13,9 @@ import orjson
 MAX_AREAS = 4000
 """Areas in one frame; the country has about 2,850 counties."""
 
+MAX_KINDS = 200
+"""Kinds in one frame; there are about fifty."""
+
 
 class Malformed(ValueError):
     """A frame that is not of this protocol; names the member and what it held."""
@@ -25,6 +28,7 @@ class Subscribe:
     resume: tuple[str, int] | None
     areas: tuple[str, ...] | None
     min_rank: int
+    kinds: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +40,9 @@ class Ack:
 
 @dataclass(frozen=True, slots=True)
 class ClientHeartbeat:
-    """A client lives."""
+    """A client lives; it may say up to where it kept everything."""
+
+    seq: int | None = None
 
 
 ClientFrame = Subscribe | Ack | ClientHeartbeat
@@ -44,13 +50,17 @@ ClientFrame = Subscribe | Ack | ClientHeartbeat
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """What a client needs of the server's first frame; ``areas`` None means all."""
+    """What a client needs of the server's first frame; ``areas`` None means all.
+
+    ``offers`` names what the server takes beyond the first edition of v1.
+    """
 
     epoch: str
     head: int
     heartbeat_s: float
     principal: str
     areas: tuple[str, ...] | None
+    offers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +132,8 @@ def parse_client(text: str) -> ClientFrame:
         case "ack":
             return Ack(_count(frame, "seq"))
         case "heartbeat":
-            return ClientHeartbeat()
+            held = frame.get("seq")
+            return ClientHeartbeat(None if held is None else _count(frame, "seq"))
         case other:
             raise Malformed(
                 f"type {_shown(other)} is none of subscribe, ack, heartbeat"
@@ -139,19 +150,20 @@ def _subscribe(frame: dict[str, Any]) -> Subscribe:
     min_rank = _count(frame, "min_rank") if "min_rank" in frame else 0
     if min_rank > 4:
         raise Malformed(f"min_rank {min_rank} is over 4")
-    return Subscribe(position, _areas(frame), min_rank)
+    areas = _names(frame, "areas", MAX_AREAS)
+    return Subscribe(position, areas, min_rank, _names(frame, "kinds", MAX_KINDS))
 
 
-def _areas(frame: dict[str, Any]) -> tuple[str, ...] | None:
-    areas = frame.get("areas")
-    if areas is None:
+def _names(frame: dict[str, Any], member: str, most: int) -> tuple[str, ...] | None:
+    names = frame.get(member)
+    if names is None:
         return None
-    if not isinstance(areas, list) or len(areas) > MAX_AREAS:
-        raise Malformed(f"areas {_shown(areas)} is neither a short list nor null")
-    for area in areas:
-        if not isinstance(area, str):
-            raise Malformed(f"area {_shown(area)} is not text")
-    return tuple(areas)
+    if not isinstance(names, list) or len(names) > most:
+        raise Malformed(f"{member} {_shown(names)} is neither a short list nor null")
+    for name in names:
+        if not isinstance(name, str):
+            raise Malformed(f"{member} {_shown(name)} is not text")
+    return tuple(names)
 
 
 def parse_server(text: str) -> ServerFrame:
@@ -169,7 +181,8 @@ def parse_server(text: str) -> ServerFrame:
                 _count(frame, "head"),
                 _number(frame, "heartbeat_s"),
                 _text(frame, "principal"),
-                _areas(frame),
+                _names(frame, "areas", MAX_AREAS),
+                _names(frame, "offers", MAX_KINDS) or (),
             )
         case "resumed":
             return Resumed(_text(frame, "epoch"), _count(frame, "seq"))

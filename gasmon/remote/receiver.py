@@ -26,15 +26,23 @@ from websockets.typing import Subprotocol
 
 from gasmon.clock import Clock
 from gasmon.remote import frames, parsing
-from gasmon.remote.chain import Chain
+from gasmon.remote.client_session import (
+    DEFAULT_HEARTBEAT_S,
+    Action,
+    ClientSession,
+    Fail,
+    Keep,
+    Notice,
+    Send,
+    State,
+)
 from gasmon.remote.hooks import run_with_retries
-from gasmon.remote.keeping import Arrived, Keeping, Kept
+from gasmon.remote.keeping import Keeping, Kept
 from gasmon.remote.options import Options, stream_url
 
 SILENCE_HEARTBEATS = 3
 """Heartbeats that may be missing before the line counts as silent."""
 
-DEFAULT_HEARTBEAT_S = 5.0
 BACKOFF_S = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 """Waits before connecting again [s], each shortened at random by up to a half so that
 the platforms of a city do not all come back at once; the last is repeated."""
@@ -60,7 +68,7 @@ class Receiver:
     """Keeps one stream, for ever or until what was asked for is done.
 
     Attributes:
-        chain: where we are in the stream.
+        position: (epoch, seq) up to which everything is kept; None before the first.
         n_events: new events since the start.
         n_connects: subscriptions that were answered.
         silent: whether the line is silent now.
@@ -83,10 +91,10 @@ class Receiver:
             clock: wall time for stamps, monotonic time for silence.
             on_event: told each new event's JSON, after it was kept.
             on_notice: told what a person should know: connected, lost, refused,
-                snapshot, silence, heard, hook_failed.
+                snapshot, unfiltered, silence, heard, hook_failed.
             rng: shakes the waits between attempts.
         """
-        self.chain = Chain()
+        self.position = keeping.position()
         self.n_events = 0
         self.n_connects = 0
         self.silent = False
@@ -101,9 +109,6 @@ class Receiver:
         self._heard_s = clock.monotonic_s()
         self._owed = asyncio.Event()
         self._idle = asyncio.Event()
-        self._head = 0
-        self._refusal: str | None = None
-        self._subscribed = ""
 
     async def run(self) -> None:
         """Receive until ``count`` or ``once`` is fulfilled, or until cancelled."""
@@ -129,9 +134,6 @@ class Receiver:
 
     def _resume_unfinished(self) -> None:
         """Do what a crash interrupted: print, and owe the hooks."""
-        position = self._keeping.position()
-        if position is not None:
-            self.chain = Chain(*position)
         self._print(self._keeping.unprinted())
         if self._options.command is not None:
             self._keeping.retry_failed()
@@ -175,58 +177,35 @@ class Receiver:
             open_timeout=10,
             close_timeout=2,
         ) as socket:
+            session = ClientSession(self._options.wish, self._keeping.held())
             async with asyncio.timeout(SILENCE_HEARTBEATS * DEFAULT_HEARTBEAT_S):
-                hello = parsing.parse_server(_text(await socket.recv()))
-            if not isinstance(hello, parsing.Hello):
-                raise parsing.Malformed(f"{type(hello).__name__} instead of hello")
-            self._heartbeat_s, self._head = hello.heartbeat_s, hello.head
-            await socket.send(self._subscription(hello))
-            speaking = asyncio.create_task(self._speak(socket))
+                await self._perform(socket, session.take([await socket.recv()]))
+            self._heartbeat_s = session.heartbeat_s
+            speaking = asyncio.create_task(self._speak(socket, session))
             try:
-                await self._take_frames(socket)
+                await self._take_frames(socket, session)
             finally:
                 speaking.cancel()
                 await asyncio.gather(speaking, return_exceptions=True)
 
-    def _subscription(self, hello: parsing.Hello) -> str:
-        """Ask to go on where we are, unless we ask for something else than before.
-
-        A position is only worth something for the same filter and the same rights:
-        with wider ones, what was left out before would be missing for ever.
-        """
-        wanted = orjson.dumps(
-            [self._options.areas, self._options.min_rank, hello.principal, hello.areas]
-        ).decode()
-        known = self._keeping.subscription()
-        position = self._keeping.position() if known == wanted else None
-        if known is not None and known != wanted:
-            self._notice("refused", {"reason": "other filter or rights than before"})
-        self._subscribed = wanted
-        self._refusal = None if position else "first"
-        self.chain = Chain(*position) if position else Chain()
-        return frames.subscribe(
-            epoch=position[0] if position else None,
-            seq=position[1] if position else None,
-            areas=self._options.areas,
-            min_rank=self._options.min_rank,
-        )
-
-    async def _speak(self, socket: ClientConnection) -> None:
+    async def _speak(self, socket: ClientConnection, session: ClientSession) -> None:
         """Send heartbeats, so that the server knows that we live."""
         try:
             while True:
-                await asyncio.sleep(self._heartbeat_s)
-                await socket.send(frames.CLIENT_HEARTBEAT)
+                await asyncio.sleep(session.heartbeat_s)
+                await socket.send(session.heartbeat())
         except ConnectionClosed:
             pass  # whoever reads the socket is told as well
 
-    async def _take_frames(self, socket: ClientConnection) -> None:
+    async def _take_frames(
+        self, socket: ClientConnection, session: ClientSession
+    ) -> None:
         """Take frames in batches: one transaction for all that has arrived."""
-        arrived: asyncio.Queue[str] = asyncio.Queue(BATCH)
+        arrived: asyncio.Queue[str | bytes] = asyncio.Queue(BATCH)
 
         async def read() -> None:
             while True:
-                await arrived.put(_text(await socket.recv()))
+                await arrived.put(await socket.recv())
 
         reading = asyncio.create_task(read())
         try:
@@ -236,18 +215,17 @@ class Receiver:
                 most = BATCH if self._options.count is None else 1
                 while not arrived.empty() and len(batch) < most:
                     batch.append(arrived.get_nowait())
-                position = self.chain.position
-                self._take([parsing.parse_server(text) for text in batch])
-                if self.chain.position > position:
-                    await socket.send(frames.ack(self.chain.position))
-                self._finish_if_done()
+                await self._perform(socket, session.take(batch))
+                if session.state is State.STREAMING:
+                    self._heard()
+                self._finish_if_done(session)
         finally:
             reading.cancel()
             await asyncio.gather(reading, return_exceptions=True)
 
     async def _next(
-        self, arrived: asyncio.Queue[str], reading: asyncio.Task[None]
-    ) -> str:
+        self, arrived: asyncio.Queue[str | bytes], reading: asyncio.Task[None]
+    ) -> str | bytes:
         """The next frame; raises what ended the reading, or a timeout on silence."""
         getting = asyncio.create_task(arrived.get())
         try:
@@ -264,58 +242,35 @@ class Receiver:
         finally:
             getting.cancel()
 
-    def _take(self, batch: list[parsing.ServerFrame]) -> None:
-        """Follow a batch of frames, keep its events, then tell them."""
-        events: list[Arrived] = []
-        problem: parsing.Malformed | None = None
-        for frame in batch:
-            try:
-                self.chain.take(frame)
-            except parsing.Malformed as error:
-                # What came before the hole is good and is kept.
-                problem = error
-                break
-            match frame:
-                case parsing.Refused():
-                    self._refusal = f"{frame.reason}: {frame.detail}"
-                    self._notice("refused", {"reason": self._refusal})
-                case parsing.Snapshot():
-                    self._take_snapshot(frame)
-                case parsing.Resumed():
-                    self._answered("resumed")
-                case parsing.Event():
-                    events.append(_arrived(frame.epoch, frame.seq, frame.data))
-                case _:
-                    pass
-        if events or self.chain.n_claims:
-            self._keep(events)
-            self._heard()
-        if problem is not None:
-            raise problem
+    async def _perform(self, socket: ClientConnection, actions: list[Action]) -> None:
+        """Do what the session says, in its order.
 
-    def _take_snapshot(self, frame: parsing.Snapshot) -> None:
-        reason = self._refusal or "first"
-        events = [_arrived(frame.epoch, None, alarm) for alarm in frame.alarms]
-        self._keep(events, snapshot_reason=reason)
-        self._notice(
-            "snapshot", {"reason": reason, "open": len(events), "seq": frame.seq}
-        )
-        self._answered("snapshot")
+        Raises:
+            Malformed: the server broke the protocol.
+        """
+        for action in actions:
+            match action:
+                case Send(text):
+                    await socket.send(text)
+                case Keep():
+                    self._keep(action)
+                case Notice(kind, facts):
+                    if kind == "connected":
+                        self.n_connects += 1
+                    self._notice(kind, facts)
+                case Fail(reason):
+                    raise parsing.Malformed(reason)
 
-    def _answered(self, how: str) -> None:
-        self.n_connects += 1
-        self._notice("connected", {"how": how, "seq": self.chain.position})
-        self._heard()
-
-    def _keep(self, events: list[Arrived], snapshot_reason: str | None = None) -> None:
+    def _keep(self, keep: Keep) -> None:
         fresh = self._keeping.store(
-            events,
-            (self.chain.epoch, self.chain.position),
-            subscription=self._subscribed,
+            keep.events,
+            keep.position,
+            subscription=keep.subscription,
             now_us=self._clock.now_us(),
             with_hook=self._options.command is not None,
-            snapshot_reason=snapshot_reason,
+            snapshot_reason=keep.snapshot_reason,
         )
+        self.position = keep.position
         self.n_events += len(fresh)
         self._print(fresh)
         if fresh and self._options.command is not None:
@@ -328,11 +283,12 @@ class Receiver:
         if kept:
             self._keeping.mark_printed(kept[-1].n)
 
-    def _finish_if_done(self) -> None:
+    def _finish_if_done(self, session: ClientSession) -> None:
         options = self._options
         if options.count is not None and self.n_events >= options.count:
             raise Finished
-        if options.once and self.chain.epoch and self.chain.position >= self._head:
+        is_streaming = session.state is State.STREAMING
+        if options.once and is_streaming and session.chain.position >= session.head:
             raise Finished
 
     async def _run_hooks(self) -> None:
@@ -353,7 +309,11 @@ class Receiver:
         self._heard_s = self._clock.monotonic_s()
         if self.silent:
             self.silent = False
-            self._notice("heard", {"seq": self.chain.position})
+            self._notice("heard", self._where())
+
+    def _where(self) -> dict[str, Any]:
+        epoch, seq = self.position or ("", 0)
+        return {"epoch": epoch, "seq": seq}
 
     async def _watch_silence(self) -> None:
         """Say aloud, once per silence, that nothing is heard, connected or not."""
@@ -368,8 +328,7 @@ class Receiver:
             facts = {
                 "name": self._options.name,
                 "silent_s": round(limit_s, 1),
-                "epoch": self.chain.epoch,
-                "seq": self.chain.position,
+                **self._where(),
             }
             self._notice("silence", facts)
             if self._options.silence_command is not None:
@@ -380,13 +339,3 @@ class Receiver:
                 )
                 if problem is not None:
                     self._notice("hook_failed", {"id": "silence", "reason": problem})
-
-
-def _text(message: str | bytes) -> str:
-    if isinstance(message, bytes):
-        raise parsing.Malformed("binary frame")
-    return message
-
-
-def _arrived(epoch: str, seq: int | None, data: dict[str, Any]) -> Arrived:
-    return Arrived(data["id"], epoch, seq, orjson.dumps(data).decode())

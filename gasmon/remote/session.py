@@ -20,9 +20,11 @@ from dataclasses import dataclass
 from enum import Enum
 
 from gasmon import domain
+from gasmon.alarms.kinds import ALL_KINDS, FORECAST_KINDS
 from gasmon.remote import frames
 from gasmon.remote.parsing import (
     Ack,
+    ClientHeartbeat,
     Malformed,
     Subscribe,
     parse_client,
@@ -102,6 +104,7 @@ class ServerSession:
         epoch: of the outbox; may be set until the first frame is made.
         areas: the subscription's areas as six-digit codes; None = all of the client's.
         min_rank: least level wanted.
+        kinds: kinds of alarm wanted; None = all.
         claimed: the stream was told completely up to this number.
         acked: the client holds everything up to this number.
     """
@@ -127,6 +130,7 @@ class ServerSession:
         self.state = State.GREETING
         self.areas: tuple[str, ...] | None = None
         self.min_rank = 0
+        self.kinds: frozenset[str] | None = None
         self.claimed = 0
         self.acked = 0
         self.epoch = epoch
@@ -174,8 +178,8 @@ class ServerSession:
         if isinstance(frame, Subscribe):
             return self._subscribe(frame)
         if isinstance(frame, Ack):
-            return self._odd_ack(frame)
-        return self._before_subscribe("heartbeat")
+            return self._held(frame.seq, "ack")
+        return self._heartbeat(frame)
 
     def receive_binary(self) -> list[Action]:
         """Take a binary frame: there are none in this protocol."""
@@ -197,18 +201,32 @@ class ServerSession:
                     return self._close(frames.CLOSE_FORBIDDEN, f"area {name[:20]}")
                 codes.append(code)
             self.areas = tuple(codes)
+        if frame.kinds is not None:
+            for kind in frame.kinds:
+                # An unknown kind would be silence for ever.
+                if kind not in (*ALL_KINDS, *FORECAST_KINDS):
+                    reason = f"kind {kind[:40]} is not known"
+                    return self._close(frames.CLOSE_MALFORMED, reason)
+            self.kinds = frozenset(frame.kinds)
         self.min_rank = frame.min_rank
         self.state = State.ANSWERING
         return [Begin(frame.resume)]
 
-    def _odd_ack(self, frame: Ack) -> list[Action]:
+    def _heartbeat(self, frame: ClientHeartbeat) -> list[Action]:
+        if frame.seq is not None:
+            return self._held(frame.seq, "heartbeat")
+        return self._before_subscribe("heartbeat")
+
+    def _held(self, seq: int, kind: str) -> list[Action]:
+        """The client says that it keeps everything up to ``seq``."""
         if self.state is State.GREETING:
-            return self._before_subscribe("ack")
-        if frame.seq > self.claimed:
+            return self._before_subscribe(kind)
+        if seq > self.claimed:
             return self._close(
                 frames.CLOSE_MALFORMED,
-                f"ack of {frame.seq}, told was up to {self.claimed}",
+                f"{kind} of {seq}, told was up to {self.claimed}",
             )
+        self.acked = max(self.acked, seq)
         return []
 
     def _before_subscribe(self, kind: str) -> list[Action]:
@@ -227,9 +245,9 @@ class ServerSession:
         """When the client will count as silent unless it speaks (monotonic) [s]."""
         return self._heard_s + self._silence_s
 
-    def wants(self, area: str, rank: int) -> bool:
+    def wants(self, area: str, rank: int, kind: str) -> bool:
         """Whether the subscription covers an event; the caller checks the scope."""
-        if rank < self.min_rank:
+        if rank < self.min_rank or (self.kinds is not None and kind not in self.kinds):
             return False
         return self.areas is None or covers(self.areas, area)
 

@@ -1,4 +1,6 @@
-"""The outbox as one resuming client sees it: its scope, its areas, its levels."""
+"""The outbox as one resuming client sees it: its scope, areas, levels and kinds."""
+
+from collections.abc import Collection
 
 from psycopg import sql
 from psycopg.rows import class_row
@@ -12,6 +14,8 @@ _BETWEEN = sql.SQL(
     " FROM outbox WHERE seq > %(after)s AND seq <= %(up_to)s"
     " AND run = 0 AND rank >= %(min_rank)s AND (NOT mine_only OR %(is_mine)s)"
     " AND {scope} AND {areas}"
+    # Of ours and encoded once, so its member is as good as a column.
+    " AND (%(kinds)s::text[] IS NULL OR body::json ->> 'kind' = ANY(%(kinds)s::text[]))"
     " ORDER BY seq LIMIT %(limit)s"
 )
 
@@ -24,6 +28,7 @@ async def told_between(
     up_to: int,
     areas: tuple[str, ...] | None,
     min_rank: int,
+    kinds: Collection[str] | None = None,
     limit: int,
 ) -> list[Told]:
     """Live rows of one subscription in (after, up_to], in order.
@@ -31,6 +36,7 @@ async def told_between(
     Args:
         areas: further restriction of the scope; None = none.
         min_rank: least level.
+        kinds: of alarms; None = all.
         limit: rows at most; fewer mean that there are no more.
     """
     query = _BETWEEN.format(
@@ -44,6 +50,7 @@ async def told_between(
             "after": after,
             "up_to": up_to,
             "min_rank": min_rank,
+            "kinds": None if kinds is None else sorted(kinds),
             "is_mine": scope.is_mine,
             "limit": limit,
         },

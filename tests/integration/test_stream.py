@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import threading
 import uuid
@@ -18,6 +19,7 @@ from websockets.typing import Origin, Subprotocol
 from gasmon.remote.frames import SUBPROTOCOL
 from gasmon.settings import ApiSettings, DatabaseSettings
 from gasmon.store import db
+from tests.asyncapi import check_frame
 from tests.fix_api import (
     MINE_S,
     MINE_Z,
@@ -34,12 +36,15 @@ QUEUE = 20
 def api_settings() -> ApiSettings:
     """Short heartbeats, a small queue, a small frame limit."""
     return ApiSettings(
-        heartbeat_s=0.3, client_queue_frames=QUEUE, max_client_frame_bytes=2048
+        heartbeat_s=0.3,
+        client_queue_frames=QUEUE,
+        max_client_frame_bytes=2048,
+        max_streams_per_principal=2,
     )
 
 
 class Client:
-    """A platform's end of a stream, checking the claims as it goes."""
+    """A platform's end of a stream, checking frames and claims as it goes."""
 
     def __init__(self, socket: ClientConnection) -> None:
         self.socket = socket
@@ -50,10 +55,11 @@ class Client:
         self.n_heartbeats = 0
 
     async def frame(self) -> dict[str, Any]:
-        """The next frame, whatever it is."""
+        """The next frame, whatever it is; as the AsyncAPI document says."""
         async with asyncio.timeout(WAIT_S):
-            frame: dict[str, Any] = json.loads(await self.socket.recv())
-        return frame
+            text = await self.socket.recv()
+        assert isinstance(text, str)
+        return check_frame(text, "tell")
 
     async def say(self, **frame: Any) -> None:
         """Send one frame."""
@@ -64,6 +70,7 @@ class Client:
         resume: tuple[str, int] | None = None,
         areas: list[str] | None = None,
         min_rank: int = 0,
+        kinds: list[str] | None = None,
     ) -> dict[str, Any]:
         """Read the hello, subscribe, and read the answer."""
         hello = await self.frame()
@@ -71,7 +78,11 @@ class Client:
         self.epoch = hello["epoch"]
         position = resume and {"epoch": resume[0], "seq": resume[1]}
         await self.say(
-            type="subscribe", resume=position, areas=areas, min_rank=min_rank
+            type="subscribe",
+            resume=position,
+            areas=areas,
+            min_rank=min_rank,
+            kinds=kinds,
         )
         answer = await self.frame()
         if answer["type"] == "refused":
@@ -96,7 +107,7 @@ class Client:
         else:
             assert frame["type"] == "heartbeat"
             self.n_heartbeats += 1
-            await self.say(type="heartbeat")
+            await self.say(type="heartbeat", seq=frame["to"])
         return frame
 
     async def take_to(self, position: int) -> None:
@@ -181,6 +192,44 @@ async def test_levels_and_areas_narrow_a_subscription(world: World) -> None:
     assert late.events == client.events
 
 
+async def test_kinds_narrow_a_subscription(world: World) -> None:
+    """Who wants smoke alone gets it in the snapshot, live and resumed."""
+    epoch = world.epoch()
+    world.record(world.event(MINE_Z, no="001A02"))
+    world.record(world.event(MINE_Z, kind="smoke", no="001A02"))
+    async with dial(world) as client:
+        await client.subscribe(kinds=["smoke"])
+        await asyncio.to_thread(world.raise_alarm, MINE_Z)
+        last = await asyncio.to_thread(world.raise_alarm, MINE_Z, kind="smoke")
+        await client.take_to(last)
+    async with dial(world) as late:
+        await late.subscribe((epoch, 0), kinds=["smoke"])
+        await late.take_to(last)
+
+    assert [alarm["kind"] for alarm in client.snapshot or []] == ["smoke"]
+    assert [event["kind"] for _, event in client.events] == ["smoke"] * 2
+    assert late.events[1:] == client.events
+
+
+async def test_the_newest_streams_of_a_principal_stay(world: World) -> None:
+    """Over the limit the oldest one is closed with 4409; another's is left alone."""
+    async with contextlib.AsyncExitStack() as stack:
+        other = await stack.enter_async_context(dial(world, "suijiang"))
+        await other.subscribe()
+        own = []
+        for _ in range(3):
+            own.append(await stack.enter_async_context(dial(world)))
+            await own[-1].subscribe()
+        code = await own[0].closed()
+        last = await asyncio.to_thread(world.raise_alarm)
+        for client in (own[1], own[2], other):
+            await client.take_to(last)
+
+    assert code == 4409
+    assert own[1].events == own[2].events
+    assert other.events == []
+
+
 async def test_a_client_resumes_without_gap_or_repetition(both_world: World) -> None:
     """Cut at any point while others write, the parts together are the outbox."""
     world = both_world
@@ -235,12 +284,14 @@ async def test_a_client_resumes_without_gap_or_repetition(both_world: World) -> 
 async def test_a_long_past_is_read_in_pages(world: World) -> None:
     """A client far behind gets everything although its queue is small."""
     n = 700  # more than a page (500) and far more than the queue (20)
+    first = world.record(world.event())
     with world.conn.transaction():
         world.conn.execute(
             "INSERT INTO outbox (seq, run, area_code, mine, event, rank, body)"
-            " SELECT nextval('outbox_seq'), 0, %s, %s, 'raised', 1,"
-            " '{\"id\":\"' || n || '\"}' FROM generate_series(1, %s) n",
-            (ZHENXIONG, MINE_Z, n),
+            " SELECT nextval('outbox_seq'), run, area_code, mine, event, rank,"
+            " (body::jsonb || jsonb_build_object('id', n::text))::text"
+            " FROM outbox, generate_series(2, %s) n WHERE seq = %s",
+            (n, first),
         )
     async with dial(world) as client:
         await client.subscribe((world.epoch(), 0))
@@ -346,6 +397,8 @@ async def test_a_silent_client_is_closed(world: World) -> None:
         (['{"type":"subscribe"}', '{"type":"subscribe"}'], 4400),
         (['{"type":"subscribe"}', '{"type":"ack","seq":99999}'], 4400),
         ([b"\x00"], 4400),
+        (['{"type":"subscribe"}', '{"type":"heartbeat","seq":99999}'], 4400),
+        (['{"type":"subscribe","kinds":["gas"]}'], 4400),
         (['{"type":"subscribe","areas":["530626"]}'], 4403),
         (['{"type":"subscribe","areas":["530600"]}'], 4403),
         (['{"type":"subscribe","areas":["nowhere"]}'], 4403),

@@ -21,7 +21,7 @@ def join(
     hub: Hub, scope: Scope = EVERYTHING, limit: int = 3, after: int = 0
 ) -> Subscriber:
     """A client that wants everything of its scope."""
-    return hub.join(scope, lambda area, mine, rank: True, limit, after)
+    return hub.join(scope, lambda entry: True, limit, after)
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from gasmon.errors import ConfigError
-from gasmon.remote.keeping import Arrived, Keeping
+from gasmon.remote.client_session import Arrived, Held
+from gasmon.remote.keeping import Keeping
 from gasmon.remote.options import stream_url
 
 
@@ -34,13 +35,13 @@ def test_what_is_kept_is_there_after_reopening(tmp_path: Path) -> None:
     path = tmp_path / "state.sqlite"
     with Keeping(path) as keeping:
         assert keeping.position() is None
-        assert keeping.subscription() is None
+        assert keeping.held() is None
         assert keep(keeping, 1, 2) == ["id1", "id2"]
         assert keep(keeping, 2, 3) == ["id3"]
         keeping.mark_printed(2)
     with Keeping(path) as keeping:
         assert keeping.position() == ("e", 3)
-        assert keeping.subscription() == "all"
+        assert keeping.held() == Held(("e", 3), "all")
         assert [event.id for event in keeping.unprinted()] == ["id3"]
 
 

@@ -40,7 +40,7 @@ def test_a_subscription_is_read() -> None:
         ('{"type":"subscribe","resume":{"epoch":"e","seq":true}}', "seq True"),
         ('{"type":"subscribe","resume":{"epoch":"e","seq":-1}}', "seq -1"),
         ('{"type":"subscribe","areas":"x"}', "areas 'x'"),
-        ('{"type":"subscribe","areas":[5]}', "area 5"),
+        ('{"type":"subscribe","areas":[5]}', "areas 5"),
         ('{"type":"subscribe","min_rank":5}', "min_rank 5"),
         ('{"type":"ack","seq":1.5}', "seq 1.5"),
         ('{"type":"ack","seq":"' + "x" * 100 + '"}', "..."),

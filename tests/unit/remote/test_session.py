@@ -58,8 +58,8 @@ def test_a_subscription_is_answered() -> None:
     assert actions == [Begin(("e", 3))]
     assert session.state is State.ANSWERING
     assert session.areas == ("530627",)
-    assert session.wants("530627", 0)
-    assert not session.wants("530626", 4)
+    assert session.wants("530627", 0, "smoke")
+    assert not session.wants("530626", 4, "smoke")
 
 
 def test_levels_are_filtered() -> None:
@@ -67,8 +67,8 @@ def test_levels_are_filtered() -> None:
     session = make()
     session.receive('{"type":"subscribe","min_rank":3}', 0.0)
 
-    assert session.wants("530626", 3)
-    assert not session.wants("530626", 2)
+    assert session.wants("530626", 3, "smoke")
+    assert not session.wants("530626", 2, "smoke")
 
 
 @pytest.mark.parametrize(
@@ -88,6 +88,16 @@ def test_resuming_is_all_or_nothing(
     refusal = judge_resume(resume, epoch="e", first_seq=5, last_seq=10)
 
     assert (refusal and refusal[0]) == reason
+
+
+def test_kinds_are_filtered_and_must_be_known() -> None:
+    """A kind that does not exist would be silence for ever: it is refused."""
+    session = make()
+    session.receive('{"type":"subscribe","kinds":["smoke","forecast"]}', 0.0)
+
+    assert session.wants("530627", 0, "smoke")
+    assert not session.wants("530627", 4, "over_limit")
+    assert code_of([*make().receive('{"type":"subscribe","kinds":["x"]}', 0.0)]) == 4400
 
 
 def test_claims_follow_each_other() -> None:
@@ -137,7 +147,19 @@ def test_acknowledgements_are_noted() -> None:
     assert session.acked == 5
     assert session.receive(frames.ack(3), 0.0) == []
     assert session.acked == 5
+    assert session.receive(frames.client_heartbeat(5), 0.0) == []
+    assert session.acked == 5
     assert code_of([*session.receive(frames.ack(6), 0.0)]) == 4400
+
+
+def test_a_heartbeat_acknowledges() -> None:
+    """Its ``seq`` means the same as an ack's; told is told, the future is a breach."""
+    session = streaming(0)
+    session.event(5, "{}")
+
+    assert session.receive(frames.client_heartbeat(5), 0.0) == []
+    assert session.acked == 5
+    assert code_of([*session.receive(frames.client_heartbeat(6), 0.0)]) == 4400
 
 
 @pytest.mark.parametrize(
@@ -145,6 +167,7 @@ def test_acknowledgements_are_noted() -> None:
     [
         (["nonsense"], 4400),
         ([HEARTBEAT], 4400),
+        ([frames.client_heartbeat(0)], 4400),
         ([frames.ack(0)], 4400),
         ([SUBSCRIBE, SUBSCRIBE], 4400),
         (['{"type":"subscribe","areas":["suijiang"]}'], 4403),
