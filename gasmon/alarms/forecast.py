@@ -22,6 +22,7 @@ from gasmon.alarms.forecast_targets import Targets
 from gasmon.alarms.kinds import ADVISORY_KIND, FORECAST_KIND
 from gasmon.alarms.levels import NEVER_US
 from gasmon.alarms.rules import RuleSet
+from gasmon.alarms.state import possible
 from gasmon.batch import Float64, Int32, Int64, ReadingBatch
 from gasmon.domain import states
 from gasmon.points import PointDef, PointKey, PointTable
@@ -273,7 +274,7 @@ class ForecastEngine:
         unusable = (readings.state & (states.NO_VALUE | states.CALIBRATION)) != 0
         known = held.value[slot]
         held.before[slot] = np.where(np.isnan(known), held.before[slot], known)
-        held.value[slot] = np.where(unusable, np.nan, readings.value)
+        held.value[slot] = np.where(unusable, np.nan, possible(readings.value))
         held.at_us[slot] = readings.at_us
 
     def bytes_per_target(self) -> int:

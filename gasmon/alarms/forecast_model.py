@@ -55,6 +55,9 @@ MODELS = ("forecast", "ewma_1min", "last_value")
 
 FORECAST, EWMA, LAST = range(3)
 
+LEAST_LIMIT = 1e-6
+"""A smaller limit counts as this, in the point's unit; none is measured so finely."""
+
 CLIP = 6.0
 """An input further from its mean than this many deviations counts as this far."""
 
@@ -131,6 +134,7 @@ def inputs(
         producing: 1 or 0; ``producing_2min`` its running share; NaN = not known.
         since_stop_us: time since coal was last cut [µs].
     """
+    limit = np.maximum(limit, LEAST_LIMIT)
     gaps = (limit - np.vstack([levels.value, levels.running])) / limit
     since_limit = np.log1p(np.minimum(_minutes(since_limit_us), LONGEST_MIN) / 5.0)
     since_stop = np.log1p(np.minimum(_minutes(since_stop_us), LONGEST_MIN))

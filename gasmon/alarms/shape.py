@@ -37,7 +37,7 @@ from gasmon.alarms.shape_lines import (
     STATE,
     ShapeLines,
 )
-from gasmon.alarms.state import LONG_AGO_US, PointState
+from gasmon.alarms.state import LONG_AGO_US, PointState, possible
 from gasmon.batch import Float64, Int32, Int64, ReadingBatch
 from gasmon.domain import states
 
@@ -123,9 +123,9 @@ def look(
         new = memory.Followed(
             rows[chosen],
             batch.at_us[chosen],
-            batch.value[chosen],
+            possible(batch.value[chosen]),
             before_us[chosen],
-            before[chosen],
+            possible(before[chosen]),
         )
         rise[chosen], causes[chosen] = memory.follow(state, new, shapes, number[chosen])
     calm = np.zeros(n, np.bool_)

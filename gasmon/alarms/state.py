@@ -11,6 +11,7 @@ from gasmon.alarms.kinds import N_SLOTS, N_VALUE_SLOTS
 from gasmon.alarms.levels import NEVER_US
 from gasmon.alarms.rules import MAX_BANDS
 from gasmon.alarms.shape_memory import SHAPE_COLUMNS
+from gasmon.batch import Float64
 
 LONG_AGO_US = np.iinfo(np.int64).min // 4
 """Before every reading [µs]; far enough from the end that differences fit."""
@@ -47,6 +48,22 @@ STATE_COLUMNS: dict[str, tuple[tuple[int, ...], Any, Any]] = {
     **SHAPE_COLUMNS,
 }
 """Shape for one point, dtype and starting value of each column."""
+
+
+_FAR = 1e15
+"""Beyond any quantity of a mine in any unit; ours."""
+
+
+def possible(values: Float64) -> Float64:
+    """Values as any sensor could give them, so that reckoning does not overflow.
+
+    A broken gateway can say 1e308: over every limit, but no number to smooth.
+
+    Args:
+        values: float64[k], in any unit; NaN stays NaN.
+    """
+    within: Float64 = np.minimum(np.maximum(values, -_FAR), _FAR)
+    return within
 
 
 class PointState:
