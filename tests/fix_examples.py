@@ -10,6 +10,13 @@ TIMES = int(os.environ.get("GASMON_EXAMPLES_TIMES", "1"))
 """``tests/long/test_examples.py`` sets it for a run of its own."""
 
 
-def examples(n: int) -> settings:
-    """So many in ``make test``, and no deadline: machines are busy."""
-    return settings(max_examples=n * TIMES, deadline=None)
+def examples(n: int, more: int = 1) -> settings:
+    """So many in ``make test``, and no deadline: machines are busy.
+
+    Args:
+        n: examples in ``make test``.
+        more: by what the long run's factor is multiplied, for promises whose examples
+            cost so much that only a few are tried here.
+    """
+    times = 1 if TIMES == 1 else TIMES * more
+    return settings(max_examples=n * times, deadline=None)

@@ -212,7 +212,7 @@ def _cuts(log: list[Entry]) -> st.SearchStrategy[set[int]]:
     return st.sets(st.integers(0, len(log)))
 
 
-EXAMPLES = examples(40)
+EXAMPLES = examples(15, more=3)
 
 
 @EXAMPLES

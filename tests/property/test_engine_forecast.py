@@ -146,7 +146,7 @@ def moved(log: Sequence[Entry], table: PointTable) -> list[Entry]:
     ]
 
 
-@examples(6)
+@examples(2, more=3)
 @given(st.data())
 def test_any_cut_redelivery_and_restart_give_the_same_pre_warnings(
     data: st.DataObject,
@@ -173,7 +173,7 @@ def test_any_cut_redelivery_and_restart_give_the_same_pre_warnings(
     assert sorted(known + stored(told, table)) == stored(warned, WORLD.table)
 
 
-@examples(3)
+@examples(1, more=3)
 @given(st.integers(0, 999), st.integers(0, 99))
 def test_the_order_of_mines_changes_no_pre_warning(seed: int, shuffle: int) -> None:
     """Frames of one moment in any order of their mines."""

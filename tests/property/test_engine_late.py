@@ -31,7 +31,7 @@ from tests.fix_examples import examples
 from tests.property.test_engine import rule_files, worlds
 from tests.property.test_engine_snapshot import shuffled, translated, without_rows
 
-EXAMPLES = examples(25)
+EXAMPLES = examples(8, more=3)
 CYCLE_S = 5
 
 # Harmless, between end and limit, beyond alarm, beyond cut-off, far beyond.

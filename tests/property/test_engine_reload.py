@@ -22,7 +22,7 @@ from tests.engine_world import (
 from tests.fix_examples import examples
 from tests.property.test_engine import logs, rule_files, worlds
 
-EXAMPLES = examples(25)
+EXAMPLES = examples(9, more=3)
 
 
 def moment_of(entry: Entry) -> int:

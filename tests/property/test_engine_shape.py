@@ -45,7 +45,7 @@ from tests.rule_texts import alone
 
 MINES = ("530627000001", "530627000002")
 KINDS = {*POINT_KINDS[RAPID_RISE - 2 :], *SWITCH_KINDS}
-EXAMPLES = examples(30)
+EXAMPLES = examples(10, more=3)
 STATES = (0, 0, 0, 0, 0, 0, 1, 4, 5, 8, 16, 32, 64, 128, 256)
 ROOMS = ("0s", "10s", "40s")
 
@@ -183,7 +183,7 @@ def _note(said: list[AlarmEvent]) -> None:
                 event(f"{one.kind} because of {cause}")
 
 
-@examples(60)
+@examples(20, more=3)
 @given(worlds(), logs())
 def test_the_arrays_agree_with_plain_ifs(world: World, log: list[Entry]) -> None:
     """The vectorised engine says exactly what the scalar reference says."""

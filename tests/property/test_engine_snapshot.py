@@ -51,7 +51,7 @@ def without_rows(said: list[AlarmEvent]) -> list[tuple[str, str]]:
     return comparable([replace(event, row=-1) for event in said])
 
 
-@examples(50)
+@examples(17, more=3)
 @given(st.data())
 def test_a_snapshot_at_any_moment_changes_nothing(data: st.DataObject) -> None:
     """Snapshot, load with rows in another order, and the rest: the same events."""
@@ -69,7 +69,7 @@ def test_a_snapshot_at_any_moment_changes_nothing(data: st.DataObject) -> None:
     assert second.n_late == whole.n_late
 
 
-@examples(20)
+@examples(10, more=2)
 @given(st.data())
 def test_a_snapshot_of_a_snapshot_is_the_same(data: st.DataObject) -> None:
     """Loading and dumping again gives the same bytes."""

@@ -26,9 +26,9 @@ from tests.fuzz_frames import (
 SEED = 20261126
 
 
-def test_twenty_thousand_mutants_cost_nobody_anything() -> None:
+def test_five_thousand_mutants_cost_nobody_anything() -> None:
     """No exception, each refusal named, and neighbours as if nothing had come."""
-    assert campaign(SEED, 20_000) > 10_000
+    assert campaign(SEED, 5_000) > 2_500
 
 
 LEAVES = st.sampled_from([x for x in ODD if not isinstance(x, list | dict)])
@@ -104,7 +104,7 @@ def nonsense(draw: st.DrawFn) -> Packet:
     return Packet(f"gasmon/v1/{AREA}/{VICTIM}/{channel}", payload, at(2))
 
 
-@examples(40)
+@examples(20, more=2)
 @given(st.lists(nonsense(), min_size=1, max_size=8))
 def test_structured_nonsense_costs_nobody_anything(bad: list[Packet]) -> None:
     """Right outlines with any contents, between a neighbour's frames."""

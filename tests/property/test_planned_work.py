@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from gasmon.alarms.events import RED, AlarmEvent
 from gasmon.alarms.planned import BROKE_THROUGH, is_silent
 from gasmon.alarms.quiet import Quiet, QuietTable
+from tests.fix_examples import examples
 from tests.fix_pipeline import MINE, Live, at, defined, frame
 
 CYCLE_S = 20
@@ -17,6 +18,7 @@ values = st.sampled_from([0.2, 1.0, 1.2, 1.4, 1.5, 2.0, 2.9, 3.0])
 ceilings = st.sampled_from([1.0, 1.3, 2.0, float("inf")])
 
 
+@examples(30, more=2)
 @given(
     curve=st.lists(st.one_of(values, st.none()), min_size=12, max_size=30),
     rank=st.integers(0, 3),

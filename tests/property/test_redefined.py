@@ -65,7 +65,7 @@ def open_of(engine: AlarmEngine) -> list[Any]:
 
 
 @given(frames(1), definitions(1, 2), st.booleans())
-@examples(60)
+@examples(30, more=2)
 def test_a_definition_before_or_after_its_frame_is_the_same(
     sent: Packet, told: Packet, marked: bool
 ) -> None:
@@ -123,7 +123,7 @@ def lived(story: Sequence[Packet | float]) -> tuple[Live, Noted, list[Step]]:
 
 
 @given(stories())
-@examples(60)
+@examples(30, more=2)
 def test_a_restart_that_knows_all_definitions_judges_the_same(
     story: list[Packet | float],
 ) -> None:

@@ -170,7 +170,7 @@ def flat(parts: list[Part]) -> tuple[list[Entry], list[int]]:
     return log, begins
 
 
-EXAMPLES = examples(25)
+EXAMPLES = examples(9, more=3)
 
 
 @EXAMPLES

@@ -72,6 +72,7 @@ def test_a_profile_is_read_back(seed: int) -> None:
     assert profile_from(profile.as_dict()) == profile
 
 
+@examples(30, more=2)
 @given(
     st.floats(allow_nan=False, allow_infinity=False),
     st.text(st.characters(codec="gb18030", exclude_categories=["C", "Z"])),
