@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-
-import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("gasmon", "simulators", "benchmarks", "scripts", "deploy")
@@ -43,19 +41,37 @@ def functions(tree: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]
             yield node
 
 
-@pytest.mark.parametrize("path", CODE, ids=name_of)
-def test_a_file_can_be_read_in_one_sitting(path: Path) -> None:
+def tree_of(path: Path) -> ast.Module:
+    """A file's syntax tree."""
+    return ast.parse(path.read_text("utf-8"))
+
+
+def check_each(paths: Iterable[Path], fault_of: Callable[[Path], object]) -> None:
+    """Look at every file; what is found names the file, and nothing may be found.
+
+    Together, and not as a test for each file: there are two thousand.
+    """
+    found = {name_of(path): fault for path in paths if (fault := fault_of(path))}
+    assert found == {}
+
+
+def test_a_file_can_be_read_in_one_sitting() -> None:
     """At most 400 lines a file and 70 a function, and a docstring on top."""
-    text = path.read_text("utf-8")
-    assert len(text.splitlines()) <= MAX_LINES
-    tree = ast.parse(text)
-    long = [
-        f"{f.name}: {(f.end_lineno or 0) - f.lineno + 1} lines"
-        for f in functions(tree)
-        if (f.end_lineno or 0) - f.lineno + 1 > MAX_FUNCTION_LINES
-    ]
-    assert long == []
-    assert ast.get_docstring(tree), "no docstring"
+
+    def fault(path: Path) -> list[str]:
+        tree = tree_of(path)
+        n_lines = len(path.read_text("utf-8").splitlines())
+        return [
+            *([f"{n_lines} lines"] if n_lines > MAX_LINES else []),
+            *([] if ast.get_docstring(tree) else ["no docstring"]),
+            *(
+                f"{f.name}: {(f.end_lineno or 0) - f.lineno + 1} lines"
+                for f in functions(tree)
+                if (f.end_lineno or 0) - f.lineno + 1 > MAX_FUNCTION_LINES
+            ),
+        ]
+
+    check_each(CODE, fault)
 
 
 def test_no_module_is_called_after_nothing() -> None:
@@ -64,17 +80,21 @@ def test_no_module_is_called_after_nothing() -> None:
     assert names & BANNED_MODULES == set()
 
 
-@pytest.mark.parametrize("path", TESTS, ids=name_of)
-def test_a_test_file_says_what_it_is_about(path: Path) -> None:
+def test_a_test_file_says_what_it_is_about() -> None:
     """A docstring on top and one for each test."""
-    tree = ast.parse(path.read_text("utf-8"))
-    assert ast.get_docstring(tree) or path.name == "__init__.py"
-    silent = [
-        f.name
-        for f in functions(tree)
-        if f.name.startswith("test_") and not ast.get_docstring(f)
-    ]
-    assert silent == []
+
+    def fault(path: Path) -> list[str]:
+        tree = tree_of(path)
+        silent = [
+            f.name
+            for f in functions(tree)
+            if f.name.startswith("test_") and not ast.get_docstring(f)
+        ]
+        if not ast.get_docstring(tree) and path.name != "__init__.py":
+            silent.append("the file")
+        return silent
+
+    check_each(TESTS, fault)
 
 
 def sleeps(tree: ast.AST, module: str) -> list[int]:
@@ -91,19 +111,21 @@ def sleeps(tree: ast.AST, module: str) -> list[int]:
     ]
 
 
-@pytest.mark.parametrize("path", TESTS, ids=name_of)
-def test_no_test_sleeps(path: Path) -> None:
+def test_no_test_sleeps() -> None:
     """Tests wait for conditions; only fix_wait.py lets time pass.
 
     A client that a test plays may pace what it sends, in a function of its own.
     """
-    if path.name in TIME_PASSES_IN:
-        return
-    tree = ast.parse(path.read_text("utf-8"))
-    assert sleeps(tree, "time") == []
-    for function in functions(tree):
-        if function.name.startswith("test_"):
-            assert sleeps(function, "asyncio") == [], function.name
+
+    def fault(path: Path) -> list[int]:
+        tree = tree_of(path)
+        tests = [f for f in functions(tree) if f.name.startswith("test_")]
+        return [
+            *sleeps(tree, "time"),
+            *(line for function in tests for line in sleeps(function, "asyncio")),
+        ]
+
+    check_each((p for p in TESTS if p.name not in TIME_PASSES_IN), fault)
 
 
 WORDS = {
@@ -114,24 +136,32 @@ WORDS = {
 }
 
 
-@pytest.mark.parametrize("path", [*CODE, *TESTS, *PAGES], ids=name_of)
-def test_nothing_is_left_lying_about(path: Path) -> None:
+def test_nothing_is_left_lying_about() -> None:
     """No notes to oneself, paths of one machine, or banners."""
-    if path == Path(__file__) or path.suffix in (".png", ".pyc"):
-        return
-    text = path.read_text("utf-8")
-    found = {
-        what: hit.group(0)
-        for what, pattern in WORDS.items()
-        if (hit := re.search(pattern, text, re.MULTILINE))
-    }
-    assert found == {}
+
+    def fault(path: Path) -> dict[str, str]:
+        text = path.read_text("utf-8")
+        return {
+            what: hit.group(0)
+            for what, pattern in WORDS.items()
+            if (hit := re.search(pattern, text, re.MULTILINE))
+        }
+
+    check_each(
+        (
+            path
+            for path in (*CODE, *TESTS, *PAGES)
+            if path != Path(__file__) and path.suffix not in (".png", ".pyc")
+        ),
+        fault,
+    )
 
 
-@pytest.mark.parametrize("path", CODE, ids=name_of)
-def test_no_mutable_state_of_a_module(path: Path) -> None:
+def test_no_mutable_state_of_a_module() -> None:
     """No `global`: what changes belongs to an object that somebody was given."""
-    tree = ast.parse(path.read_text("utf-8"))
-    names = [n for node in ast.walk(tree) if isinstance(node, ast.Global)
-             for n in node.names]  # fmt: skip
-    assert names == []
+
+    def fault(path: Path) -> list[str]:
+        told = [x for x in ast.walk(tree_of(path)) if isinstance(x, ast.Global)]
+        return [name for one in told for name in one.names]
+
+    check_each(CODE, fault)
