@@ -163,9 +163,13 @@ def test_the_command_scores(series: Path, capsys: pytest.CaptureFixture[str]) ->
     assert words.count("hit") == whole["warned"]
 
 
-def test_people_get_a_table(series: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """On stderr, after the summary."""
-    assert cli.main(flags(series, "--score", "A=0.9")) == 0
+def test_people_get_a_table(
+    series: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On stderr, after the summary; also of a third of a day."""
+    short = tmp_path / "short.csv"
+    short.write_text("\n".join(series.read_text("utf-8").split("\n")[:960]), "utf-8")
+    assert cli.main(flags(short, "--score", "A=0.9")) == 0
     err = capsys.readouterr().err
     assert "ewma_1min" in err
     assert "second_half" in err

@@ -84,13 +84,13 @@ def test_turns_may_come_while_others_go(tmp_path: Path) -> None:
 
 def test_drained_files_give_their_space_back(tmp_path: Path) -> None:
     """File by file during the drain, and at its end next to nothing is left."""
-    turns, spool = Turns(200), small(tmp_path, segment_bytes=256 * KB)
-    for seq in range(1, 601):
+    turns, spool = Turns(600), small(tmp_path, segment_bytes=256 * KB)
+    for seq in range(1, 201):
         turns.append(spool, seq)
     full = spool.size_bytes
     on_disk = sum(p.stat().st_size for p in tmp_path.glob("turns-*"))
     assert on_disk == full > 600 * KB
-    waiting = spool.oldest(turns.live.book, 300)
+    waiting = spool.oldest(turns.live.book, 100)
     spool.done(waiting[-1].id, at(1000))
     assert spool.size_bytes < 0.7 * full
     drained(spool, turns.live.book)
@@ -103,7 +103,7 @@ def test_at_the_limit_readings_stop_and_alarms_go_on(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Loudly; the facts use the reserve's space, and readings return after a drain."""
-    turns, spool = Turns(200), small(tmp_path, limit_bytes=2 * MB)
+    turns, spool = Turns(600), small(tmp_path, limit_bytes=2 * MB)
     assert (tmp_path / "reserve").stat().st_blocks * 512 >= MB
     seq = 1
     while turns.append(spool, seq):
@@ -115,7 +115,7 @@ def test_at_the_limit_readings_stop_and_alarms_go_on(
     assert 1.5 * MB < spool.size_bytes < 2.1 * MB
     for more in range(seq + 1, seq + 11):
         assert not turns.append(spool, more)
-    assert spool.n_refused == 11 * 200
+    assert spool.n_refused == 11 * 600
     book, events, rejects, found = turns.live.book, 0, [], []
     while waiting := spool.oldest(book, 16):
         for turn in waiting:
@@ -127,7 +127,7 @@ def test_at_the_limit_readings_stop_and_alarms_go_on(
     # Over limit and cut-off, raised by one frame and cleared by the next.
     assert events == 2 * (seq + 10)
     assert [(r.reason, r.mine, r.n) for r in rejects] == 11 * [
-        ("readings_lost", MINE, 200)
+        ("readings_lost", MINE, 600)
     ]
     caplog.set_level(logging.WARNING)
     assert turns.append(spool, seq + 11)

@@ -99,7 +99,7 @@ def test_on_a_full_disk_alarms_go_on(
     disk: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Readings stop loudly, facts take the reserve; freed space brings them back."""
-    turns, spool = Turns(200), small(disk, segment_bytes=512 * KB)
+    turns, spool = Turns(600), small(disk, segment_bytes=512 * KB)
     ballast = disk / "somebody-elses-file"
     ballast.write_bytes(b"x" * (2 * MB))
     seq = 1
@@ -122,7 +122,7 @@ def test_on_a_full_disk_alarms_go_on(
             found += seqs(turn.judged)
         spool.done(waiting[-1].id, at(5000))
     assert found == [*range(1, seq), seq + 101]
-    assert lost == 101 * 200
+    assert lost == 101 * 600
     assert events == 2 * (seq + 101)
     assert spool.n_corrupt == 0
     spool.close()
