@@ -113,24 +113,30 @@ def new_migrated(
     made: list[tuple[EmbeddedPostgres, str]] = []
 
     def make(server: EmbeddedPostgres) -> str:
-        template = templates.get(server.dsn()) or _template(server)
-        templates[server.dsn()] = template
-        name = f"test_{os.getpid()}_{next(_numbers)}"
-        with psycopg.connect(server.dsn("postgres"), autocommit=True) as conn:
-            conn.execute(
-                sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
-                    sql.Identifier(name), sql.Identifier(template)
-                )
-            )
+        name = migrated_copy(server, templates)
         made.append((server, name))
-        with psycopg.connect(server.dsn(name)) as conn:
-            # Each is a database of its own, not a restored copy of another one.
-            conn.execute("UPDATE platform SET epoch = gen_random_uuid()")
         return server.dsn(name)
 
     yield make
     for server, name in made:
         server.drop_database(name)
+
+
+def migrated_copy(server: EmbeddedPostgres, templates: dict[str, str]) -> str:
+    """Make a fresh database with the schema; returns its name."""
+    template = templates.get(server.dsn()) or _template(server)
+    templates[server.dsn()] = template
+    name = f"test_{os.getpid()}_{next(_numbers)}"
+    with psycopg.connect(server.dsn("postgres"), autocommit=True) as conn:
+        conn.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
+                sql.Identifier(name), sql.Identifier(template)
+            )
+        )
+    with psycopg.connect(server.dsn(name)) as conn:
+        # Each is a database of its own, not a restored copy of another one.
+        conn.execute("UPDATE platform SET epoch = gen_random_uuid()")
+    return name
 
 
 def _template(server: EmbeddedPostgres) -> str:

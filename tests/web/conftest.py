@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-import os
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -12,6 +10,7 @@ from playwright.sync_api import expect as expect_of_page
 
 from gasmon.embedded.postgres import EmbeddedPostgres
 from tests.fix_found import chromium_program, require
+from tests.fix_postgres import migrated_copy
 from tests.web.fix_site import Site
 
 CHROMIUM_ARGS = [
@@ -23,7 +22,6 @@ CHROMIUM_ARGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-_numbers = itertools.count(1)
 
 PATIENCE_MS = 20_000
 """How long what must appear may take [ms]: a busy machine is no finding."""
@@ -47,11 +45,14 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def site(postgres_server: EmbeddedPostgres) -> Iterator[Site]:
+def site(
+    postgres_server: EmbeddedPostgres,
+    templates: dict[str, str],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Site]:
     """A database with four mines and the api process over it, one per module."""
-    name = f"web_{os.getpid()}_{next(_numbers)}"
-    postgres_server.create_database(name)
-    made = Site(postgres_server.dsn(name))
+    name = migrated_copy(postgres_server, templates)
+    made = Site(postgres_server.dsn(name), tmp_path_factory.mktemp("site"))
     made.start()
     yield made
     made.stop()

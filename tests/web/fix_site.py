@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import socket
-import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -21,7 +20,7 @@ from gasmon.batch import Frame, FrameKey, ReadingBatch
 from gasmon.points import MineDef, PointDef, PointKey, UnitDef
 from gasmon.remote.frames import encode_body
 from gasmon.settings import DatabaseSettings
-from gasmon.store import access, alarms, db, migrate, users
+from gasmon.store import access, alarms, db, users
 from gasmon.store.audit import BY_OPERATOR
 from gasmon.store.definitions import save_definitions
 from gasmon.store.latest import LATEST_DTYPE, MineLatest, upsert_latest
@@ -93,7 +92,7 @@ def free_port() -> int:
 
 
 class Site:
-    """Database with mines, and the api process that shows it.
+    """Mines in a migrated database, and the api process that shows them.
 
     Attributes:
         url: of the page.
@@ -101,7 +100,7 @@ class Site:
         point_ids: by key.
     """
 
-    def __init__(self, dsn: str) -> None:
+    def __init__(self, dsn: str, folder: Path) -> None:
         self.database = DatabaseSettings(url=dsn)
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -109,14 +108,13 @@ class Site:
         self.point_ids: dict[str, int] = {}
         self.values: dict[str, dict[str, tuple[float, int, int]]] = {}
         self._process: Command | None = None
-        self._log = Path(tempfile.mkdtemp(prefix="gasmon-web-")) / "api.log"
+        self._log = folder / "api.log"
         self._frames = 0
         self._prepare()
 
     def _prepare(self) -> None:
         at_us = now_us()
         with db.connect(self.database) as conn:
-            migrate.upgrade(conn)
             ensure_areas(conn, domain.areas())
             for code, name in MINES.items():
                 mine = MineDef(

@@ -61,7 +61,8 @@ def test_a_session_that_ends_is_not_a_silent_page(
     assert page.url == f"{site.url}/alarms?tab=open"
 
 
-@pytest.mark.slow
+# The server looks every 15 s, and the page waits before it asks again.
+@pytest.mark.long
 def test_changed_rights_do_not_end_the_page(open_page: OpenPage, site: Site) -> None:
     """A stream closed because rights changed comes back with the new ones."""
     page = open_page("/", "colleague")

@@ -6,7 +6,7 @@ import re
 from math import nan
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from tests.fix_wait import wait_until
 from tests.web.conftest import OpenPage
@@ -19,14 +19,31 @@ FAR = "530629000001"
 LOOK = "(theme) => import('/static/state.js').then((m) => m.setLook(theme, '100'))"
 
 
+def check_screen(page: Page, where: tuple[str, str]) -> None:
+    """It says something, in one language, and fits the screen in both themes."""
+    lang = where[1]
+    expect(page.locator("main")).to_contain_text(re.compile(r"坪上"))
+    expect(page.locator(".banner .clock b")).to_have_text(
+        re.compile(r"^\d\d:\d\d:\d\d$")
+    )
+    shown = page.locator("body").inner_text()
+    for nonsense in ("undefined", "NaN", "[object"):
+        assert nonsense not in shown, where
+    assert not re.search(r"\b[a-z]+\.[a-z_]+\.?[a-z_]*\b(?=\s|$)", shown), where
+    assert (lang == "zh") == ("总览" in shown), where
+    for theme, width in (("light", 1366), ("dark", 1920)):
+        page.evaluate(LOOK, theme)
+        page.set_viewport_size({"width": width, "height": 768})
+        expect(page.locator("html")).to_have_attribute("data-theme", theme)
+        wide = page.evaluate("document.documentElement.scrollWidth")
+        assert wide <= width, (*where, wide)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("lang", ["zh", "en"])
-def test_every_page_in_both_languages(
-    open_page: OpenPage, site: Site, lang: str
-) -> None:
+def test_every_page_in_both_languages(open_page: OpenPage, site: Site) -> None:
     """All addresses open, say something, fit the screen and make no complaint."""
     site.alarm(MINE)
-    page = open_page("/", lang=lang)
+    page = open_page("/")
     for path in (
         "/",
         "/area/530627",
@@ -37,24 +54,13 @@ def test_every_page_in_both_languages(
         "/alarms?tab=history",
     ):
         page.goto(site.url + path)
-        expect(page.locator("main")).to_contain_text(re.compile(r"坪上"))
-        expect(page.locator(".banner .clock b")).to_have_text(
-            re.compile(r"^\d\d:\d\d:\d\d$")
-        )
-        shown = page.locator("body").inner_text()
-        assert "undefined" not in shown, (path, lang)
-        assert "NaN" not in shown, (path, lang)
-        assert "[object" not in shown, (path, lang)
-        assert not re.search(r"\b[a-z]+\.[a-z_]+\.?[a-z_]*\b(?=\s|$)", shown)
-        assert (lang == "zh") == ("总览" in shown), (path, lang)
-        for theme, width in (("light", 1366), ("dark", 1920)):
-            page.evaluate(LOOK, theme)
-            page.set_viewport_size({"width": width, "height": 768})
-            expect(page.locator("html")).to_have_attribute("data-theme", theme)
-            wide = page.evaluate("document.documentElement.scrollWidth")
-            assert wide <= width, (path, lang, wide)
-    dark = open_page("/alarms", lang=lang, theme="dark")
+        check_screen(page, (path, "zh"))
+        page.locator(".banner .lang").click()
+        expect(page.locator("nav")).to_contain_text("Alarms")
+        check_screen(page, (path, "en"))
+    dark = open_page("/alarms", lang="en", theme="dark")
     expect(dark.locator("html")).to_have_attribute("data-theme", "dark")
+    check_screen(dark, ("/alarms", "en"))
 
 
 def test_signing_in_by_the_field(open_page: OpenPage, site: Site) -> None:
@@ -113,8 +119,9 @@ def test_names_with_markup_are_text(open_page: OpenPage, site: Site) -> None:
     """A mine cannot put markup on the screen by its name or a point's place."""
     code = "530627000002"
     site.alarm(code, no="002A04")
+    page = open_page("/")
     for path in ("/", f"/mine/{code}", "/alarms", f"/point/{code}-01-002A04"):
-        page = open_page(path)
+        page.goto(site.url + path)
         expect(page.get_by_text(MARKUP).first).to_be_visible()
         assert page.evaluate("window.hacked") is None
         assert page.locator("main img, .banner img, main td b b").count() == 0

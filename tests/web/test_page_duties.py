@@ -1,0 +1,210 @@
+"""Pages of people and their duties in a real browser: who must act, log-in by link and
+password, planned work, and a shift that is handed over.
+
+In one file because each has one test: they share a browser and a site.
+"""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from gasmon.alarms.escalation_rules import default_escalation
+from gasmon.duty.channel_file import Channel
+from gasmon.duty.escalating import Escalation
+from gasmon.remote.frames import encode_body
+from gasmon.shifts.posts import Post
+from gasmon.store import db, deliveries, handovers, shift_presence
+from gasmon.store.access import Principal
+from gasmon.units import US_PER_H, US_PER_MIN
+from tests.fix_shifts import begin_shifts
+from tests.web.conftest import OpenPage
+from tests.web.fix_click import click_until_seen
+from tests.web.fix_site import Site, now_us
+from tests.web.test_page_alarm import MINE, number_of
+
+PASSWORD = "seven herons under the bridge"
+OTHER = "a ladder leans on the moon"
+COUNTY = Post("county", "530627")
+DUTY = Escalation(
+    default_escalation(),
+    encode_body,
+    [Channel("phones", "mail", to=("duty@x.cn",), host="x", sender="gas@x.cn")],
+)
+
+
+@pytest.mark.slow
+def test_who_must_act_and_what_was_sent_is_on_the_page(
+    open_page: OpenPage, site: Site
+) -> None:
+    """Facts, steps, journal, counter, list and the bar of a failing channel."""
+    site.clear_all()
+    told = site.alarm(MINE, rank=2)
+    number = number_of(site)
+    later_us = now_us() + 4 * US_PER_MIN
+    try:
+        with db.connect(site.database) as conn:
+            DUTY.look(conn, later_us)
+            attempt = deliveries.take(conn, "phones", later_us)
+            assert attempt is not None
+            deliveries.failed(
+                conn, "phones", "mail", attempt, "refused",
+                deliver_for_us=US_PER_MIN, now_us=later_us,
+            )  # fmt: skip
+        page = open_page(f"/alarm/{number}")
+        expect(page.locator('[data-fact="life.must_act"]')).to_have_text("县级")
+        step = page.locator('tr[data-step="confirmed/county/1"]')
+        expect(step).to_contain_text("无人确认")
+        expect(step).to_contain_text("phones du***@x.cn 待发送")
+        record = page.locator('tr[data-event="escalated"]')
+        expect(record).to_contain_text("→ 县级")
+        expect(page.locator(".channel-bar")).to_contain_text("phones")
+        counter = page.locator(".count.owed")
+        expect(counter).to_contain_text("现应处理")
+        counter.click()
+        expect(page.locator(f'tr[data-alarm="{number}"]')).to_be_visible()
+    finally:
+        site.alarm(MINE, "cleared", rank=2, raised_us=told.raised_at_us)
+        with db.connect(site.database) as conn:
+            DUTY.look(conn, later_us + US_PER_MIN)
+            conn.execute("DELETE FROM channel_state")
+            conn.commit()
+
+
+@pytest.mark.slow
+def test_a_link_a_password_and_the_way_out(open_page: OpenPage, site: Site) -> None:
+    """The link asks for a password once; log-in, change and log-out everywhere work."""
+    address = site.invite("li")
+    page = open_page("/login", None, expect="the server responded with a status of 4")
+    page.goto(address)
+    expect(page.locator("form")).to_contain_text("为 li（县级值班）设置密码")
+    assert "link" not in page.url
+
+    def set_password(first: str, second: str) -> None:
+        page.locator('input[name="password"]').fill(first)
+        page.locator('input[name="again"]').fill(second)
+        page.locator("button.main").last.click()
+
+    said = page.locator(".failure")
+    set_password("short", "short")
+    expect(said).to_contain_text("不足 12 个字符")
+    set_password(PASSWORD, OTHER)
+    expect(said).to_contain_text("不一致")
+    set_password("gasmon20261127", "gasmon20261127")
+    expect(said).to_contain_text("太常见")
+    set_password(PASSWORD, PASSWORD)
+    expect(page.locator(".banner .who")).to_have_text("li")
+
+    click_until_seen(page.locator(".who"), page.locator(".account"))
+    expect(page.locator(".account tbody tr")).to_have_count(1)
+    page.locator('input[name="before"]').fill("not the old one")
+    set_password(OTHER, OTHER)
+    expect(said).to_contain_text("原密码错误")
+    page.locator('input[name="before"]').fill(PASSWORD)
+    set_password(OTHER, OTHER)
+    expect(said).to_contain_text("密码已修改")
+    page.locator("button.everywhere").click()
+
+    page.locator('input[name="user"]').fill("li")
+    page.locator('input[name="password"]').fill(PASSWORD)
+    page.keyboard.press("Enter")
+    expect(said).to_contain_text("用户名或密码错误")
+    page.locator('input[name="password"]').fill(OTHER)
+    page.keyboard.press("Enter")
+    expect(page.locator(".banner .who")).to_have_text("li")
+    assert not re.search("login|welcome", page.url)
+
+    page.goto(address)
+    expect(said).to_contain_text("已被使用")
+
+
+@pytest.mark.slow
+def test_the_mine_files_and_the_county_approves(open_page: OpenPage) -> None:
+    """What is missing is said; what was filed is seen, approved and ended."""
+    mine = open_page("/plans", "dispatcher", expect="status of 422")
+    form = mine.locator("form.action")
+    form.locator('select[name="work"]').select_option("blasting")
+    form.locator('input[name="units"]').fill("11121")
+    form.locator('input[name="reason"]').fill("11121放炮")
+    form.locator("button.main").click()
+    expect(form.locator(".failure")).to_contain_text("value_ceiling")
+    form.locator('input[name="value_ceiling"]').fill("1.4")
+    form.locator("button.main").click()
+    filed = mine.locator("section[data-plan]")
+    expect(filed).to_have_count(1)
+    expect(filed.locator(".state")).to_have_text("待审批")
+    expect(filed).to_contain_text("放炮作业")
+
+    county = open_page("/plans", "county", lang="en")
+    seen = county.locator("section[data-plan]")
+    expect(seen.locator(".state")).to_have_text("waits for a decision")
+    expect(seen.locator('[data-action="refuse"]')).to_be_disabled()
+    expect(county.locator("form")).to_have_count(0)
+    seen.locator('[data-action="approve"]').click()
+    expect(seen.locator(".state")).to_have_text("within its window")
+    expect(seen).to_contain_text("dispatcher")
+
+    mine.reload()
+    filed.locator('input[name="why"]').fill("提前完工")
+    filed.locator('[data-action="withdraw"]').click()
+    expect(filed.locator(".state")).to_have_text("已结束")
+    expect(filed.locator("button")).to_have_count(0)
+
+
+def earlier_shift(site: Site) -> int:
+    """The colleague kept the shift before this one; its hand-over is open."""
+    with db.connect(site.database, autocommit=True) as conn:
+        row = conn.execute(
+            "SELECT principal_id FROM principal WHERE name = 'colleague'"
+        ).fetchone()
+        assert row is not None
+        who = Principal(
+            int(str(row[0])), "colleague", "county_officer", ("530627",), None
+        )
+        shift_presence.sign_on(conn, COUNTY, who, now_us() - 14 * US_PER_H)
+        return handovers.open_handover(conn, COUNTY, "before", who, now_us())
+
+
+@pytest.mark.slow
+def test_two_people_hand_a_shift_over(open_page: OpenPage, site: Site) -> None:
+    """Sign on, the reminder, a note and two signatures, one of each person."""
+    begin_shifts(site.database.url, COUNTY)
+    site.alarm("530627000001", rank=3)
+    page = open_page("/shifts", "county")
+    post = page.locator('[data-post="county/530627"]')
+    expect(post).to_contain_text("无人")
+    click_until_seen(post.locator(".sign-on"), post.locator(".there .flag"))
+    expect(post.locator(".there")).to_contain_text("county")
+
+    number = earlier_shift(site)
+    old = open_page(
+        f"/handover/{number}", "colleague", lang="en", expect="a status of 409"
+    )
+    expect(old.locator(".unsigned-bar")).to_contain_text(
+        "Shifts without two signatures: 1"
+    )
+    expect(old.locator('[data-count="open"]')).to_contain_text("1")
+    old.locator("textarea").fill("main fan under repair")
+    press(old, "note", '.notes li:has-text("main fan")')
+    press(old, "sign", '[data-side="outgoing"] b')
+    expect(old.locator('[data-side="outgoing"]')).to_contain_text("colleague")
+    # He is not signed on to a later shift: the server says so, in both languages.
+    press(old, "accept", '.failure:has-text("not signed on to a shift after it")')
+
+    page.goto(f"{site.url}/handover/{number}")
+    expect(page.locator(".notes")).to_contain_text("main fan under repair")
+    press(page, "accept", '[data-side="incoming"] b')
+    expect(page.locator("main.handover")).to_have_attribute("data-state", "accepted")
+    expect(page.locator("[data-action]")).to_have_count(0)
+    expect(page.locator(".unsigned-bar")).to_have_count(0)
+    page.emulate_media(media="print")
+    expect(page.locator(".banner")).to_be_hidden()
+    expect(page.locator(".signatures")).to_be_visible()
+    expect(page.locator(".paper-only")).to_contain_text("打印时间")
+
+
+def press(page: Page, action: str, wanted: str) -> None:
+    """Press an action's button until what it brings is there."""
+    click_until_seen(page.locator(f'[data-action="{action}"]'), page.locator(wanted))
