@@ -25,24 +25,27 @@ def plain_environment() -> dict[str, str]:
 
 
 class Command:
-    """A running ``gasmon``; the methods are those of ``subprocess.Popen``.
+    """A running ``gasmon`` or ``gasmon-sim``, used like a ``subprocess.Popen``.
 
     Attributes:
         pid: of the process.
     """
 
-    def __init__(self, arguments: Sequence[str], log: Path) -> None:
+    def __init__(
+        self, arguments: Sequence[str], log: Path, program: str = "gasmon"
+    ) -> None:
         """Start it.
 
         Args:
-            arguments: as after ``gasmon`` on a command line.
+            arguments: as after the program's name on a command line.
             log: file to which both of its outputs are added.
+            program: ``gasmon`` or ``gasmon-sim``.
         """
-        self._arguments = list(arguments)
+        self._words = [program, *arguments]
         log.touch()
         self._process = CONTEXT.Process(
             target=_run,
-            args=(self._arguments, str(log), plain_environment(), os.getcwd()),
+            args=(self._words, str(log), plain_environment(), os.getcwd()),
             daemon=True,  # a test that forgets it must not hold up the end
         )
         self._process.start()
@@ -63,7 +66,7 @@ class Command:
         code = self._process.exitcode
         if code is None:
             assert timeout is not None
-            raise subprocess.TimeoutExpired(["gasmon", *self._arguments], timeout)
+            raise subprocess.TimeoutExpired(self._words, timeout)
         return code
 
     def send_signal(self, number: int) -> None:
@@ -77,10 +80,8 @@ class Command:
             self._process.kill()
 
 
-def _run(
-    arguments: list[str], log: str, environment: dict[str, str], folder: str
-) -> None:
-    """Be ``gasmon``: the process's whole life."""
+def _run(words: list[str], log: str, environment: dict[str, str], folder: str) -> None:
+    """Be the program: the process's whole life."""
     outputs = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     nothing = os.open(os.devnull, os.O_RDONLY)
     for ours, theirs in ((nothing, 0), (outputs, 1), (outputs, 2)):
@@ -90,7 +91,10 @@ def _run(
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
-    sys.argv = ["gasmon", *arguments]
-    from gasmon.cli import main
+    sys.argv = words
+    if words[0] == "gasmon-sim":
+        from simulators.cli import main
+    else:
+        from gasmon.cli import main
 
-    sys.exit(main(arguments))
+    sys.exit(main(words[1:]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 
+import simulators.cli  # noqa: F401
 from gasmon.cli import COMMANDS, build_parser
 
 build_parser(COMMANDS)
