@@ -49,6 +49,39 @@ def server(folder: Path, **options: object) -> EmbeddedPostgres:
     )
 
 
+@pytest.fixture(scope="module")
+def made(servers_dir: Path) -> Iterator[Path]:
+    """A data folder as a first start leaves it: making one takes seconds."""
+    path = servers_dir / "made"
+    path.mkdir()
+    path.chmod(0o711)
+    with server(path):
+        pass
+    yield path / "pg"
+    shutil.rmtree(path)
+
+
+@pytest.fixture
+def known(folder: Path, made: Path) -> Path:
+    """The folder of a test whose server was started before: a copy of that one."""
+
+    def copy(source: str, target: str) -> str:
+        shutil.copy2(source, target)
+        belong(source, target)
+        return target
+
+    def belong(source: str | Path, target: str | Path) -> None:
+        if IS_ROOT:
+            status = os.stat(source)
+            os.chown(target, status.st_uid, status.st_gid)
+
+    shutil.copytree(made, folder / "pg", copy_function=copy)
+    for path in [made, *made.rglob("*")]:
+        if path.is_dir():
+            belong(path, folder / "pg" / path.relative_to(made))
+    return folder
+
+
 def put_and_count(dsn: str) -> int:
     """Add a row to a table of the test and return how many it has."""
     with psycopg.connect(dsn) as conn:
@@ -78,9 +111,9 @@ def test_second_start_finds_the_data(folder: Path) -> None:
         assert put_and_count(second.dsn()) == 2
 
 
-def test_only_loopback_and_only_with_password(folder: Path) -> None:
+def test_only_loopback_and_only_with_password(known: Path) -> None:
     """Nobody enters without the password, whose file is its owner's alone."""
-    with server(folder) as running:
+    with server(known) as running:
         wrong = running.dsn().replace(running.password, "guess")
         with pytest.raises(psycopg.OperationalError, match="password"):
             psycopg.connect(wrong)
@@ -92,30 +125,30 @@ def test_only_loopback_and_only_with_password(folder: Path) -> None:
                 " current_setting('password_encryption')"
             ).fetchone()
     assert shown == ("127.0.0.1", "", "on", "on", "scram-sha-256")
-    assert stat.S_IMODE((folder / "pg" / "password").stat().st_mode) == 0o600
+    assert stat.S_IMODE((known / "pg" / "password").stat().st_mode) == 0o600
 
 
-def test_killed_server_recovers(folder: Path) -> None:
+def test_killed_server_recovers(known: Path) -> None:
     """After kill -9 the next start recovers what was committed."""
-    with server(folder) as first:
+    with server(known) as first:
         put_and_count(first.dsn())
         first.kill()
-    with server(folder) as second:
+    with server(known) as second:
         assert put_and_count(second.dsn()) == 2
 
 
-def test_recycled_process_number_is_no_obstacle(folder: Path) -> None:
+def test_recycled_process_number_is_no_obstacle(known: Path) -> None:
     """A stale process file that names a living stranger does not stop the start."""
-    with server(folder) as first:
+    with server(known) as first:
         put_and_count(first.dsn())
         first.kill()
-    process_file = folder / "pg" / "cluster" / "postmaster.pid"
+    process_file = known / "pg" / "cluster" / "postmaster.pid"
     lines = process_file.read_text("ascii").splitlines()
     stranger = subprocess.Popen([sys.executable, "-c", "input()"], stdin=-1)
     try:
         lines[0] = str(stranger.pid)
         process_file.write_text("\n".join(lines) + "\n", "ascii")
-        with server(folder) as second:
+        with server(known) as second:
             assert put_and_count(second.dsn()) == 2
         assert stranger.poll() is None
     finally:
@@ -124,7 +157,7 @@ def test_recycled_process_number_is_no_obstacle(folder: Path) -> None:
 
 
 @pytest.mark.slow
-def test_orphan_of_a_killed_parent_is_stopped(folder: Path) -> None:
+def test_orphan_of_a_killed_parent_is_stopped(known: Path) -> None:
     """A server whose parent was killed is found, stopped and replaced."""
     program = (
         "import sys; from pathlib import Path\n"
@@ -134,7 +167,7 @@ def test_orphan_of_a_killed_parent_is_stopped(folder: Path) -> None:
         "s.start(); print(s.pid, flush=True); input()\n"
     )
     parent = subprocess.Popen(
-        [sys.executable, "-c", program, str(folder)],
+        [sys.executable, "-c", program, str(known)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -142,12 +175,12 @@ def test_orphan_of_a_killed_parent_is_stopped(folder: Path) -> None:
     assert parent.stdout is not None
     orphan = int(parent.stdout.readline())
     with pytest.raises(DependencyError, match=f"in use by process {parent.pid}"):
-        server(folder).start()
+        server(known).start()
     parent.kill()
     parent.communicate()
     os.kill(orphan, 0)
     told: list[str] = []
-    with server(folder, progress=told.append) as second:
+    with server(known, progress=told.append) as second:
         put_and_count(second.dsn())
         assert second.pid != orphan
     assert any(str(orphan) in line for line in told)
@@ -169,23 +202,21 @@ def test_taken_port_is_named(folder: Path) -> None:
 
 
 @pytest.mark.slow
-def test_wanted_port_is_kept_over_a_restart(folder: Path) -> None:
+def test_wanted_port_is_kept_over_a_restart(known: Path) -> None:
     """Stopping and starting at once on the same port works."""
-    wanted = server(folder, port=free_port())
+    wanted = server(known, port=free_port())
     for expected in (1, 2):
         with wanted:
             assert put_and_count(wanted.dsn()) == expected
     assert wanted.port is not None
-    wait_until(lambda: not port_is_taken(wanted.port or 0), 5, "the port to be free")
+    wait_until(lambda: not port_is_taken(wanted.port or 0), 20, "the port to be free")
 
 
-def test_other_major_version_is_named(folder: Path) -> None:
+def test_other_major_version_is_named(known: Path) -> None:
     """A cluster of another major version is refused with both numbers."""
-    with server(folder):
-        pass
-    (folder / "pg" / "cluster" / "PG_VERSION").write_text("13\n", "ascii")
+    (known / "pg" / "cluster" / "PG_VERSION").write_text("13\n", "ascii")
     with pytest.raises(DependencyError, match=r"made by PostgreSQL 13, .* is 16"):
-        server(folder).start()
+        server(known).start()
 
 
 def test_wrong_setting_is_reported_from_the_log(folder: Path) -> None:
@@ -201,30 +232,26 @@ def test_wrong_setting_is_reported_from_the_log(folder: Path) -> None:
 
 
 @pytest.mark.slow
-def test_impatience_leaves_nothing_running(folder: Path) -> None:
+def test_impatience_leaves_nothing_running(known: Path) -> None:
     """A start that takes too long is given up, named, and can be repeated."""
-    with server(folder):
-        pass
-    hasty = server(folder, start_timeout_s=-1.0)
+    hasty = server(known, start_timeout_s=-1.0)
     with pytest.raises(DependencyError, match="not ready within -1 s"):
         hasty.start()
     assert not hasty.alive
-    with server(folder) as patient:
+    with server(known) as patient:
         assert put_and_count(patient.dsn()) == 1
 
 
 @pytest.mark.skipif(os.name == "nt", reason="the slow server is a shell script")
-def test_slow_start_is_waited_for(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_slow_start_is_waited_for(known: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that takes its time is waited for, and the user is told."""
     account = placing.unprivileged_account()
-    real = placing.reachable_bin_dir(account, folder / "state")
-    slow = folder / "bin"
+    real = placing.reachable_bin_dir(account, known / "state")
+    slow = known / "bin"
     slow.mkdir()
     slow.chmod(0o755)
     (slow / "initdb").symlink_to(real / "initdb")
-    gate = folder / "gate"
+    gate = known / "gate"
     script = slow / "postgres"
     script.write_text(
         "#!/bin/sh\n"
@@ -233,8 +260,6 @@ def test_slow_start_is_waited_for(
         "ascii",
     )
     script.chmod(0o755)
-    with server(folder):
-        pass
     monkeypatch.setattr(postgres, "PROGRESS_EVERY_S", 0.1)
     told: list[str] = []
 
@@ -243,7 +268,7 @@ def test_slow_start_is_waited_for(
         if len(told) == 3:
             gate.touch()
 
-    with server(folder, bin_dir=slow, progress=open_gate_at_the_third) as running:
+    with server(known, bin_dir=slow, progress=open_gate_at_the_third) as running:
         assert put_and_count(running.dsn()) == 1
     assert all(text.startswith("waiting for PostgreSQL") for text in told)
 
@@ -268,12 +293,12 @@ def test_interrupted_making_is_begun_anew(folder: Path) -> None:
     assert not (folder / "pg" / "initdb.password").exists()
 
 
-def test_stop_survives_a_server_that_died(folder: Path) -> None:
+def test_stop_survives_a_server_that_died(known: Path) -> None:
     """A server that was killed by somebody else is seen as dead and stops quietly."""
-    with server(folder) as running:
+    with server(known) as running:
         assert running.pid is not None
         os.kill(running.pid, signal.SIGKILL)
-        wait_until(lambda: not running.alive, 5, "the server to be gone")
+        wait_until(lambda: not running.alive, 20, "the server to be gone")
     assert running.pid is None
 
 
@@ -320,15 +345,15 @@ def test_unreachable_folder_stays_closed(
 
 
 @root_only
-def test_closed_later_is_refused_not_replaced(folder: Path) -> None:
+def test_closed_later_is_refused_not_replaced(known: Path) -> None:
     """A cluster that became unreachable is named, never hidden by an empty one."""
-    with server(folder) as running:
+    with server(known) as running:
         put_and_count(running.dsn())
-    folder.chmod(0o700)
+    known.chmod(0o700)
     with pytest.raises(DependencyError, match="out of reach"):
-        server(folder).start()
-    folder.chmod(0o711)
-    with server(folder) as again:
+        server(known).start()
+    known.chmod(0o711)
+    with server(known) as again:
         assert put_and_count(again.dsn()) == 2
 
 
@@ -387,12 +412,12 @@ def test_prepared_state_folder_of_a_stranger_is_refused(
         placing.own_folder(trap, "programs")
 
 
-def test_backup_programs_are_beside_the_server(folder: Path) -> None:
+def test_backup_programs_are_beside_the_server(known: Path) -> None:
     """pg_dump and pg_restore of the wheel work against the running server."""
     bin_dir = placing.wheel_bin_dir()
-    with server(folder) as running:
+    with server(known) as running:
         put_and_count(running.dsn())
-        dump = folder / "dump"
+        dump = known / "dump"
         for command in (
             [bin_dir / "pg_dump", "-Fc", "-f", dump, running.dsn()],
             [bin_dir / "pg_restore", "--list", dump],
