@@ -19,7 +19,7 @@ pytest_plugins = [
     "tests.fix_receivers",
 ]
 
-FOLDER_COST = {"unit": 0.02, "property": 2.0, "web": 3.0, "system": 4.0}
+FOLDER_COST = {"unit": 0.02, "property": 1.0, "web": 3.0, "system": 4.0, "long": 300.0}
 """Seconds that a test of a folder takes, roughly; one of another folder takes one."""
 
 SLOW_COST = 12.0

@@ -20,7 +20,8 @@ from tests.faults.plan import SETTINGS, Outcome, Plan
 from tests.faults.stack import Stack
 from tests.faults.world import World
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+# Where the campaign is that it checks.
+pytestmark = [pytest.mark.long, pytest.mark.timeout(240)]
 
 FAULTS = [
     Fault(1.0, "kill", "receive-city", 0.5),

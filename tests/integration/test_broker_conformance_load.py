@@ -99,11 +99,11 @@ def test_offline_for_seconds_with_more_than_default_queues_hold(
     make_consumer: Callable[..., Consumer],
     make_proxy: Callable[[int], Proxy],
 ) -> None:
-    """1,500 frames in five seconds without us: each comes once, in order."""
+    """1,500 frames in two seconds without us: each comes once, in order."""
     proxy = make_proxy(broker.port)
     n = 1500
     assert n > DEFAULT_QUEUE
-    offline_for(5.0, n, make_gateway(broker.port), make_consumer(proxy.port), proxy)
+    offline_for(2.0, n, make_gateway(broker.port), make_consumer(proxy.port), proxy)
 
 
 @pytest.mark.long

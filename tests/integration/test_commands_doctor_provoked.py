@@ -57,6 +57,9 @@ def test_a_starved_mosquitto_is_found_out_by_counting(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    "broker", ["nats", pytest.param("mosquitto", marks=pytest.mark.long)], indirect=True
+)
 def test_two_processes_with_one_client_id_are_heard(
     broker: Broker,
     make_consumer: Callable[..., Consumer],

@@ -213,7 +213,7 @@ class Plant:
         """Wait until so many frames are committed and acknowledged."""
         wait_until(lambda: self.count("frame") == n, 20, f"{n} frames in the database")
         pump = self.running[-1].pump
-        wait_until(lambda: pump.unacknowledged == 0, 10, "everything acknowledged")
+        wait_until(lambda: pump.unacknowledged == 0, 20, "everything acknowledged")
 
 
 def plant_of(dsn: str, broker: Broker) -> Iterator[Plant]:
@@ -233,11 +233,19 @@ def plant(migrated_dsn: str, broker: Broker) -> Iterator[Plant]:
     yield from plant_of(migrated_dsn, broker)
 
 
-@pytest.fixture(params=PAIRS, ids="-".join)
+@pytest.fixture(
+    params=[
+        pytest.param(PAIRS[0], marks=pytest.mark.long, id="-".join(PAIRS[0])),
+        pytest.param(PAIRS[1], id="-".join(PAIRS[1])),
+    ]
+)
 def paired(
     request: pytest.FixtureRequest, new_migrated: Callable[[EmbeddedPostgres], str]
 ) -> Iterator[Plant]:
-    """Each database and each broker once: for what does not depend on the pairing."""
+    """Each database and each broker once: for what does not depend on the pairing.
+
+    What a site has in ``make test``, what the demo has in ``make test-long``.
+    """
     backend, kind = request.param
     dsn = new_migrated(request.getfixturevalue(f"{backend}_server"))
     yield from plant_of(dsn, request.getfixturevalue(f"{kind}_broker"))

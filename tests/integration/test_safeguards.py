@@ -65,7 +65,7 @@ def test_what_stands_in_takes_the_same_arguments(
     assert set(HOLD_S.values()) == {0.0}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_every_frame_is_accounted_for_with_all_safeguards_on_and_off(
     capsys: pytest.CaptureFixture[str],

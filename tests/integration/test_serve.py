@@ -27,7 +27,14 @@ from tests.fix_command import Command, plain_environment
 from tests.fix_look import Look
 from tests.fix_proxy import Proxy
 from tests.fix_wait import wait_until
-from tests.integration.test_pipeline import HIGH, LOW, Gateway, port_of, through
+from tests.integration.test_pipeline import (
+    HIGH,
+    LOW,
+    PAIRS,
+    Gateway,
+    port_of,
+    through,
+)
 from tests.rule_texts import LIMITS_ALONE
 
 READY_S = 40.0
@@ -154,14 +161,20 @@ class Site:
 
 
 @pytest.fixture(
-    params=(("postgres", "nats"), ("timescaledb", "mosquitto")), ids="-".join
+    params=[
+        pytest.param(PAIRS[0], marks=pytest.mark.long, id="-".join(PAIRS[0])),
+        pytest.param(PAIRS[1], id="-".join(PAIRS[1])),
+    ]
 )
 def site(
     request: pytest.FixtureRequest,
     new_migrated: Callable[[EmbeddedPostgres], str],
     tmp_path: Path,
 ) -> Iterator[Site]:
-    """Each database and each broker once; whatever still runs at the end is killed."""
+    """Each database and each broker once; whatever still runs at the end is killed.
+
+    What a site has in ``make test``, what the demo has in ``make test-long``.
+    """
     backend, kind = request.param
     dsn = new_migrated(request.getfixturevalue(f"{backend}_server"))
     site = Site(dsn, request.getfixturevalue(f"{kind}_broker"), tmp_path)

@@ -29,6 +29,7 @@ def say(text: str) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.alone
 @pytest.mark.timeout(3600)
 def test_gasmon_survives_random_faults() -> None:
     """Every frame stored once, every alarm right, everything told in order."""

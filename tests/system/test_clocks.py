@@ -213,7 +213,7 @@ def arrivals_are_true(plant: Plant, clock: MachineClock) -> None:
     assert abs(newest_us - clock.true_us()) < 60 * US_PER_S
 
 
-@pytest.mark.parametrize("step_s", [-H, H])
+@pytest.mark.parametrize("step_s", [-H, pytest.param(H, marks=pytest.mark.long)])
 def test_a_step_of_our_clock_changes_nothing_but_that_it_is_told(
     paired: Plant,  # noqa: F811
     city: Callable[..., City],
@@ -245,7 +245,7 @@ def test_a_step_of_our_clock_changes_nothing_but_that_it_is_told(
     nothing_was_invented(paired)
 
 
-@pytest.mark.parametrize("wrong_s", [-H, H])
+@pytest.mark.parametrize("wrong_s", [pytest.param(-H, marks=pytest.mark.long), H])
 def test_a_clock_that_was_wrong_from_the_start_is_ours_and_not_the_mines(
     paired: Plant,  # noqa: F811
     city: Callable[..., City],

@@ -188,7 +188,7 @@ def test_each_county_receives_its_own_alarms_and_the_city_all(
         lambda: (
             set(PLATFORMS.values()) <= {e["area"] for e in received(platforms, CITY)}
         ),
-        10,
+        20,
         "the city has them all",
     )
 
@@ -248,7 +248,7 @@ def test_ctrl_c_ends_everything_and_a_second_start_finds_its_data(
     assert len(family) >= 3, "database, broker and simulator run beside it"
 
     assert demo.interrupt() == 0
-    _, alive = psutil.wait_procs(family, timeout=10)
+    _, alive = psutil.wait_procs(family, timeout=30)
     assert alive == []
 
     demo.start()
@@ -262,11 +262,11 @@ def test_a_killed_demo_starts_again(demo: RunningDemo) -> None:
     assert demo.process is not None
     left = children_of(demo.process)
     os.kill(demo.process.pid, signal.SIGKILL)
-    demo.process.wait(10)
+    demo.process.wait(30)
 
     demo.start()
 
-    _, alive = psutil.wait_procs(left, timeout=15)
+    _, alive = psutil.wait_procs(left, timeout=30)
     assert alive == [], "database, broker and city of the killed one are gone"
 
     assert demo.get("/mines")["items"]

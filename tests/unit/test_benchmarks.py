@@ -23,9 +23,9 @@ FIELDS = {
     "name",
     [
         "engine",
-        pytest.param("fanout", marks=pytest.mark.slow),
-        pytest.param("ingest", marks=pytest.mark.slow),
-        # Two sets of servers and processes: half a minute.
+        # Servers and processes of their own.
+        pytest.param("fanout", marks=pytest.mark.long),
+        pytest.param("ingest", marks=pytest.mark.long),
         pytest.param("latency", marks=pytest.mark.long),
     ],
 )
