@@ -10,7 +10,7 @@ POLL_S = 0.02
 
 
 def wait_until(
-    predicate: Callable[[], object], timeout_s: float = 10.0, what: str = ""
+    predicate: Callable[[], object], timeout_s: float = 20.0, what: str = ""
 ) -> None:
     """Look at `predicate` until it is true.
 
@@ -37,7 +37,7 @@ def wait_until(
 
 async def wait_until_async(
     predicate: Callable[[], object | Awaitable[object]],
-    timeout_s: float = 10.0,
+    timeout_s: float = 20.0,
     what: str = "",
 ) -> None:
     """Do the same without blocking the loop; `predicate` may be a coroutine."""

@@ -64,7 +64,7 @@ class Client:
         self.mqtt.on_publish = self._on_publish
         self.mqtt.connect("127.0.0.1", port, keepalive=5)
         self.mqtt.loop_start()
-        wait_until(lambda: self.connected, 10, f"{client_id}: answer to CONNECT")
+        wait_until(lambda: self.connected, 20, f"{client_id}: answer to CONNECT")
 
     def _on_connect(self, _c: Any, _u: Any, flags: Any, reason: Any, _p: Any) -> None:
         self.session_present = flags.session_present
@@ -86,13 +86,13 @@ class Client:
         """Subscribe at QoS 1; return whether it was granted."""
         _, mid = self.mqtt.subscribe(topic, 1)
         assert mid is not None
-        wait_until(lambda: mid in self.granted, 10, f"answer to SUBSCRIBE {topic}")
+        wait_until(lambda: mid in self.granted, 20, f"answer to SUBSCRIBE {topic}")
         return self.granted[mid]
 
     def publish(self, topic: str, payload: bytes, retain: bool = False) -> None:
         """Publish at QoS 1 and wait for the broker's acknowledgement."""
         mid = self.mqtt.publish(topic, payload, 1, retain).mid
-        wait_until(lambda: mid in self.published, 10, f"PUBACK for {topic}")
+        wait_until(lambda: mid in self.published, 20, f"PUBACK for {topic}")
 
     def payloads(self) -> list[bytes]:
         """Payloads received so far, in order of arrival."""
@@ -141,7 +141,7 @@ def test_unacknowledged_message_keeps_its_number(
     assert slow.subscribe("gasmon/v1/#")
     publisher = connect(nats_broker.port, "publisher")
     publisher.publish(f"{MINE}/data", b"0")
-    wait_until(lambda: len(seen) == 2, 10, "the second copy")
+    wait_until(lambda: len(seen) == 2, 20, "the second copy")
     assert seen == [(seen[0][0], False), (seen[0][0], True)]
 
 
@@ -159,12 +159,12 @@ def test_full_storage_lets_the_consumer_in(
         publisher.mqtt.on_disconnect = lambda *_: cut_off.set()
         wanted = [bytes([number]) * size for number in range(10)]
         mids = [publisher.mqtt.publish(f"{MINE}/data", x, 1).mid for x in wanted]
-        wait_until(cut_off.is_set, 10, "the limit")
+        wait_until(cut_off.is_set, 20, "the limit")
         assert not publisher.published.issuperset(mids)
         back = connect(running.port, "consumer", persistent=True)
         assert back.session_present
         wait_until(lambda: set(back.payloads()) == set(wanted), 30, "every frame")
-        wait_until(lambda: publisher.published.issuperset(mids), 10, "every PUBACK")
+        wait_until(lambda: publisher.published.issuperset(mids), 20, "every PUBACK")
 
 
 @pytest.fixture
@@ -200,11 +200,11 @@ def test_mines_publish_only_what_mines_publish(
     }
     for topic in sorted(allowed):
         mines.publish(topic, b"allowed", retain=topic.endswith(("state", "points")))
-    wait_until(lambda: gasmon.topics() == allowed, 10, "what is allowed")
+    wait_until(lambda: gasmon.topics() == allowed, 20, "what is allowed")
     assert set(gasmon.payloads()) == {b"allowed"}
     late = connect(city.port, "late", user=("gasmon", "g-word"))
     assert late.subscribe("gasmon/v1/#")
-    wait_until(lambda: len(late.got) == 2, 10, "what is retained")
+    wait_until(lambda: len(late.got) == 2, 20, "what is retained")
     assert {payload for _, payload, _ in late.got} == {b"allowed"}
 
 
@@ -232,8 +232,8 @@ def test_mines_and_annunciator_hear_only_theirs(
     gasmon.publish("gasmon/v1/state", b"alive", retain=True)
     annunciator.publish("gasmon/v1/state", b"forged", retain=True)
     annunciator.publish(f"{MINE}/alarms", b"forged", retain=True)
-    wait_until(lambda: mines.payloads() == [b"resend"], 10, "command")
-    wait_until(lambda: set(annunciator.payloads()) == {b"red", b"alive"}, 10, "alarms")
+    wait_until(lambda: mines.payloads() == [b"resend"], 20, "command")
+    wait_until(lambda: set(annunciator.payloads()) == {b"red", b"alive"}, 20, "alarms")
 
 
 @pytest.mark.parametrize("user", [None, ("mines", "wrong"), ("nobody", "m-word")])
@@ -297,7 +297,7 @@ def test_orphan_of_a_killed_parent_is_stopped(
         assert running.pid != orphan
         reader = connect(running.port, "reader")
         assert reader.subscribe(f"{MINE}/state")
-        wait_until(lambda: reader.payloads() == [b"kept"], 10, "what was kept")
+        wait_until(lambda: reader.payloads() == [b"kept"], 20, "what was kept")
     assert any(str(orphan) in line for line in told)
 
 

@@ -86,7 +86,7 @@ def echo_port() -> Iterator[int]:
         thread.start()
         yield listener.getsockname()[1]
         listener.shutdown(socket.SHUT_RDWR)
-        thread.join(5)
+        thread.join(30)
 
 
 def test_proxy_breaks_and_heals(
@@ -123,7 +123,7 @@ def test_proxy_breaks_and_heals(
     line.sendall(b"three")
     assert line.recv(10) == b"three"
     line.close()
-    wait_until(lambda: proxy.n_open == 0, 5, "the proxy to forget the connection")
+    wait_until(lambda: proxy.n_open == 0, 20, "the proxy to forget the connection")
 
 
 def ended(line: socket.socket) -> bool:

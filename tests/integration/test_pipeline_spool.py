@@ -47,7 +47,7 @@ def send_while_away(plant: Plant) -> None:
     wait_until(
         lambda: loop.pump.counts["acknowledged"] >= gateway.seq, 20, "all acknowledged"
     )
-    wait_until(lambda: loop.pump.unacknowledged == 0, 10, "nothing waits at the broker")
+    wait_until(lambda: loop.pump.unacknowledged == 0, 20, "nothing waits at the broker")
     assert plant.count("frame") == 1
     problem = loop.checks()["persist"]()
     assert problem is not None

@@ -83,7 +83,7 @@ class Process:
             self.popen.send_signal(number)
         code = self.popen.wait(30)
         for thread in self._threads:
-            thread.join(10)
+            thread.join(30)
         for pipe in (self.popen.stdout, self.popen.stderr):
             assert pipe is not None
             pipe.close()
@@ -218,7 +218,7 @@ def test_a_hook_that_was_cut_off_runs_again(
     world.raise_alarm()
     wait_until(lambda: log.exists() and log.read_text("utf-8"), what="hook began")
     process.popen.kill()
-    process.popen.wait(10)
+    process.popen.wait(30)
     assert [state for _, _, state in process.kept()] == ["pending", "pending"]
     gate.touch()
     process.end()

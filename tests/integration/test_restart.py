@@ -299,7 +299,7 @@ def test_a_start_that_fails_takes_nothing_from_the_next(
     assert plant.count("alarm", "late") == 0
     assert plant.count("alarm", "cleared_at IS NULL") == 2
     beat_s = loop.storing.line.beat_s
-    wait_until(lambda: loop.storing.line.beat_s > beat_s, 10, "its line is kept")
+    wait_until(lambda: loop.storing.line.beat_s > beat_s, 20, "its line is kept")
 
 
 @SITE

@@ -315,7 +315,7 @@ def test_numbers_become_visible_in_order(
     wait_until(lambda: column(conn, waiting) == [1], what="second writer waits")
     assert outbox.read(conn, 0, 10) == []
     first.commit()
-    thread.join(10)
+    thread.join(30)
     assert drawn == [seq + 1]
     assert [t.seq for t in outbox.read(conn, 0, 10)] == [seq - 1, seq, seq + 1]
     assert outbox.position(conn).last_seq == seq + 1

@@ -42,7 +42,7 @@ async def test_concurrent_writers_are_followed_in_order(both_world: World) -> No
     hub = Hub(Metrics())
     follower = Follower(DatabaseSettings(url=world.dsn), hub, Metrics(), SystemClock())
     task = asyncio.create_task(follower.run())
-    await asyncio.wait_for(hub.ready.wait(), 10)
+    await asyncio.wait_for(hub.ready.wait(), 20)
     client = hub.join(Scope(None, None), lambda area, mine, rank: True, 10_000)
 
     def write(mine: str) -> None:
@@ -81,7 +81,7 @@ async def test_a_cut_connection_skips_nothing(world: World, proxy: Proxy) -> Non
     hub = Hub(Metrics())
     follower = Follower(DatabaseSettings(url=url), hub, Metrics(), SystemClock())
     task = asyncio.create_task(follower.run())
-    await asyncio.wait_for(hub.ready.wait(), 10)
+    await asyncio.wait_for(hub.ready.wait(), 20)
     client = hub.join(Scope(None, None), lambda area, mine, rank: True, 10_000)
     for _ in range(5):
         await asyncio.to_thread(world.raise_alarm)
@@ -107,7 +107,7 @@ def test_a_lost_notification_costs_a_second(world: World) -> None:
         )
     gauge = world.api.metrics.gauge("gasmon_api_outbox_position", "")
 
-    wait_until(lambda: gauge.value() == 1, 5, "found by the poll")
+    wait_until(lambda: gauge.value() == 1, 20, "found by the poll")
 
 
 def test_a_task_that_crashes_is_loud_and_mended(

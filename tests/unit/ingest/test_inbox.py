@@ -38,7 +38,7 @@ def test_lingering_gathers_company_and_ends_early_when_full() -> None:
     taker.start()
     inbox.put(a_packet(1))
     inbox.put(a_packet(2))
-    taker.join(10)
+    taker.join(30)
     assert [p.mid for p in taken[0]] == [1, 2]
     inbox.put(a_packet(3))
     assert [p.mid for p in inbox.take(2, 0.01, 1.0)] == [3]
@@ -56,7 +56,7 @@ def test_a_full_inbox_refuses_and_waits_for_room() -> None:
     )
     putter.start()
     wait_until(lambda: inbox.take(1, 0.0, 0.0))
-    putter.join(10)
+    putter.join(30)
     assert done == [True]
 
 
