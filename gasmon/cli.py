@@ -31,6 +31,7 @@ COMMANDS = (
     "alarm",
     "shift",
     "plan",
+    "change",
     "escalation",
     "channel",
     "replay",

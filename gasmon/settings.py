@@ -237,6 +237,9 @@ class LifeSettings(Section):
     longest_plan_h: int = Field(
         24, ge=1, le=168, description="longest window of planned work [h]"
     )
+    back_test_days: int = Field(
+        90, ge=1, le=90, description="days that a change of limits is tested against"
+    )
 
 
 class EscalationSettings(Section):

@@ -40,6 +40,7 @@ ADDRESSES = (
     "/welcome",
     "/account",
     "/plans",
+    "/changes",
     "/alarms",
     "/alarm/{rest:path}",
     "/shifts",

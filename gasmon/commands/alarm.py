@@ -121,12 +121,17 @@ def _ls(api: Api, args: argparse.Namespace) -> int:
 def _show(api: Api, args: argparse.Namespace) -> int:
     alarm = api.get(f"/alarms/{args.alarm_id}")
     life = api.get(f"/alarms/{args.alarm_id}/life")
+    beside = api.get(f"/alarms/{args.alarm_id}/limit-changes")["items"]
     if args.json:
-        print(json.dumps({"alarm": alarm, "life": life}, ensure_ascii=False))
+        shown = {"alarm": alarm, "life": life, "limit_changes": beside}
+        print(json.dumps(shown, ensure_ascii=False))
         return 0
     print(alarm["text"]["zh"])
     print(alarm["text"]["en"])
     _print_life(life)
+    for row in beside:
+        changed = f"{row['attribute']} {row['old'] or '-'} → {row['new'] or '-'}"
+        print(f"  limits: {row['changed_at'][:19]}  {changed}  ({row['source']})")
     return 0
 
 

@@ -1,12 +1,14 @@
 """The jobs: names, how often, and what each does."""
 
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from gasmon.alarms.closing import load_closing
 from gasmon.alarms.escalation_rules import load_escalation
 from gasmon.alarms.rules import RuleSet
+from gasmon.duty.back_testing import BackTests, rules_in_force
 from gasmon.duty.channel_file import check_names, load_channels
 from gasmon.duty.escalating import Escalation
 from gasmon.duty.forecasts import find_outcomes
@@ -39,13 +41,14 @@ def jobs(settings: Settings, rules: Callable[[], RuleSet]) -> tuple[Job, ...]:
     """All jobs of a site.
 
     Args:
-        rules: gives those of the engine, which give each point its limit.
+        rules: gives those of the site's file.
 
     Raises:
         ConfigError: the closing rules, the escalation rules or the channels are wrong.
     """
     closing_rules = load_closing(settings.life.closing_file)
     escalation = escalation_of(settings)
+    back_tests = BackTests(rules, time.monotonic)
 
     def partitions(conn: Connection, now_us: int) -> str:
         made = open_partitions(conn, settings.storage).ensure_ahead(conn, now_us)
@@ -59,7 +62,8 @@ def jobs(settings: Settings, rules: Callable[[], RuleSet]) -> tuple[Job, ...]:
         return f"{sessions.delete_expired(conn, idle_us, now_us)} log-ins expired"
 
     def outcomes(conn: Connection, now_us: int) -> str:
-        return find_outcomes(conn, rules(), settings.storage, now_us)
+        counting = rules_in_force(conn, rules(), now_us)
+        return find_outcomes(conn, counting, settings.storage, now_us)
 
     def unshelve(conn: Connection, now_us: int) -> str:
         n_ended = life_jobs.tell_ended_shelves(conn, encode_body, now_us)
@@ -86,6 +90,7 @@ def jobs(settings: Settings, rules: Callable[[], RuleSet]) -> tuple[Job, ...]:
         Job("escalation", 1, escalation.look),
         Job("closing", 30, close),
         Job("handovers", 60, hand_over),
+        Job("back_tests", 1, back_tests.look),
     )
 
 

@@ -139,7 +139,7 @@ def readiness(
         "broker": broker,
         "ingest": ingest,
         "persist": lambda: parts().storing.problem(),
-        "rules": lambda: parts().rules.refused,
+        "rules": lambda: parts().rules.problem,
     }
 
 
@@ -158,8 +158,8 @@ def _show_health(
     )
     follow(
         "gasmon_rules_refused",
-        "1 while the rule file is refused and the rules in force stay",
-        lambda p: p.rules.refused is not None,
+        "1 while the rule file, or an approved change of limits, is refused",
+        lambda p: p.rules.problem is not None,
     )
 
 

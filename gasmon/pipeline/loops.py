@@ -128,7 +128,9 @@ class IngestLoop(Shown):
         )
         self._threads: list[threading.Thread] = []
         self._voice = Voice(self.pump, self.annunciator, self.gaps, clock)
-        self._windows = QuietWindows(settings.database, clock, self._stop)
+        self._windows = QuietWindows(
+            settings.database, clock, self._stop, self.rules.hear
+        )
         self._judging = Judging(
             self.evaluator,
             self.suspects,

@@ -33,6 +33,7 @@ from gasmon.store.marks import append_marks
 from gasmon.store.owners import require_ownership
 from gasmon.store.partitions import Partitions
 from gasmon.store.replay_log import append_steps
+from gasmon.store.rules_taken import note_rules
 from gasmon.store.snapshots import StoredSnapshot
 
 
@@ -209,6 +210,9 @@ class Writer:
         body = encode_steps(steps, lambda rows: self._point_ids(rows, ids), mines)
         first, last = steps[0].number, steps[-1].number
         append_steps(self.conn, self._run, self._scope, first, last, body)
+        for step in steps:
+            if step.rules is not None:
+                note_rules(self.conn, step.rules)
 
     def save(self, snapshot: Snapshot) -> None:
         """Commit what the engine remembered, once its log reaches so far.

@@ -1,9 +1,13 @@
-"""RuleWatch: the site's rule file, looked at while ingest runs.
+"""RuleWatch: the site's rule file and the approved changes of limits behind it.
 
 A thread of its own reads the file, because judging must not wait for a disk: when its
 time or size became different, or a signal asks for it. What is wrong with it is said
 once, aloud, and stays visible (gauge, readiness); the rules in force stay. What is
 right counts from its ``effective_from``, or from now when that is past or absent.
+
+Changes of limits are heard of from the database (``windows.py``) and count from the
+event time that was approved, also when that is past. Until they are heard of, those in
+force go on: a start without a database forgets none.
 
 A file that is written in place can be seen half written. So one that became different
 is taken only when it was the same at two looks; a signal takes it at once.
@@ -14,6 +18,14 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
+from gasmon.alarms.rule_changes import (
+    LimitChange,
+    in_force,
+    parts_of,
+    rule_text,
+    that_fit,
+    with_changes,
+)
 from gasmon.alarms.rule_versions import RuleChange
 from gasmon.alarms.rules import RuleSet, default_rules, parse_rules
 from gasmon.alarms.snapshot import fingerprint
@@ -47,6 +59,10 @@ def load_rules(path: Path | None) -> RuleSet:
     return parse_rules(text, str(path))
 
 
+_Changes = tuple[LimitChange, ...]
+_Fitting = tuple[RuleSet, _Changes, _Changes]
+
+
 @dataclass(frozen=True, slots=True)
 class NewRules:
     """Rules that are due, and what the engine's log says of them."""
@@ -56,10 +72,11 @@ class NewRules:
 
 
 class RuleWatch:
-    """What the rule file says now, beside what is in force.
+    """What the rule file and approved changes say now, beside what is in force.
 
     Attributes:
         refused: what is wrong with the file as it is; None when nothing is.
+        left_out: which approved changes cannot count beside the file, and why.
         rules: what it said when it was last right.
     """
 
@@ -71,13 +88,21 @@ class RuleWatch:
             poll_s: between two looks [s].
         """
         self.refused: str | None = None
+        self.left_out: str | None = None
         self.rules = rules
         self._path = path
         self._poll_s = poll_s
         self._asked = threading.Event()
         self._taken = self._seen = _stamp(path)
-        self._settled: tuple[RuleSet, RuleSet] | None = None
+        self._changes: tuple[LimitChange, ...] | None = None
+        self._settled: tuple[RuleSet, RuleSet, str] | None = None
+        self._fitting: _Fitting | None = None
         self._unfit: str | None = None
+
+    @property
+    def problem(self) -> str | None:
+        """What is wrong, with the file or with changes; None when nothing is."""
+        return self.refused or self.left_out
 
     # The thread that reads
 
@@ -118,33 +143,79 @@ class RuleWatch:
             log.error("%s", told)
         self.refused = told
 
+    # The thread that looks into the database
+
+    def hear(self, changes: tuple[LimitChange, ...]) -> None:
+        """Know which changes are approved, past and to come."""
+        self._changes = changes
+
     # The thread that judges
 
-    def due(self, in_force: RuleSet, now_us: int) -> NewRules | None:
+    def due(self, now_in_force: RuleSet, now_us: int) -> NewRules | None:
         """Rules that the engine should be given now, if there are any.
 
         Args:
-            in_force: the newest rules that it has.
+            now_in_force: the newest rules that it has.
             now_us: wall time [µs UTC].
         """
-        rules = self.rules
-        if rules.effective_from_us > now_us + AHEAD_US:
-            return None
+        site = self.rules
+        if site.effective_from_us > now_us + AHEAD_US:
+            site = now_in_force  # its own part goes on until the file's time
+        approved, counts_us = self._approved(site, now_in_force, now_us)
         # Two large texts are not made each second to find that nothing changed.
         settled = self._settled
-        if settled and settled[0] is rules and settled[1] is in_force:
+        if (
+            settled is not None
+            and settled[0] is site
+            and settled[1] is now_in_force
+            and settled[2] == approved
+        ):
+            return None
+        try:
+            rules = with_changes(site, approved)
+        except ConfigError as error:
+            # Only of changes that are not heard of yet; they are not let go for it.
+            self._leave_out(str(error))
+            self._settled = site, now_in_force, approved
             return None
         name = fingerprint(rules)
-        if name in (fingerprint(in_force), self._unfit):
-            self._settled = rules, in_force
+        if name in (fingerprint(now_in_force), self._unfit):
+            self._settled = site, now_in_force, approved
             return None
-        from_us = max(rules.effective_from_us, now_us)
-        log.warning("the rules of %s count from %s", rules.name, iso_us(from_us))
-        return NewRules(RuleChange.of(rules, from_us), rules)
+        if parts_of(site.text)[0] != parts_of(now_in_force.text)[0]:
+            counts_us = max(rules.effective_from_us, now_us)
+        log.warning("the rules of %s count from %s", rules.name, iso_us(counts_us))
+        return NewRules(RuleChange.of(rules, counts_us), rules)
 
-    def give_up(self, rules: RuleSet, in_force: RuleSet, why: BaseException) -> None:
+    def _approved(
+        self, site: RuleSet, now_in_force: RuleSet, now_us: int
+    ) -> tuple[str, int]:
+        """Approved changes as text, and from when those count that are new [µs UTC]."""
+        before = parts_of(now_in_force.text)[1]
+        if self._changes is None:
+            return before, now_us
+        ahead = [c.from_us for c in self._changes if c.from_us > now_us]
+        next_us = min((us for us in ahead if us <= now_us + AHEAD_US), default=now_us)
+        counting = in_force(self._changes, next_us)
+        known = self._fitting
+        if known is None or known[0] is not site or known[1] != counting:
+            fitting, wrong = that_fit(site, counting)
+            self._leave_out(wrong)
+            self._fitting = known = (site, counting, fitting)
+        fitting = known[2]
+        new = [c.from_us for c in fitting if c.head not in before]
+        return rule_text(fitting), max(new, default=now_us)
+
+    def _leave_out(self, wrong: str | None) -> None:
+        if wrong and wrong != self.left_out:
+            log.error("approved changes of limits cannot count: %s", wrong)
+        self.left_out = wrong
+
+    def give_up(
+        self, rules: RuleSet, now_in_force: RuleSet, why: BaseException
+    ) -> None:
         """The engine failed over these rules: it is not given them again."""
-        self._unfit, self.rules = fingerprint(rules), in_force
+        self._unfit, self.rules = fingerprint(rules), now_in_force
         self._refuse(f"{rules.name}: the engine cannot judge by it: {why!r}")
 
 

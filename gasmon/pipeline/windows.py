@@ -1,4 +1,4 @@
-"""How shelves and plans reach the engine: read from the database again and again.
+"""How shelves, plans and approved changes of limits reach the engine: by looking.
 
 A thread and a connection of their own, because neither judging nor storing may wait for
 them. While the database is away the windows that are known run to their end, as each
@@ -7,14 +7,16 @@ carries it, and there are no new ones: whatever is unknown sounds.
 
 import logging
 import threading
+from collections.abc import Callable
 
 import psycopg
 
 from gasmon.alarms.quiet import QuietTable
+from gasmon.alarms.rule_changes import LimitChange
 from gasmon.clock import Clock
 from gasmon.errors import DependencyError
 from gasmon.settings import DatabaseSettings
-from gasmon.store import shelves
+from gasmon.store import limit_changes, shelves
 from gasmon.store.db import Connection, connect
 from gasmon.units import US_PER_H
 
@@ -34,16 +36,22 @@ class QuietWindows:
     """The windows that count, as far as the database was heard."""
 
     def __init__(
-        self, database: DatabaseSettings, clock: Clock, stop: threading.Event
+        self,
+        database: DatabaseSettings,
+        clock: Clock,
+        stop: threading.Event,
+        hear: Callable[[tuple[LimitChange, ...]], None],
     ) -> None:
         """Know none yet.
 
         Args:
             stop: ends ``run``.
+            hear: is told at each look which changes of limits are approved.
         """
         self._database = database
         self._clock = clock
         self._stop = stop
+        self._hear = hear
         self._table = QuietTable()
         self._problem = ""
 
@@ -87,7 +95,9 @@ class QuietWindows:
         """Read what counts now."""
         from_us = self._clock.now_us() - KEEP_US
         table = shelves.windows(conn, from_us)
+        changes = limit_changes.approved(conn)
         conn.commit()
+        self._hear(changes)
         if table != self._table:
             # The same object while nothing changed: whoever derives from it may rest.
             self._table = table
@@ -98,6 +108,6 @@ class QuietWindows:
             return
         self._problem = problem
         if problem:
-            log.warning("no new shelves and plans: %s", problem)
+            log.warning("no new shelves, plans and limits: %s", problem)
         else:
-            log.info("shelves and plans are read again")
+            log.info("shelves, plans and limits are read again")

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import cast
 
-from gasmon.points import MineDef, PointDef, PointKey, UnitDef
+from gasmon.points import LIMIT_FIELDS, MineDef, PointDef, PointKey, UnitDef
+from gasmon.store import audit
 from gasmon.store.db import Connection
 from gasmon.store.points import ensure_mine, ensure_rows, load_point_versions, stored
 from gasmon.units import to_datetime
@@ -17,6 +18,9 @@ from gasmon.units import to_datetime
 _IDENTITY = {"key", "point_id", "effective_from_us", "rev", "source", "retired"}
 ATTRIBUTES = tuple(f.name for f in fields(PointDef) if f.name not in _IDENTITY)
 """What is compared: everything of a version that is not its identity or origin."""
+
+AUDITED = 50
+"""Changed limits that a row of the audit names; all are in the log. Ours."""
 
 _COLUMNS = ("effective_from_us", "rev", "source", *ATTRIBUTES)
 
@@ -89,6 +93,7 @@ def save_definitions(
     changes += _save_points(conn, mine, mine_id, points, now_us)
     source = points[0].source if points else "points"
     _log(conn, mine_id, changes, source, now_us)
+    _audit(conn, mine, changes, source)
     return changes
 
 
@@ -237,6 +242,22 @@ def _log(
             for change in changes
         ],
     )
+
+
+def _audit(
+    conn: Connection, mine: MineDef, changes: Sequence[Change], source: str
+) -> None:
+    """Changed limits of known points, where nothing can be taken away again."""
+    limits = [change for change in changes if change.attribute in LIMIT_FIELDS]
+    if not limits:
+        return
+    detail = {
+        "source": source,
+        "rev": mine.rev,
+        "changes": len(limits),
+        "first": [[str(c.key), c.attribute, c.old, c.new] for c in limits[:AUDITED]],
+    }
+    audit.write(conn, f"mine:{mine.code}", "limits.defined", mine.code, detail=detail)
 
 
 def _same(a: PointDef, b: PointDef, attribute: str) -> bool:

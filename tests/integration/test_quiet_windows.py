@@ -38,8 +38,9 @@ def test_a_shelf_quiets_its_kind_until_its_end_and_below_its_ceiling(
     """What the engine is given; another kind and a higher level sound."""
     name = put(store_conn, at(100))
     windows = QuietWindows(
-        DatabaseSettings(url=migrated_dsn), ManualClock(at(1)), threading.Event()
-    )
+        DatabaseSettings(url=migrated_dsn), ManualClock(at(1)), threading.Event(),
+        lambda _: None,
+    )  # fmt: skip
     windows.look(store_conn)
     live = Live()
     live.take(defined())
@@ -94,7 +95,9 @@ def test_windows_are_followed_and_outlive_the_database(
     """A new shelf is there at the next look; while nobody answers it stays."""
     stop, conn = threading.Event(), store_connect()
     clock = ManualClock(at(10))
-    windows = QuietWindows(DatabaseSettings(url=migrated_dsn), clock, stop)
+    windows = QuietWindows(
+        DatabaseSettings(url=migrated_dsn), clock, stop, lambda _: None
+    )
     thread = threading.Thread(target=windows.run)
     thread.start()
     try:

@@ -9,6 +9,7 @@ import pytest
 from gasmon.pipeline.loops import IngestLoop
 from gasmon.pipeline.recent import has_recent
 from gasmon.pipeline.rulewatch import load_rules
+from tests.fix_pipeline import CH4
 from tests.fix_wait import wait_until
 from tests.integration.test_pipeline import LOW, Plant, paired  # noqa: F401
 from tests.integration.test_restart import DEMO, SITE, kill
@@ -154,3 +155,37 @@ def test_a_start_without_database_goes_on_by_the_rules_in_force(
     assert plant.ask("SELECT kind FROM alarm WHERE cleared_at IS NULL") == [
         ("over_limit",)
     ]
+
+
+@DEMO
+def test_an_approved_change_counts_without_a_restart(
+    paired: Plant,  # noqa: F811
+) -> None:
+    """From the database to the next reading; in the audit, and over a restart."""
+    plant = paired
+    first = plant.start()
+    plant.gateway.define()
+    plant.gateway.gas(0.85)
+    plant.stored(1)
+    plant.change(
+        "INSERT INTO limit_change (point_id, limits, effective_from_us, reason)"
+        """ SELECT point_id, '{"alarm_high": 0.8, "clear_high": 0.7}', 0, 'x'"""
+        f" FROM point WHERE no = '{CH4.no}'",
+        "INSERT INTO limit_change_record (change_id, event, principal, role, reason,"
+        " effective_from_us, recorded_at) VALUES (1, 'approved', 'li', 'city_officer',"
+        " '', (extract(epoch FROM now()) * 1000000)::bigint, now())",
+    )
+    wait_until(lambda: n_versions(first) == 2, 20, "the engine has the new limit")
+    plant.gateway.gas(0.85)
+    plant.stored(2)
+    assert told(plant) == [("raised", 0.8)]
+    ((change,),) = plant.ask(
+        "SELECT detail->'limit_changes' FROM audit WHERE action = 'rules.in_force'"
+    )
+    assert change == [1]
+    kill(plant)
+    second = plant.start()
+    assert n_versions(second) == 2
+    plant.gateway.gas(0.75)
+    plant.stored(3)
+    assert [event for event, _ in told(plant)] == ["raised"]

@@ -5,6 +5,7 @@ import { moment, number, withUnit } from "./format.js";
 import { ActionForm } from "./alarmform.js";
 import { Steps } from "./alarmsteps.js";
 import { Why } from "./alarmwhy.js";
+import { Beside } from "./changes.js";
 import { areaName } from "./overview.js";
 import { get, post } from "./requests.js";
 import { areas, enterAlarm, on, serverNow } from "./state.js";
@@ -15,8 +16,8 @@ const TIERS = ["mine", "county", "city"];
 export function AlarmPage({ id }) {
   const [seen, setSeen] = useState(null);
   const [error, setError] = useState(null);
-  const load = () => Promise.all(["", "/life", "/escalation"].map((part) => get(`/alarms/${id}${part}`))).then(
-    ([alarm, life, { steps }]) => { setSeen({ alarm, life, steps }); setError(null); },
+  const load = () => Promise.all(["", "/life", "/escalation", "/limit-changes"].map((part) => get(`/alarms/${id}${part}`))).then(
+    ([alarm, life, { steps }, { items: changes }]) => { setSeen({ alarm, life, steps, changes }); setError(null); },
     setError,
   );
   useEffect(() => { load(); }, []);
@@ -28,11 +29,11 @@ export function AlarmPage({ id }) {
     return html`<main><h1 class="crumbs">${crumbs}</h1>
       <${Failure} error=${error} retry=${load} />${error ? null : html`<p class="empty">${t("loading")}</p>`}</main>`;
   }
-  const { alarm, life, steps } = seen;
+  const { alarm, life, steps, changes } = seen;
   const act = async (action, body) => {
     const next = await post(`/alarms/${id}/actions/${action}`, body);
-    setSeen({ alarm, life: next, steps });
-    get(`/alarms/${id}`).then((row) => { setSeen({ alarm: row, life: next, steps }); enterAlarm(row); }, setError);
+    setSeen({ ...seen, life: next });
+    get(`/alarms/${id}`).then((row) => { setSeen({ ...seen, alarm: row, life: next }); enterAlarm(row); }, setError);
   };
   return html`<main class="alarm" data-state=${life.state}>
     <h1 class="crumbs">${crumbs} <span>${areaName(alarm.area)}</span>
@@ -44,6 +45,7 @@ export function AlarmPage({ id }) {
     <div class="life"><section><h2>${t("life.tiers")}</h2><${Tiers} life=${life} /></section>
       <section class="do"><h2>${t("life.actions")}</h2><${Actions} life=${life} act=${act} /></section></div>
     ${steps.length ? html`<section><h2>${t("life.steps")}</h2><${Steps} steps=${steps} /></section>` : null}
+    ${changes.length ? html`<section><h2>${t("changes.beside")}</h2><${Beside} rows=${changes} uom=${alarm.uom} /></section>` : null}
     <section><h2>${t("life.journal")}</h2><${Journal} life=${life} uom=${alarm.uom} /></section>
   </main>`;
 }

@@ -4,6 +4,7 @@ import { lang, markLang, t } from "./i18n.js";
 import { AlarmPage } from "./alarm.js";
 import { AlarmsPage } from "./alarms.js";
 import { Banner } from "./banner.js";
+import { ChangesPage } from "./changes.js";
 import { startHub, stopHub } from "./hub.js";
 import { bindKeys, startKeys } from "./keys.js";
 import { AccountPage } from "./account.js";
@@ -39,6 +40,7 @@ function Screen() {
   if (name === "shifts") return html`<${ShiftsPage} />`;
   if (name === "handover") return html`<${HandoverPage} key=${id} id=${id} />`;
   if (name === "plans") return html`<${PlansPage} />`;
+  if (name === "changes") return html`<${ChangesPage} />`;
   if (name === "account") return html`<${AccountPage} />`;
   return html`<main><p class="failure">${t("error.no_page")} <a href="/">${t("nav.overview")}</a></p></main>`;
 }

@@ -21,6 +21,7 @@ export function Banner() {
         <${NavLink} href="/alarms" names=${["alarms"]} text=${t("nav.alarms")} />
         <${NavLink} href="/shifts" names=${["shifts", "handover"]} text=${t("nav.shifts")} />
         <${NavLink} href="/plans" names=${["plans"]} text=${t("nav.plans")} />
+        <${NavLink} href="/changes" names=${["changes"]} text=${t("nav.changes")} />
       </nav>
       <${Marks} />
       <span class="push"></span>

@@ -36,7 +36,8 @@ export function PointPage({ id }) {
       <a href=${`/mine/${point.mine}`}>${point.mine_name || point.mine}</a>
       <span>${point.place || t("mine.no_place")}</span> <span class="muted">${type}</span> <span class="muted num">${point.no}</span>
       ${point.retired_at ? html`<span class="muted">${t("point.retired")} <span class="num">${clockTime(toMs(point.retired_at))}</span></span>` : null}</h1>
-    <div class="point-top"><${Now} point=${point} /><${Limits} point=${point} /></div>
+    <div class="point-top"><${Now} point=${point} /><${Limits} point=${point} />
+      <a href=${`/changes?mine=${point.mine}&point=${point.system}-${encodeURIComponent(point.no)}`}>${t("changes.propose")}</a></div>
     <${Trend} point=${point} />
     <section><h2>${t("point.alarms")}</h2>
       <${AlarmList} filter=${{ point: pointKey(point), state: "all" }} empty=${t("point.no_alarms")} /></section>

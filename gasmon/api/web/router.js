@@ -14,6 +14,7 @@ const PATHS = [
   [/^\/welcome$/, "welcome"],
   [/^\/account$/, "account"],
   [/^\/plans$/, "plans"],
+  [/^\/changes$/, "changes"],
 ];
 
 function read() {

@@ -13,6 +13,7 @@ from typing import Any, cast
 
 import pytest
 
+from gasmon.alarms.rule_changes import LimitChange, parts_of
 from gasmon.alarms.rules import RuleSet, default_rules
 from gasmon.commands.running import reload_rules_on_hangup
 from gasmon.errors import ConfigError
@@ -201,3 +202,114 @@ def test_a_file_that_is_wrong_at_the_start_is_an_error(file: Path) -> None:
     file.write_text(WRONG, "utf-8")
     with pytest.raises(ConfigError, match=r"rules\.toml:4: "):
         load_rules(file)
+
+
+# Approved changes of limits behind the file
+
+
+POINT = "530627004499-01-001A01"
+
+
+OWN = STRICT.replace(
+    'quantity = ["CH4"]', f'mine = ["{POINT[:12]}"], point = ["{POINT}"]'
+)
+"""A file that says of the point itself what a change would say."""
+
+
+def change(number: int, from_us: int, high: float | None = 0.6) -> LimitChange:
+    """An approved change; without a limit it takes the one before it back."""
+    limits = () if high is None else (("alarm_high", high),)
+    return LimitChange(number, POINT, from_us, limits)
+
+
+def test_an_approved_change_is_due_from_its_own_time(file: Path) -> None:
+    """A little before it, so that the first reading meets it; late, but not changed."""
+    watch, begun_us = watch_of(file), NOW_US + 60_000_000
+    watch.hear((change(1, begun_us),))
+    assert watch.due(watch.rules, begun_us - AHEAD_US - 1) is None
+    for now_us in (begun_us - AHEAD_US, begun_us, begun_us + 3600_000_000):
+        new = watch.due(watch.rules, now_us)
+        assert new is not None
+        assert new.change.from_us == begun_us
+        assert "change 1" in new.change.text
+    assert watch.due(new.rules, begun_us) is None
+
+
+def test_two_changes_count_each_from_its_own_time(file: Path) -> None:
+    """The first does not wait for the second, nor comes the second too early."""
+    watch = watch_of(file)
+    watch.hear((change(1, NOW_US + 1), change(2, NOW_US + 2, None)))
+    first = watch.due(watch.rules, NOW_US)
+    assert first is not None
+    assert first.change.from_us == NOW_US + 1
+    second = watch.due(first.rules, NOW_US + 1)
+    assert second is not None
+    assert second.change.from_us == NOW_US + 2
+    assert second.rules == watch.rules
+
+
+def test_changes_that_are_not_heard_of_go_on(file: Path) -> None:
+    """A start without a database forgets no limit that was in force."""
+    watch = watch_of(file)
+    watch.hear((change(1, NOW_US),))
+    new = watch.due(watch.rules, NOW_US)
+    assert new is not None
+    again = watch_of(file)
+    assert again.due(new.rules, NOW_US) is None
+    file.write_text(STRICT, "utf-8")
+    looked(again)
+    both = again.due(new.rules, NOW_US)
+    assert both is not None
+    assert both.change.text == STRICT + parts_of(new.change.text)[1]
+    assert both.change.from_us == NOW_US
+
+
+def test_a_file_of_a_later_time_does_not_hold_a_change_back(file: Path) -> None:
+    """What the site says now goes on below it."""
+    watch = watch_of(file)
+    old = watch.rules
+    file.write_text("effective_from = 2036-11-01T08:00:00+08:00\n" + STRICT, "utf-8")
+    looked(watch)
+    watch.hear((change(1, NOW_US),))
+    new = watch.due(old, NOW_US)
+    assert new is not None
+    assert "effective_from" not in new.change.text
+
+
+def test_a_change_that_became_impossible_is_left_out_aloud(
+    file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The others count, and the file does; who asks is told which does not."""
+    file.write_text(OWN, "utf-8")
+    watch = watch_of(file)
+    other = LimitChange(2, "530627004499-01-001A02", NOW_US, (("alarm_high", 0.7),))
+    wrong = change(3, NOW_US)
+    watch.hear((other, wrong))
+    with caplog.at_level(logging.ERROR):
+        new = watch.due(watch.rules, NOW_US)
+        assert new is not None
+        assert watch.due(new.rules, NOW_US) is None
+    assert ("change 2" in new.change.text, "change 3" in new.change.text) == (
+        True, False
+    )  # fmt: skip
+    assert watch.problem is not None
+    assert watch.problem.startswith(f"change 3 of {POINT}: ")
+    assert len(caplog.records) == 1
+    watch.hear((other,))
+    watch.due(new.rules, NOW_US)
+    assert watch.problem is None
+
+
+def test_changes_not_heard_of_that_contradict_a_new_file_keep_the_rules(
+    file: Path,
+) -> None:
+    """Nothing is let go on the word of a file alone."""
+    watch = watch_of(file)
+    watch.hear((change(1, NOW_US),))
+    new = watch.due(watch.rules, NOW_US)
+    assert new is not None
+    again = watch_of(file)
+    file.write_text(OWN, "utf-8")
+    looked(again)
+    assert again.due(new.rules, NOW_US) is None
+    assert again.problem is not None
