@@ -57,6 +57,7 @@ class Life:
     kind: str
     phase: str = "idle"
     since: int = 0
+    due: int = 0
     raised: int = 0
     rank: int = 0
     version: Version | None = None
@@ -137,6 +138,25 @@ class Said:
 
 def _none(number: float) -> float | None:
     return None if isnan(number) else number
+
+
+def _fits(row: Rule, point: PointDef) -> bool:
+    """Whether a rule is for a point, by what the worlds of the tests select by."""
+    match, mine = row.match, point.key.mine
+    return (
+        (not match.quantity or point.quantity in match.quantity)
+        and (not match.place_class or point.place_class in match.place_class)
+        and (not match.area or mine[:6] in match.area)
+        and (not match.mine or mine in match.mine)
+        and (not match.point or str(point.key) in match.point)
+    )
+
+
+def _order(row: Rule) -> tuple[bool, ...]:
+    """The greater is the more specific; a file's own before a shipped one."""
+    match = row.match
+    chosen = (match.point, match.mine, match.area, match.place_class, match.quantity)
+    return (*map(bool, chosen), not row.shipped)
 
 
 class ScalarEngine:
@@ -344,11 +364,11 @@ class ScalarEngine:
         good: bool,
     ) -> None:
         life = point.lives[kind]
-        on = self.rules.on_delay_us if kind in VALUE_KINDS else 0
-        off = self.rules.off_delay_us if kind in VALUE_KINDS else 0
+        on = self.delay(kind, version, "on_delay")
+        off = self.delay(kind, version, "off_delay")
         if life.phase == "idle":
             if raises:
-                life.phase, life.since = "pending", at
+                life.phase, life.since, life.due = "pending", at, at + on
                 if on == 0:
                     self.raise_(point, life, version, at, arrived, value)
             return
@@ -356,6 +376,7 @@ class ScalarEngine:
             if known and not raises:
                 life.phase = "idle"
                 life.told.append((life.since, at))
+            life.due = life.since + on
             return
         if ends and not raises:
             if life.phase == "active":
@@ -430,7 +451,8 @@ class ScalarEngine:
         self.say("cleared", point, life, at, arrived, value)
         if life.kind == "no_data":
             point.spoke = at
-        on = self.rules.on_delay_us
+        assert life.version is not None
+        on = self.delay(life.kind, life.version, "on_delay")
         life.told.append((life.raised - on, at))
         life.phase, life.rank, life.unknown = "idle", 0, False
 
@@ -444,22 +466,26 @@ class ScalarEngine:
             if row.kind == kind
             and row.bands
             and (after_rise or not row.after_rise)
-            and (not row.match.quantity or version.point.quantity in row.match.quantity)
-            and (
-                not row.match.place_class
-                or version.point.place_class in row.match.place_class
-            )
+            and _fits(row, version.point)
         ]
         return max(
-            fitting,
-            key=lambda row: (
-                row.after_rise,
-                bool(row.match.place_class),
-                bool(row.match.quantity),
-                not row.shipped,
-            ),
-            default=None,
+            fitting, key=lambda row: (row.after_rise, *_order(row)), default=None
         )
+
+    def delay(self, kind: str, version: Version, name: str) -> int:
+        """A delay of a kind: of the most specific rule that gives it, else of all."""
+        if kind not in VALUE_KINDS:
+            return 0
+        fitting = [
+            row
+            for row in self.rules.rules
+            if row.kind == kind and name in row.given and _fits(row, version.point)
+        ]
+        best = max(fitting, key=_order, default=None)
+        if best is not None:
+            return int(str(best.given[name]))
+        rules = self.rules
+        return rules.on_delay_us if name == "on_delay" else rules.off_delay_us
 
     def _steps(self, point: Point, life: Life) -> list[tuple[int, int]]:
         """(when, rank) of everything that the alarm can still earn."""
@@ -489,10 +515,9 @@ class ScalarEngine:
         for life in point.lives.values():
             by_clock = life.kind == "no_data" and clock is not None
             until = clock if by_clock and clock is not None else reached
-            if life.phase == "pending":
-                due = life.since + self.rules.on_delay_us
-                if due <= until:
-                    self.raise_(point, life, point.version_at(due), due, arrived, value)
+            if life.phase == "pending" and life.due <= until:
+                version = point.version_at(life.due)
+                self.raise_(point, life, version, life.due, arrived, value)
             while life.living:
                 ahead = [w for w, rank in self._steps(point, life) if rank > life.rank]
                 due = min(ahead, default=until + 1)

@@ -53,6 +53,7 @@ class Stretch:
     peak: float
     peak_at: int | None
     bands: dict[int, int]
+    due: int = 0
 
 
 def _beyond(kind: str, limits: dict[str, float], value: float, state: int) -> bool:
@@ -144,9 +145,9 @@ def _stretches(engine: ScalarEngine, point: Point, kind: str) -> list[Stretch]:
         before = len(other.said)
         life = twin.lives[kind]
         if life.phase == "pending":
-            due = life.since + engine.rules.on_delay_us
-            if due <= point.last_at:
-                other.mature(twin, due, due)
+            now.due = life.due
+            if life.due <= point.last_at:
+                other.mature(twin, life.due, life.due)
         raised = [s for s in other.said[before:] if s.event == "raised"]
         if raised:
             now.raised = next(s for s in raised if s.kind == kind)
@@ -158,11 +159,10 @@ def _stretches(engine: ScalarEngine, point: Point, kind: str) -> list[Stretch]:
 def _begin_of(engine: ScalarEngine, life: Life) -> float:
     if life.phase == "idle":
         return inf
-    return (
-        life.since
-        if life.phase == "pending"
-        else life.raised - (engine.rules.on_delay_us)
-    )
+    if life.phase == "pending":
+        return life.since
+    assert life.version is not None
+    return life.raised - engine.delay(life.kind, life.version, "on_delay")
 
 
 def late(
@@ -283,7 +283,7 @@ def _begin(
     if life.kind == "over_limit":
         point.bands = dict(stretch.bands)
     if again is None and stretch.raised is None:
-        life.phase = "pending"
+        life.phase, life.due = "pending", stretch.due
         return
     raised = again
     if raised is None:

@@ -13,7 +13,7 @@ from math import nan
 import numpy as np
 from numpy.typing import NDArray
 
-from gasmon.alarms.kinds import N_SLOTS
+from gasmon.alarms.kinds import N_SLOTS, N_VALUE_SLOTS
 from gasmon.alarms.levels import LevelTable
 from gasmon.alarms.rule_profiles import BY_RULES, Profile, Profiles, Texts
 from gasmon.alarms.rules import MAX_BANDS, RuleSet
@@ -33,7 +33,7 @@ class Lines:
     range_high: Float64
     rise: Float64  # a value at or above it is near the limit
     rise_within_us: Int64  # so long that counts
-    on_delay_us: Int64  # of the slots with limits
+    on_delay_us: Int64  # [line, slots with limits]
     off_delay_us: Int64
     level: NDArray[np.int16]  # [line, slots + 1]; the last: break after a rise
     flags: NDArray[np.uint8]
@@ -50,8 +50,8 @@ class Lines:
             range_high=np.full(n, nan),
             rise=np.full(n, nan),
             rise_within_us=np.zeros(n, np.int64),
-            on_delay_us=np.zeros(n, np.int64),
-            off_delay_us=np.zeros(n, np.int64),
+            on_delay_us=np.zeros((n, N_VALUE_SLOTS), np.int64),
+            off_delay_us=np.zeros((n, N_VALUE_SLOTS), np.int64),
             level=np.zeros((n, N_SLOTS + 1), np.int16),
             flags=np.zeros(n, np.uint8),
             shape=np.zeros(n, np.int32),

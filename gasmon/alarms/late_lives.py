@@ -20,6 +20,7 @@ class Known:
         value: NaN where it is only known to have been past every end.
         raises: beyond the limit; ``ends``: past the end. Never both.
         above: which bands above the alarm limit it is in.
+        on_us, off_us: the delays that count at it [µs].
     """
 
     at_us: int
@@ -28,6 +29,8 @@ class Known:
     raises: bool
     ends: bool
     above: tuple[bool, ...]
+    on_us: int
+    off_us: int
 
 
 @dataclass(slots=True)
@@ -36,6 +39,7 @@ class Life:
 
     Attributes:
         since_us: first reading beyond the limit [µs].
+        due_us: when its on-delay is over, by the newest reading before that [µs].
         raised_us: when its on-delay was over; None when it was cancelled before;
             ``raised_value``: the newest value then.
         cleared_us: its end, or when it was cancelled; None when it still goes on.
@@ -45,6 +49,7 @@ class Life:
     """
 
     since_us: int
+    due_us: int
     newest: Known
     first: Known
     peak: float = nan
@@ -86,8 +91,6 @@ def lives(
     known: Sequence[Known],
     *,
     low: bool,
-    on_us: int,
-    off_us: int,
     bands_at: Callable[[int], tuple[Band, ...]],
     until_us: int,
 ) -> list[Life]:
@@ -104,8 +107,8 @@ def lives(
     ending_us: int | None = None
 
     def mature(now_us: int) -> None:
-        if life and life.raised_us is None and life.since_us + on_us <= now_us:
-            life.raised_us = life.since_us + on_us
+        if life and life.raised_us is None and life.due_us <= now_us:
+            life.raised_us = life.due_us
             life.raised_value = life.newest.value
             life.bands = bands_at(life.raised_us)
             # As live: what the delay swallowed is no peak.
@@ -116,7 +119,7 @@ def lives(
         if life is None:
             if not one.raises:
                 continue
-            life = Life(one.at_us, one, one)
+            life = Life(one.at_us, one.at_us + one.on_us, one, one)
             found.append(life)
         mature(one.at_us)
         life.rise(one.at_us)
@@ -127,6 +130,7 @@ def lives(
                 life.inside_us.setdefault(number, one.at_us)
         if one.raises:
             life.beyond(one, low=low)
+            life.due_us = life.since_us + one.on_us
             ending_us = None
         elif life.raised_us is None:
             life.cleared_us, life.last = one.at_us, one
@@ -134,9 +138,9 @@ def lives(
             ending_us = None
         else:
             ending_us = one.at_us if ending_us is None else ending_us
-            if one.at_us - ending_us >= off_us:
+            if one.at_us - ending_us >= one.off_us:
                 # A delay may mature after the reading that ends it.
-                life.cleared_us, life.last = ending_us + off_us, one
+                life.cleared_us, life.last = ending_us + one.off_us, one
         if life.cleared_us is not None:
             life, ending_us = None, None
         else:

@@ -16,7 +16,7 @@ from gasmon.alarms.kinds import (
 from gasmon.alarms.late_lives import Known, Life, lives
 from gasmon.alarms.living import LivingAlarms
 from gasmon.alarms.rules import Band
-from gasmon.batch import Float64, Int32, ReadingBatch
+from gasmon.batch import Float64, Int32, Int64, ReadingBatch
 from gasmon.domain import states
 
 # Slot, and where its limit and its end stand in points.LIMIT_FIELDS.
@@ -120,12 +120,9 @@ def lives_of(
         line = line_at(alarms, row, at_us)
         return rules.levels.bands(int(rules.lines.level[line, slot]))
 
-    line = line_at(alarms, row, until_us)
     return lives(
         _known(alarms, row, slot, from_us, until_us),
         low=slot in LOW,
-        on_us=int(rules.lines.on_delay_us[line]),
-        off_us=int(rules.lines.off_delay_us[line]),
         bands_at=bands_at,
         until_us=int(s.last_at_us[row]),
     )
@@ -138,8 +135,7 @@ def _known(
     rules, noted = alarms.rules, alarms.late.notable_of(row)
     # Where the same moment came in two ways, the worse is taken to be true.
     harmless = np.setdiff1d(alarms.late.harmless_of(row), noted.at_us)
-    line = line_at(alarms, row, until_us)
-    if rules.lines.off_delay_us[line] == 0:
+    if not _delays(rules, row, harmless, slot)[1].any():
         # Nothing lives through a harmless reading, so those around it are enough.
         first = max(0, int(np.searchsorted(harmless, from_us)) - 1)
         harmless = harmless[first:]
@@ -156,10 +152,14 @@ def _known(
     sides = sides_of(noted.value, noted.state, limits, with_former(rules, lines))
     above = noted.value[:, None] >= rules.lines.band[lines]
     below = (False,) * above.shape[1]
+    on_us, off_us = _delays(rules, row, harmless, slot)
     by_time = {
-        at_us: Known(at_us, np.nan, at_us, False, True, below)
-        for at_us in harmless.tolist()
+        at_us: Known(at_us, np.nan, at_us, False, True, below, on, off)
+        for at_us, on, off in zip(
+            harmless.tolist(), on_us.tolist(), off_us.tolist(), strict=True
+        )
     }
+    on_us, off_us = _delays(rules, row, noted.at_us, slot)
     # Backwards, because of two readings of one moment the first counts.
     for k in range(noted.n - 1, -1, -1):
         at_us = int(noted.at_us[k])
@@ -170,8 +170,16 @@ def _known(
             bool(sides.beyond[k, slot]),
             bool(sides.past[k, slot]),
             tuple(above[k].tolist()),
+            int(on_us[k]),
+            int(off_us[k]),
         )
     return [by_time[at_us] for at_us in sorted(by_time)]
+
+
+def _delays(rules: RuleTable, row: int, at_us: Int64, slot: int) -> tuple[Int64, Int64]:
+    """On- and off-delay of a point's slot at moments, int64[k] each [µs]."""
+    line = rules.version_at(np.full(len(at_us), row, np.int32), at_us)
+    return rules.lines.on_delay_us[line, slot], rules.lines.off_delay_us[line, slot]
 
 
 def line_at(alarms: LivingAlarms, row: int, at_us: int) -> int:

@@ -26,7 +26,7 @@ def begin_of(alarms: LivingAlarms, row: int, slot: int) -> int | None:
         return None
     if phase == debounce.PENDING:
         return int(s.since_us[row, slot])
-    on_us = int(alarms.rules.lines.on_delay_us[s.line[row, slot]])
+    on_us = int(alarms.rules.lines.on_delay_us[s.line[row, slot], slot])
     return int(s.raised_us[row, slot]) - on_us
 
 
@@ -154,9 +154,7 @@ def begin_late(
         ]
     if life.raised_us is None:
         s.phase[row, slot] = debounce.PENDING
-        line = line_at(alarms, row, life.since_us)
-        on_us = int(alarms.rules.lines.on_delay_us[line])
-        s.slot_due_us[row, slot] = life.since_us + on_us
+        s.slot_due_us[row, slot] = life.due_us
     else:
         line = line_at(alarms, row, life.raised_us)
         worst = np.asarray([life.peak]), np.asarray([life.peak_at_us], np.int64)

@@ -90,7 +90,7 @@ class LivingAlarms:
         on = off = np.zeros(len(rows), np.int64)
         begun = at  # without delays nothing is pending or clearing for a while
         if slot < N_VALUE_SLOTS:
-            on, off = lines.on_delay_us[line], lines.off_delay_us[line]
+            on, off = lines.on_delay_us[line, slot], lines.off_delay_us[line, slot]
             begun = s.since_us[rows, slot]
         known = conditions.known_of(slot, r)
         before = s.phase[rows, slot]
@@ -296,7 +296,7 @@ class LivingAlarms:
         if slot in BY_LINE:
             on_us = 0
             if slot < N_VALUE_SLOTS:
-                on_us = int(self.rules.lines.on_delay_us[s.line[row, slot]])
+                on_us = int(self.rules.lines.on_delay_us[s.line[row, slot], slot])
             self.told.add(row, slot, raised_us - on_us, at_us)
         if slot == NO_DATA:
             s.silence_ended_us[row] = at_us

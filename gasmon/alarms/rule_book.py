@@ -7,11 +7,11 @@ site's before a shipped one that is as specific). Each thing that a rule can giv
 so a rule for one mine only says what is different there.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import combinations
 
 from gasmon.alarms.rule_entries import Rule
-from gasmon.alarms.rule_kinds import KIND_SPECS
+from gasmon.alarms.rule_kinds import KIND_SPECS, LIMIT_KINDS
 from gasmon.alarms.rule_match import Match, Subject
 from gasmon.alarms.rule_spec import KindParams, KindSpec, Value
 from gasmon.errors import ConfigError
@@ -24,8 +24,17 @@ class RuleBook:
         rules: the shipped ones, then the site's, in the order of their files.
     """
 
-    def __init__(self, rules: Iterable[Rule]) -> None:
+    def __init__(
+        self, rules: Iterable[Rule], delays: Mapping[str, Value] | None = None
+    ) -> None:
+        """Put rules in order.
+
+        Args:
+            delays: what ``on_delay`` and ``off_delay`` of the kinds with limits are
+                where no rule gives them [µs]; without it their defaults.
+        """
         self.rules = tuple(rules)
+        self._delays = {kind.name: delays or {} for kind in LIMIT_KINDS}
         self._of_kind: dict[str, list[Rule]] = {}
         for rule in self.rules:
             self._of_kind.setdefault(rule.family, []).append(rule)
@@ -54,12 +63,16 @@ class RuleBook:
             return None
         values: dict[str, Value] = {}
         given_by: dict[str, str] = {}
+        delays = self._delays.get(graded.kind, {})
         for param in KIND_SPECS[graded.kind].params:
             giver = next((r for r in fitting if param.name in r.given), None)
             if giver is not None:
                 values[param.name] = giver.given[param.name]
                 line = giver.given_line[param.name]
                 given_by[param.name] = f"{giver.file}:{line}"
+            elif param.name in delays:
+                values[param.name] = delays[param.name]
+                given_by[param.name] = "[delays]"
             else:
                 assert param.default is not None  # check() saw to it
                 values[param.name] = param.default

@@ -17,6 +17,7 @@ from gasmon.alarms.relation_kinds import RELATION_KINDS
 from gasmon.alarms.rule_spec import KindParams, KindSpec, ParamSpec, Value
 from gasmon.alarms.shape_kinds import SHAPE_KINDS
 from gasmon.points import LIMIT_FIELDS
+from gasmon.units import US_PER_DAY
 
 __all__ = [
     "KINDS",
@@ -34,9 +35,14 @@ LIMIT_KINDS = tuple(
     KindSpec(
         name=name,
         subject="point",
-        params=tuple(
-            ParamSpec(field, "number", default=nan)
-            for field in LIMIT_FIELDS[2 * slot : 2 * slot + 2]
+        params=(
+            *(
+                ParamSpec(field, "number", default=nan)
+                for field in LIMIT_FIELDS[2 * slot : 2 * slot + 2]
+            ),
+            # Where no rule gives them, those of the file's [delays].
+            ParamSpec("on_delay", "duration", 0, 0, US_PER_DAY),
+            ParamSpec("off_delay", "duration", 0, 0, US_PER_DAY),
         ),
         always=True,
         # Only an over-limit has a value that climbs through bands.

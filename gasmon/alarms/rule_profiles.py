@@ -17,6 +17,7 @@ from gasmon.alarms.kinds import (
     LOW_CUT_OFF,
     LOW_LIMIT,
     N_SLOTS,
+    N_VALUE_SLOTS,
     OVER_LIMIT,
     POINT_KINDS,
     SENSOR_BREAK,
@@ -29,7 +30,7 @@ from gasmon.alarms.rule_match import subject_of
 from gasmon.alarms.rule_spec import KindParams
 from gasmon.alarms.rules import MAX_BANDS, Band, RuleSet, resolve
 from gasmon.alarms.shape_lines import NO_SWITCH, ShapeLines
-from gasmon.batch import Float64
+from gasmon.batch import Float64, Int64
 from gasmon.points import LIMIT_FIELDS, MineDef, PointDef
 
 # Flags: which conditions need more than the limits.
@@ -55,8 +56,8 @@ class Profile:
     range_high: float
     rise: float
     rise_within_us: int
-    on_delay_us: int
-    off_delay_us: int
+    on_delay_us: Int64
+    off_delay_us: Int64
     level: Int16
     flags: int
     shape: int
@@ -127,8 +128,8 @@ class Profiles:
             range_high=point.range_high,
             rise=_rounded(rules.rise_fraction * alarm),
             rise_within_us=rules.rise_within_us,
-            on_delay_us=rules.on_delay_us,
-            off_delay_us=rules.off_delay_us,
+            on_delay_us=_durations(said, "on_delay"),
+            off_delay_us=_durations(said, "off_delay"),
             level=self._levels(said),
             flags=METHANE * (point.quantity == "CH4")
             | MEASURES * (point.value_kind == "MN")
@@ -191,6 +192,12 @@ class _Named:
             point.key if self.points and str(point.key) in self.points else None,
             subject_of(point, mine).unit_kind if self.by_unit else None,
         )
+
+
+def _durations(said: Mapping[int, KindParams], name: str) -> Int64:
+    """A delay of each kind with a limit, int64[value slots] [µs]."""
+    slots = range(N_VALUE_SLOTS)
+    return np.asarray([said[slot].duration_us(name) for slot in slots], np.int64)
 
 
 def _kinds(limits: Sequence[float]) -> int:

@@ -65,6 +65,8 @@ class RuleSet:
     Attributes:
         rules: shipped ones that the file left in force, then the file's.
         stricter: quantities for which the law binds a mine's own limits.
+        on_delay_us: of the kinds with limits, where no rule gives it [µs];
+            ``off_delay_us`` too.
         rise_fraction: share of the alarm limit that counts as "near".
         rise_within_us: how long before a fault a near value counts [µs].
         effective_from_us: from when it counts [µs UTC]; 0 = ever.
@@ -85,7 +87,8 @@ class RuleSet:
     book: RuleBook = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "book", RuleBook(self.rules))
+        delays = {"on_delay": self.on_delay_us, "off_delay": self.off_delay_us}
+        object.__setattr__(self, "book", RuleBook(self.rules, delays))
 
     @property
     def levels(self) -> tuple[Rule, ...]:

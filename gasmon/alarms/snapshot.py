@@ -284,7 +284,8 @@ def _apply_new_rules(
             waits = np.flatnonzero(phase == debounce.PENDING)
             own = rows[waits]
             newest = engine.rules.version_at(own, state.last_at_us[own])
-            due[waits] = state.since_us[own, slot] + lines.on_delay_us[newest]
+            on_us = lines.on_delay_us[newest, slot]
+            due[waits] = state.since_us[own, slot] + on_us
         state.slot_due_us[rows, slot] = due
         if slot == OVER_LIMIT:
             # As after a restart without a snapshot: how long the value was in each

@@ -225,7 +225,7 @@ class Speech:
             "level_rule": self._rules.levels.number_of(int(state.level[row, slot])),
         }
         if slot < N_VALUE_SLOTS:
-            told["on_delay_s"] = int(lines.on_delay_us[line]) / US_PER_S
+            told["on_delay_s"] = int(lines.on_delay_us[line, slot]) / US_PER_S
         told |= in_words(self._rules.texts[line].get(self._text_of(slot, row), ()))
         begun = int(state.raised_us[row, slot])
         if begun <= happened_us:

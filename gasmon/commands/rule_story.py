@@ -25,6 +25,7 @@ from gasmon.points import LIMIT_FIELDS, MineDef, PointDef
 from gasmon.settings import Settings
 from gasmon.store import points
 from gasmon.store.db import connect
+from gasmon.units import US_PER_S
 
 _SUBJECT = re.compile(r"([0-9]{12})(?:-[0-9]{2}-\S{1,8}|/u/(\S+))?")
 
@@ -186,7 +187,8 @@ def _print_params(kind: KindStory) -> None:
     for key, value in kind.params.values.items():
         if key not in LIMIT_FIELDS:
             at = kind.params.given_by.get(key, "默认 default")
-            print(f"  {key} = {value}  {at}")
+            shown = f"{value / US_PER_S:g}s" if isinstance(value, int) else value
+            print(f"  {key} = {shown}  {at}")
     if kind.parts is not None:
         looked = (f"{part.role} {' '.join(part.points)}" for part in kind.parts)
         print(f"  测点 points: {', '.join(looked) or NO_POINTS}")

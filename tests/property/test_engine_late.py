@@ -180,7 +180,7 @@ def test_the_order_of_a_backlog_does_not_matter(data: st.DataObject) -> None:
     """
     world = World.of(point(range_high=4.0), rules=data.draw(rule_files()))
     rng = data.draw(seeds())
-    backlog = late_readings([0.3, *series(rng), *[0.3] * 5])
+    backlog = late_readings([0.3, *series(rng), *[0.3] * 16])
     around: list[Entry] = [live(0, 0.3, 2), live(0, 0.3, 2000)]
     straight = feed(world.engine(), [*around, *backlog, *CALM])
     moved = pieces(rng, backlog)
