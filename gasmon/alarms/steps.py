@@ -155,6 +155,10 @@ def _signs(
 
 def _runs(column: Array) -> tuple[Array, NDArray[np.int32]]:
     """Values and how often each follows itself."""
-    starts = np.flatnonzero(np.r_[True, column[1:] != column[:-1]][: len(column)])
-    lengths = np.diff(np.r_[starts, len(column)])
-    return column[starts], lengths.astype(np.int32)
+    n = len(column)
+    begins = np.empty(n + 1, np.bool_)
+    begins[0], begins[n] = n > 0, True
+    np.not_equal(column[1:], column[:-1], out=begins[1:n])
+    # The last one is where the next run would begin.
+    at = begins.nonzero()[0]
+    return column[at[:-1]], (at[1:] - at[:-1]).astype(np.int32)
