@@ -36,6 +36,13 @@ class DatabaseSettings(Section):
         None, description="file that holds the password and nothing else"
     )
     pool_size: int = Field(8, ge=1, le=200, description="connections of the api")
+    history_pool_size: int = Field(
+        3,
+        ge=1,
+        le=50,
+        description="more connections of the api, for queries of history alone: "
+        "many curves keep nobody from confirming",
+    )
     statement_timeout_s: float = Field(
         15.0, gt=0, description="longest query of the api [s]"
     )

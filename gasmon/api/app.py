@@ -94,8 +94,12 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        pool = await open_pool(settings.database)
-        state = _build_state(settings, metrics, clock, pool)
+        database = settings.database
+        pool = await open_pool(database, database.pool_size, "gasmon-api")
+        history = await open_pool(
+            database, database.history_pool_size, "gasmon-api-history"
+        )
+        state = _build_state(settings, metrics, clock, pool, history)
         app.state.api = state
         down: set[str] = set()
         all_checks.update(_own_checks(settings, state, down), **(checks or {}))
@@ -116,6 +120,7 @@ def create_app(
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await pool.close()
+            await history.close()
 
     app = FastAPI(
         title="gasmon",
@@ -149,7 +154,11 @@ def _add_streams(app: FastAPI) -> None:
 
 
 def _build_state(
-    settings: Settings, metrics: Metrics, clock: Clock, pool: AsyncPool
+    settings: Settings,
+    metrics: Metrics,
+    clock: Clock,
+    pool: AsyncPool,
+    history: AsyncPool,
 ) -> ApiState:
     hub = Hub(metrics)
     return ApiState(
@@ -157,6 +166,7 @@ def _build_state(
         metrics=metrics,
         clock=clock,
         pool=pool,
+        history=history,
         hub=hub,
         follower=Follower(settings.database, hub, metrics, clock),
         live=LiveFollower(settings.database, metrics, clock),

@@ -28,7 +28,7 @@ async def score(
         area=area_code(query.area),
         mine=query.mine,
     )
-    async with shared.pool.connection() as conn:
+    async with shared.history.connection() as conn:
         cursor = conn.cursor(row_factory=dict_row)
         answers = []
         for one in queries(asker.principal.scope, wanted):

@@ -192,7 +192,7 @@ async def readings(
     if query.to - query.from_ > MAX_RANGE_DAYS * US_PER_DAY:
         raise BadRequest(f"a range may be {MAX_RANGE_DAYS} days at most")
     await _point(asker, shared, point_id)
-    async with shared.pool.connection() as conn:
+    async with shared.history.connection() as conn:
         step_ms, rows = await views.readings(
             conn, point_id, query.from_, query.to, query.max_points
         )

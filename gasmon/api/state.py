@@ -22,6 +22,8 @@ class ApiState:
 
     Attributes:
         pool: autocommit connections with a statement timeout.
+        history: as ``pool``, for queries that may run for seconds, such as ranges of
+            readings; the others have theirs even when all of these wait.
         refused_logins: tokens that were nobody's.
         streams: open alarm streams of each principal.
         closes: streams closed by us or by them, by stream and code.
@@ -35,6 +37,7 @@ class ApiState:
     metrics: Metrics
     clock: Clock
     pool: AsyncPool
+    history: AsyncPool
     hub: Hub
     follower: Follower
     live: LiveFollower

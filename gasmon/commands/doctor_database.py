@@ -252,7 +252,8 @@ def session_findings(conn: Connection, _settings: Settings) -> Iterator[Finding]
 
 
 def _connections(conn: Connection, settings: Settings) -> Iterator[Finding]:
-    wanted = settings.database.pool_size + OWN_CONNECTIONS
+    database = settings.database
+    wanted = database.pool_size + database.history_pool_size + OWN_CONNECTIONS
     limit = int(_setting(conn, "max_connections"))
     reserved = int(_setting(conn, "superuser_reserved_connections"))
     used = cast(

@@ -117,19 +117,22 @@ async def connect_async(
         raise DependencyError(_unreachable(database, error)) from None
 
 
-async def open_pool(database: DatabaseSettings) -> AsyncPool:
-    """Open the api's pool of autocommit connections.
+async def open_pool(database: DatabaseSettings, size: int, name: str) -> AsyncPool:
+    """Open a pool of autocommit connections for the api.
 
     Does not wait for the server: the api starts without its database, says so at
     ``/readyz``, and goes on when the database is back. The caller closes the pool.
+
+    Args:
+        size: connections at most; ``name`` tells the pool apart in the log.
     """
     info = conninfo(database, statement_timeout_s=database.statement_timeout_s)
     pool: AsyncPool = AsyncConnectionPool(
         info,
         min_size=1,
-        max_size=database.pool_size,
+        max_size=size,
         kwargs={"autocommit": True},
-        name="gasmon-api",
+        name=name,
         timeout=5.0,
         check=AsyncConnectionPool.check_connection,
         open=False,

@@ -184,7 +184,7 @@ async def test_connect_async(migrated_dsn: str) -> None:
 
 async def test_pool(migrated_dsn: str) -> None:
     """The api's pool answers, in autocommit and with its time limit."""
-    pool = await db.open_pool(DatabaseSettings(url=migrated_dsn))
+    pool = await db.open_pool(DatabaseSettings(url=migrated_dsn), 2, "pool")
     try:
         async with pool.connection() as conn:
             assert conn.autocommit

@@ -354,7 +354,7 @@ async def test_listening(store_connect: Connect, migrated_dsn: str) -> None:
     conn.commit()
     assert await anext(looks) is True
     await looks.aclose()
-    pool = await db.open_pool(settings)
+    pool = await db.open_pool(settings, 2, "pool")
     async with pool.connection() as own:
         assert [t.seq for t in await outbox.read_async(own, 0, 10)] == [1, 2]
         assert (await outbox.position_async(own)).last_seq == 2
