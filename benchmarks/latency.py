@@ -285,13 +285,16 @@ def _floor(where: Servers) -> Iterator[int]:
 
 @contextmanager
 def _load(size: Size, where: Servers) -> Iterator[Callable[[], dict[str, Any]]]:
-    """The city's frames from another process, flowing; yields how to wait for it."""
+    """The city's load from another process, after a first frame of each mine.
+
+    Yields how to wait for its end.
+    """
     numbers = {
         "--port": where.broker_port,
         "--mines": size.n_mines,
         "--points": N_POINTS,
         "--cycle": CYCLE_S,
-        "--duration": size.load_s,
+        "--duration": size.load_s + CYCLE_S,
     }
     arguments = [str(part) for pair in numbers.items() for part in pair]
     with _child("load", *arguments, "--json") as child:
@@ -299,7 +302,10 @@ def _load(size: Size, where: Servers) -> Iterator[Callable[[], dict[str, Any]]]:
         stdout = child.stdout
         with psycopg.connect(where.database_url, autocommit=True) as conn:
             before = _n_frames(conn)
-            if not wait_for(lambda: _n_frames(conn) > before, PATIENCE_S):
+            # The first frame of each mine, for which ingest learns its layout, is no
+            # frame of every day.
+            known = before + size.n_mines
+            if not wait_for(lambda: _n_frames(conn) >= known, PATIENCE_S):
                 raise GasmonError("the load's frames do not arrive")
 
         def report() -> dict[str, Any]:
