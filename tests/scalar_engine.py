@@ -175,6 +175,8 @@ class ScalarEngine:
         self.table = table
         self.definitions = versions
         self.said: list[Said] = []
+        # Of fans with a standby: whether each runs by the end of a frame, since when.
+        self.standby: dict[int, list[tuple[bool, float]]] = {}
         self.mark_us: float = -inf
         self.links = [Link(mine.code, now_us, now_us) for mine in table.mines]
         self.points = [
@@ -266,9 +268,22 @@ class ScalarEngine:
                 kind, life, version, seen, value, state, good, calibrating
             )
             by = seen.before if kind == "evasion" and seen.before else version
+            if kind == "switch" and self._is_spared(point, version, at, good):
+                raises = False
             if kind == "switch" and raises and not life.living:
                 life.kind = scalar_shape.switch_of(version) or ""
             self._step(point, kind, by, value, at, arrived, raises, ends, True, good)
+
+    def _is_spared(self, point: Point, version: Version, at: int, good: bool) -> bool:
+        """Whether a main fan may stop because its standby is known to run."""
+        return (
+            good
+            and scalar_shape.switch_of(version) == "main_fan_stopped"
+            and any(
+                runs and abs(when - at) <= self.patience.point_us
+                for runs, when in self.standby.get(point.row, ())
+            )
+        )
 
     def _value_says(
         self,

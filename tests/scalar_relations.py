@@ -8,13 +8,14 @@ docs/alarm-rules.md.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from math import inf, isnan, nan
 
 from gasmon.alarms.relation_roles import ALL, Member, Relation, relations_of
 from gasmon.alarms.relation_terms import Term
 from gasmon.alarms.rule_asked import Asked
+from gasmon.points import PointTable
 from tests.scalar_engine import Said, ScalarEngine
 
 DAY = 86_400_000_000
@@ -54,6 +55,22 @@ class Alarm:
         return self.phase in ("active", "clearing")
 
 
+def _standbys(table: PointTable, rows: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Main fans of a mine with each one that stands by for it, both ways round."""
+    fans = [row for row in rows if table.current[row].quantity == "FAN_MAIN"]
+    for own in fans:
+        for other in fans:
+            told = {
+                text.split("-")[1]
+                for one, partner in ((own, other), (other, own))
+                for text in table.current[one].relations
+                if text.startswith("Z-")
+                and text.split("-")[1] == table.keys[partner].no
+            }
+            if told and own != other:
+                yield own, other
+
+
 class ScalarRelations:
     """Frames and marks one by one; events go to the point engine's ``said``."""
 
@@ -74,6 +91,9 @@ class ScalarRelations:
                 told, [Member(r, table.current[r]) for r in table.rows[mine]], asked
             )
         ]
+        self.fans = {
+            mine: list(_standbys(table, rows)) for mine, rows in enumerate(table.rows)
+        }
 
     # What comes
 
@@ -83,6 +103,9 @@ class ScalarRelations:
         """A frame: (row, value, at, arrived, state) of each reading."""
         moments: dict[float, list[tuple[int, float, int, int, bool]]] = {}
         arrived = readings[0][3]
+        rows = {row for row, *_ in readings}
+        fans = [pair for pair in self.fans[mine] if rows & set(pair)]
+        self._look_ahead(fans, readings)
         for row, value, at, came, state in readings:
             point = self.points.points[row]
             is_new = at > point.last_at
@@ -91,6 +114,8 @@ class ScalarRelations:
                 moment = max(at, self.watermark[mine])
                 said = (row, value, at, state, point.last_was_good)
                 moments.setdefault(moment, []).append(said)
+        for own, other in fans:
+            self._change_over(own, other, arrived)
         for moment in sorted(moments):
             for row, value, at, state, good in sorted(
                 moments[moment], key=lambda one: one[2]
@@ -103,6 +128,38 @@ class ScalarRelations:
         if self.watermark[mine] > -inf:
             for alarm in self._of(mine, one_up=True):
                 self._advance(alarm, int(self.watermark[mine]), arrived)
+
+    def _look_ahead(
+        self,
+        fans: list[tuple[int, int]],
+        readings: Sequence[tuple[int, float, int, int, int]],
+    ) -> None:
+        """Which standby fans run by the end of a frame."""
+        self.points.standby = {}
+        for own, other in fans:
+            told, when = self._runs(other), self.points.points[other].last_at
+            for row, value, at, _, state in readings:
+                if row == other and at > when:
+                    when = at
+                    told = value == 1.0 and not state & (4 | 16 | 32 | 64 | 128)
+            self.points.standby.setdefault(own, []).append((told, when))
+
+    def _runs(self, row: int) -> bool:
+        fan = self.points.points[row]
+        is_silent = fan.lives["no_data"].phase != "idle"
+        return fan.last_was_good and fan.last_value == 1.0 and not is_silent
+
+    def _change_over(self, own: int, other: int, arrived: int) -> None:
+        """The alarm of a fan that stopped ends when its standby runs."""
+        fan, standby = self.points.points[own], self.points.points[other]
+        life = fan.lives["switch"]
+        if not life.living or life.kind != "main_fan_stopped":
+            return
+        apart = abs(fan.last_at - standby.last_at)
+        near = apart <= self.points.patience.point_us
+        if fan.last_was_good and self._runs(other) and near:
+            at = int(max(fan.last_at, standby.last_at))
+            self.points.clear(fan, life, at, arrived, fan.last_value)
 
     def mark(self, at: int) -> None:
         """A clock mark."""

@@ -17,6 +17,7 @@ The way of a reading (engine.py has the order, each step its own file):
     what came too late               late.py, late_past.py, late_tell.py, told.py
     silence of points and mines      silence.py
     quiet or aloud                   quiet.py
+    a main fan whose standby runs    changeover.py
     planned work around all of it    planned.py, calibrating.py, gas_curve.py; plans.py
     an event with its explanation    speak.py, shape_words.py → events.py
     over a restart                   resuming.py

@@ -220,6 +220,7 @@ class AlarmEngine:
             for index in frames.rounds():
                 one = frames if len(index) == frames.n else frames.select(index)
                 self._round(one, speech)
+            self.relations.changeovers.settle(self.alarms, speech)
         if self.forecast is not None:
             speech.said += self.forecast.tick(batch, speech.now_us)
 
@@ -250,6 +251,8 @@ class AlarmEngine:
         readings = self._interpret(batch, line)
         raising = conditions.raise_bits(readings, self.rules.lines.kinds[line])
         raising = unpaused(self.retired, batch, raising)
+        spare = self.relations.changeovers.spare
+        raising = spare(self.rules, batch, readings, raising)
         note_first_after_gap(self.alarms, batch, line, readings, before)
         self.alarms.late.release(rows[is_set(raising, (1 << N_VALUE_SLOTS) - 1)])
         self._remember(batch, line, readings)

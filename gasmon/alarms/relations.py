@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gasmon.alarms import debounce
+from gasmon.alarms.changeover import Changeovers
 from gasmon.alarms.conditions import Bool
 from gasmon.alarms.kinds import OVER_LIMIT, POINT_KINDS
 from gasmon.alarms.levels import NEVER_US, LevelTable
@@ -42,6 +43,7 @@ class Relations:
         table: the relations; ``memory`` what some of their points said before.
         lives: changes their state.
         rules: what says which relations a mine has.
+        changeovers: pairs of main fans, of which one may stop while the other runs.
         watermark_us: newest moment judged for each mine, int64[m].
         lag_us: how far the time of each mine is behind ours, int64[m].
         mark_us: the newest clock mark.
@@ -60,6 +62,7 @@ class Relations:
         self.memory = PointMemory()
         self.lives = RelationLives(self.table, state, levels, self._scene)
         self.rules = RelationRules()
+        self.changeovers = Changeovers(state, fresh_us)
         self.watermark_us: Int64 = np.empty(0, np.int64)
         self.lag_us: Int64 = np.empty(0, np.int64)
         self.mark_us = LONG_AGO_US
@@ -94,6 +97,7 @@ class Relations:
             self.lag_us = np.r_[self.lag_us, np.zeros(more, np.int64)]
             self.rules.grow(len(table.mines))
         self._make(mines)
+        self.changeovers.lay_out(table.n)
 
     def _make(self, mines: Iterable[int]) -> None:
         """Make the relations of some mines anew."""
@@ -106,6 +110,7 @@ class Relations:
                 if not table.current[row].retired
             ]
             blocks[mine] = relations_of(told, members, self.rules.asked(mine))
+            self.changeovers.define(mine, members)
         if blocks:
             self.table.define(blocks, self.memory)
 
@@ -137,6 +142,7 @@ class Relations:
         """Keep what stage 1 will overwrite where a frame holds several moments."""
         self._came.clear()
         self._before = None
+        self.changeovers.look(part)
         mine = self._mine_of[part.row]
         first = np.flatnonzero(_differs(mine) | _differs(part.at_us))
         if _is_distinct(mine[first]):

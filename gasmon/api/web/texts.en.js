@@ -582,6 +582,7 @@ export default {
   "because.silence": "silence",
   "because.limit_change": "looser limit",
   "because.last_will": "last will",
+  "because.standby_runs": "its standby runs",
   "because.retired": "point taken out",
   "from.law": "the law's",
   "from.mine": "the mine's own",

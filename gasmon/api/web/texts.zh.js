@@ -582,6 +582,7 @@ export default {
   "because.silence": "无数据",
   "because.limit_change": "放宽限值",
   "because.last_will": "网关离线通知",
+  "because.standby_runs": "备用主扇已运行",
   "because.retired": "测点已撤除",
   "from.law": "法规限值",
   "from.mine": "煤矿自定限值",
