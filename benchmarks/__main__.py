@@ -7,12 +7,22 @@ import sys
 from collections.abc import Callable
 from types import FrameType
 
-from benchmarks import engine, fanout, ingest, latency, restart, safeguards, upload
+from benchmarks import (
+    engine,
+    engine_peer,
+    fanout,
+    ingest,
+    latency,
+    restart,
+    safeguards,
+    upload,
+)
 from benchmarks.report import Report, machine, table
 from gasmon.errors import GasmonError
 
 BENCHMARKS: dict[str, Callable[[bool], Report]] = {
     "engine": engine.run,
+    "engine_peer": engine_peer.run,
     "fanout": fanout.run,
     "ingest": ingest.run,
     "latency": latency.run,

@@ -23,6 +23,7 @@ FIELDS = {
     "name",
     [
         "engine",
+        "engine_peer",
         # Servers and processes of their own.
         pytest.param("fanout", marks=pytest.mark.long),
         pytest.param("ingest", marks=pytest.mark.long),
