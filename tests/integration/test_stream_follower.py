@@ -43,7 +43,7 @@ async def test_concurrent_writers_are_followed_in_order(both_world: World) -> No
     follower = Follower(DatabaseSettings(url=world.dsn), hub, Metrics(), SystemClock())
     task = asyncio.create_task(follower.run())
     await asyncio.wait_for(hub.ready.wait(), 20)
-    client = hub.join(Scope(None, None), lambda area, mine, rank: True, 10_000)
+    client = hub.join(Scope(None, None), lambda entry: True, 10_000)
 
     def write(mine: str) -> None:
         with db.connect(DatabaseSettings(url=world.dsn)) as conn:
@@ -82,7 +82,7 @@ async def test_a_cut_connection_skips_nothing(world: World, proxy: Proxy) -> Non
     follower = Follower(DatabaseSettings(url=url), hub, Metrics(), SystemClock())
     task = asyncio.create_task(follower.run())
     await asyncio.wait_for(hub.ready.wait(), 20)
-    client = hub.join(Scope(None, None), lambda area, mine, rank: True, 10_000)
+    client = hub.join(Scope(None, None), lambda entry: True, 10_000)
     for _ in range(5):
         await asyncio.to_thread(world.raise_alarm)
         await asyncio.to_thread(proxy.refuse)
