@@ -21,6 +21,7 @@ from gasmon.api import (
     routes_changes,
     routes_escalation,
     routes_forecasts,
+    routes_ledger,
     routes_life,
     routes_mines,
     routes_plans,
@@ -32,6 +33,7 @@ from gasmon.api.follower import Follower
 from gasmon.api.gate import PasswordGate
 from gasmon.api.health import Check, health_routes
 from gasmon.api.hub import Hub
+from gasmon.api.ledger import Ledger
 from gasmon.api.limits import BodyLimit, BoundedWebSocket, StreamPlaces
 from gasmon.api.live import LiveFollower
 from gasmon.api.live_stream import serve_live
@@ -57,6 +59,7 @@ ROUTES = (
     routes_mines,
     routes_alarms,
     routes_life,
+    routes_ledger,
     routes_plans,
     routes_changes,
     routes_escalation,
@@ -103,15 +106,7 @@ def create_app(
         app.state.api = state
         down: set[str] = set()
         all_checks.update(_own_checks(settings, state, down), **(checks or {}))
-        tasks = [
-            asyncio.create_task(
-                _keep_running(name, run, down, crashes), name=f"gasmon.{name}"
-            )
-            for name, run in (
-                ("follower", state.follower.run),
-                ("live", state.live.run),
-            )
-        ]
+        tasks = _start_tasks(state, down, crashes)
         try:
             yield
         finally:
@@ -119,6 +114,7 @@ def create_app(
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            await state.ledger.close()
             await pool.close()
             await history.close()
 
@@ -171,6 +167,7 @@ def _build_state(
         follower=Follower(settings.database, hub, metrics, clock),
         live=LiveFollower(settings.database, metrics, clock),
         streams=StreamPlaces(settings.api.max_streams_per_principal),
+        ledger=Ledger(pool, metrics, clock),
         refused_logins=metrics.counter(
             "gasmon_api_refused_tokens_total", "tokens that were nobody's"
         ),
@@ -187,6 +184,22 @@ def _build_state(
             "gasmon_api_log_ins_total", "passwords shown, by result"
         ),
     )
+
+
+def _start_tasks(
+    state: ApiState, down: set[str], crashes: Counter
+) -> list[asyncio.Task[None]]:
+    """Run what the api does besides answering."""
+    return [
+        asyncio.create_task(
+            _keep_running(name, run, down, crashes), name=f"gasmon.{name}"
+        )
+        for name, run in (
+            ("follower", state.follower.run),
+            ("live", state.live.run),
+            ("ledger", state.ledger.run),
+        )
+    ]
 
 
 async def _keep_running(

@@ -8,6 +8,7 @@ from fastapi import Path as PathParam
 from starlette.responses import Response
 
 from gasmon.alarms.lifecycle import ACTIONS
+from gasmon.api.acting import act_now
 from gasmon.api.answers import PROBLEMS, answer
 from gasmon.api.auth import Asker, Shared, no_query
 from gasmon.api.routes_alarms import AlarmId, alarm_of
@@ -21,10 +22,8 @@ from gasmon.api.schemas_life import (
 )
 from gasmon.api.state import ApiState
 from gasmon.errors import NotFound, RequestError
-from gasmon.remote.frames import encode_body
-from gasmon.store import db, views_life
+from gasmon.store import views_life
 from gasmon.store.access import Principal
-from gasmon.store.alarm_actions import Done, act
 from gasmon.store.alarm_effects import Wish
 
 CONFLICT: dict[int | str, dict[str, Any]] = {
@@ -66,7 +65,7 @@ async def do_action(
     wish = Wish(
         action, body.text, body.cause_code, body.to, body.refers_to, body.minutes
     )
-    await asyncio.to_thread(_act, shared, asker.principal, alarm_id, wish, body.key)
+    await asyncio.to_thread(act_now, shared, asker.principal, alarm_id, wish, body.key)
     return answer(await _life(asker, shared, alarm_id))
 
 
@@ -76,7 +75,7 @@ async def confirm(
 ) -> Response:
     """Confirm for the asker's tier; 409 when it did so at this level already."""
     wish = Wish("confirm", body.note, body.cause_code)
-    await asyncio.to_thread(_act, shared, asker.principal, alarm_id, wish, None)
+    await asyncio.to_thread(act_now, shared, asker.principal, alarm_id, wish, None)
     return answer(await alarm_of(asker, shared, alarm_id))
 
 
@@ -102,32 +101,9 @@ def _row(
 ) -> dict[str, Any]:
     """One row of many: a refusal of one is no refusal of the others."""
     try:
-        done = _act(shared, who, alarm_id, wish, key)
+        done = act_now(shared, who, alarm_id, wish, key)
     except RequestError as error:
         told = {"ok": False, "status": error.status, "detail": str(error)}
         return {"alarm_id": alarm_id, "record_id": None, **told}
     told = {"ok": True, "status": 200, "detail": ""}
     return {"alarm_id": alarm_id, "record_id": done.record_id, **told}
-
-
-def _act(
-    shared: ApiState, who: Principal, alarm_id: int, wish: Wish, key: str | None
-) -> Done:
-    """Write the action, its record and its outbox row in one transaction."""
-    database = shared.settings.database
-    with db.connect(database, statement_timeout_s=database.statement_timeout_s) as conn:
-
-        def once() -> Done:
-            with conn.transaction():
-                return act(
-                    conn,
-                    alarm_id,
-                    who,
-                    wish,
-                    rules=shared.life,
-                    encode=encode_body,
-                    now_us=shared.clock.now_us(),
-                    key=key,
-                )
-
-        return db.retry_deadlock(once)

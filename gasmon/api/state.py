@@ -6,6 +6,7 @@ from gasmon.alarms.escalation_rules import EscalationRules
 from gasmon.api.follower import Follower
 from gasmon.api.gate import PasswordGate
 from gasmon.api.hub import Hub
+from gasmon.api.ledger import Ledger
 from gasmon.api.limits import StreamPlaces
 from gasmon.api.live import LiveFollower
 from gasmon.clock import Clock
@@ -26,6 +27,7 @@ class ApiState:
             readings; the others have theirs even when all of these wait.
         refused_logins: tokens that were nobody's.
         streams: open alarm streams of each principal.
+        ledger: what was sent to whom and came of it.
         closes: streams closed by us or by them, by stream and code.
         life: what this site sets about the life of its alarms.
         escalation: when whom it calls.
@@ -42,6 +44,7 @@ class ApiState:
     follower: Follower
     live: LiveFollower
     streams: StreamPlaces
+    ledger: Ledger
     refused_logins: Counter
     closes: Counter
     life: LifeRules

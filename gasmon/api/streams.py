@@ -13,7 +13,9 @@ from fastapi import WebSocket
 from starlette.websockets import WebSocketDisconnect
 
 from gasmon.api.auth import Caller
+from gasmon.api.commanding import carry_out
 from gasmon.api.hub import Subscriber
+from gasmon.api.ledger import StreamNotes
 from gasmon.api.sockets import (
     StreamClosed,
     admit,
@@ -25,6 +27,7 @@ from gasmon.api.sockets import (
 )
 from gasmon.api.state import ApiState
 from gasmon.remote import frames
+from gasmon.remote.parsing import Command, Receipt
 from gasmon.remote.session import (
     Action,
     Begin,
@@ -33,6 +36,7 @@ from gasmon.remote.session import (
     judge_resume,
 )
 from gasmon.store.outbox import Told, position_async
+from gasmon.store.receipts import subscribed
 from gasmon.store.views_open import open_events
 from gasmon.store.views_outbox import told_between
 
@@ -89,6 +93,9 @@ class AlarmStream:
         self._state = state
         self._scope = caller.principal.scope
         self._principal = caller.principal
+        self._notes = StreamNotes(
+            state.ledger, state.clock, caller.principal.name, self._scope
+        )
         self._api = state.settings.api
         self._begin: asyncio.Future[Begin] = asyncio.get_running_loop().create_future()
         self._subscriber: Subscriber | None = None
@@ -129,16 +136,26 @@ class AlarmStream:
                 )
             text = message.get("text")
             if text is None:
-                self._do(self._session.receive_binary())
+                await self._do(self._session.receive_binary())
             else:
                 now_s = self._state.clock.monotonic_s()
-                self._do(self._session.receive(text, now_s))
+                await self._do(self._session.receive(text, now_s))
+                self._notes.acked(self._session.acked)
 
-    def _do(self, actions: list[Action]) -> None:
+    async def _do(self, actions: list[Action]) -> None:
         for action in actions:
-            if isinstance(action, Close):
-                raise StreamClosed(action.code, action.reason)
-            self._begin.set_result(action)
+            match action:
+                case Close():
+                    raise StreamClosed(action.code, action.reason)
+                case Begin():
+                    self._begin.set_result(action)
+                case Receipt():
+                    self._notes.reported(action.step, action.ids, action.at_us)
+                case Command():
+                    who = self._principal
+                    await self._socket.send_text(
+                        await carry_out(self._state, who, action)
+                    )
 
     async def guard(self) -> None:
         """Wait until the hub cuts this client off; its writer may be stuck in a send.
@@ -173,8 +190,22 @@ class AlarmStream:
             )
         )
         begin = await self._begin
+        await self._remember()
         await self._answer(begin)
         await self._tell()
+
+    async def _remember(self) -> None:
+        session = self._session
+        async with self._state.pool.connection() as conn:
+            await subscribed(
+                conn,
+                self._principal.name,
+                areas=session.areas,
+                kinds=session.kinds,
+                min_rank=session.min_rank,
+                reports=session.reports,
+                now_us=self._state.clock.now_us(),
+            )
 
     async def _answer(self, begin: Begin) -> None:
         refusal: tuple[str, str] | None = None
@@ -195,13 +226,16 @@ class AlarmStream:
         self._join()
         async with self._state.pool.connection() as conn:
             found = await open_events(conn, self._scope)
-        bodies = [
-            frames.encode_body(one)
+        wanted = [
+            one
             for one in found
             if self._session.wants(one.event.area, one.event.rank, one.event.kind)
         ]
         # What comes while we read is queued, and follows the snapshot.
+        bodies = [frames.encode_body(one) for one in wanted]
         await self._socket.send_text(self._session.snapshot(self._joined, bodies))
+        ids = tuple(one.event.event_id for one in wanted)
+        self._notes.sent_snapshot(self._joined, ids)
 
     def _join(self, told: int = 0) -> None:
         hub = self._state.hub
@@ -255,6 +289,7 @@ class AlarmStream:
         frame = self._session.event(seq, body)
         if frame is not None:
             await self._socket.send_text(frame)
+            self._notes.sent(seq)
 
     async def _tell(self) -> None:
         """Tell what the hub queues; beat in between."""

@@ -174,8 +174,11 @@ class ClientSession:
                 self.chain.take(frame)
                 if isinstance(frame, parsing.Event):
                     events.append(_arrived(frame.epoch, frame.seq, frame.data))
-            case State.ANSWERING | State.STREAMING, parsing.Unknown():
-                pass  # of a newer server
+            case (
+                State.ANSWERING | State.STREAMING,
+                parsing.Unknown() | parsing.Result(),
+            ):
+                pass  # of a newer server, or the answer to a command of another shell
             case _:
                 raise Malformed(f"{type(frame).__name__} while {self.state.value}")
 

@@ -28,7 +28,7 @@ CLOSE_FLOOD = 4429
 REFUSALS = ("epoch_changed", "too_old", "ahead")
 
 
-OFFERS = ("kinds",)
+OFFERS = ("kinds", "receipts", "commands")
 """What this server takes beyond the first edition of v1, as its hello says."""
 
 
@@ -213,6 +213,28 @@ def heartbeat(
     )
 
 
+def result(
+    key: str,
+    *,
+    status: int,
+    record_id: int | None = None,
+    repeated: bool = False,
+    detail: str = "",
+) -> str:
+    """What became of a client's command; below 400 it is done."""
+    return _dumps(
+        {
+            "type": "result",
+            "key": key,
+            "ok": status < 400,
+            "status": status,
+            "record_id": record_id,
+            "repeated": repeated,
+            "detail": detail,
+        }
+    )
+
+
 # What a client says.
 
 
@@ -223,6 +245,7 @@ def subscribe(
     areas: Sequence[str] | None,
     min_rank: int,
     kinds: Sequence[str] | None = None,
+    reports: Sequence[str] = (),
 ) -> str:
     """The client's first frame; without a position it asks for a snapshot."""
     wish: dict[str, Any] = {
@@ -233,6 +256,8 @@ def subscribe(
     }
     if kinds is not None:
         wish["kinds"] = list(kinds)
+    if reports:
+        wish["reports"] = list(reports)
     return _dumps(wish)
 
 
@@ -247,3 +272,17 @@ CLIENT_HEARTBEAT = '{"type":"heartbeat"}'
 def client_heartbeat(seq: int) -> str:
     """The client lives, and holds everything up to ``seq``."""
     return f'{{"type":"heartbeat","seq":{seq}}}'
+
+
+def receipt(step: str, ids: Sequence[str], at_us: int | None = None) -> str:
+    """A step happened to events on the client's side, at its time [µs UTC]."""
+    frame: dict[str, Any] = {"type": "receipt", "step": step, "ids": list(ids)}
+    if at_us is not None:
+        frame["at"] = iso_us(at_us)
+    return _dumps(frame)
+
+
+def command(key: str, alarm_id: int, action: str, **body: Any) -> str:
+    """Act on an alarm; the same key is done once."""
+    told = {"key": key, "alarm_id": alarm_id, "action": action, **body}
+    return _dumps({"type": "command", **told})

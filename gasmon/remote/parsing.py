@@ -5,16 +5,28 @@ unknown frames of the *server* too (a newer server may say more), unknown frames
 *client* are malformed.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
+
+from gasmon.alarms.receipts import PROMISED, REPORTED
+from gasmon.units import US_PER_S, parse_iso_us
 
 MAX_AREAS = 4000
 """Areas in one frame; the country has about 2,850 counties."""
 
 MAX_KINDS = 200
 """Kinds in one frame; there are about fifty."""
+
+MAX_IDS = 500
+"""Events of one receipt; an id has about 100 characters."""
+
+CREDIBLE_US = (946_684_800 * US_PER_S, 4_102_444_800 * US_PER_S)
+"""Years 2000 to 2100: a clock outside of it says nothing [µs UTC]."""
+
+_KEY = re.compile(r"[!-~]{8,80}", re.ASCII)
 
 
 class Malformed(ValueError):
@@ -29,6 +41,7 @@ class Subscribe:
     areas: tuple[str, ...] | None
     min_rank: int
     kinds: tuple[str, ...] | None = None
+    reports: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +58,30 @@ class ClientHeartbeat:
     seq: int | None = None
 
 
-ClientFrame = Subscribe | Ack | ClientHeartbeat
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """A step happened to these events, at a time of the client's clock if it says one.
+
+    Attributes:
+        at_us: [µs UTC]; None when it says none or an incredible one.
+    """
+
+    step: str
+    ids: tuple[str, ...]
+    at_us: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A client acts on an alarm; ``body`` is everything else that it says."""
+
+    key: str
+    alarm_id: int
+    action: str
+    body: dict[str, Any]
+
+
+ClientFrame = Subscribe | Ack | ClientHeartbeat | Receipt | Command
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +152,27 @@ class Unknown:
     type: str
 
 
-ServerFrame = Hello | Resumed | Refused | Snapshot | Event | Heartbeat | Unknown
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of a command.
+
+    Attributes:
+        status: as HTTP would answer.
+        record_id: of the journal; None when nothing was done.
+        repeated: it was done before, under the same key.
+    """
+
+    key: str
+    ok: bool
+    status: int
+    record_id: int | None
+    repeated: bool
+    detail: str
+
+
+ServerFrame = (
+    Hello | Resumed | Refused | Snapshot | Event | Heartbeat | Result | Unknown
+)
 
 
 def parse_client(text: str) -> ClientFrame:
@@ -134,9 +190,14 @@ def parse_client(text: str) -> ClientFrame:
         case "heartbeat":
             held = frame.get("seq")
             return ClientHeartbeat(None if held is None else _count(frame, "seq"))
+        case "receipt":
+            return _receipt(frame)
+        case "command":
+            return _command(frame)
         case other:
             raise Malformed(
-                f"type {_shown(other)} is none of subscribe, ack, heartbeat"
+                f"type {_shown(other)} is none of subscribe, ack, heartbeat, receipt,"
+                " command"
             )
 
 
@@ -150,8 +211,45 @@ def _subscribe(frame: dict[str, Any]) -> Subscribe:
     min_rank = _count(frame, "min_rank") if "min_rank" in frame else 0
     if min_rank > 4:
         raise Malformed(f"min_rank {min_rank} is over 4")
-    areas = _names(frame, "areas", MAX_AREAS)
-    return Subscribe(position, areas, min_rank, _names(frame, "kinds", MAX_KINDS))
+    reports = _names(frame, "reports", len(PROMISED)) or ()
+    for step in reports:
+        if step not in PROMISED:
+            raise Malformed(f"reports {_shown(step)} is none of {', '.join(PROMISED)}")
+    return Subscribe(
+        position,
+        _names(frame, "areas", MAX_AREAS),
+        min_rank,
+        _names(frame, "kinds", MAX_KINDS),
+        reports,
+    )
+
+
+def _receipt(frame: dict[str, Any]) -> Receipt:
+    step = _text(frame, "step")
+    if step not in REPORTED:
+        raise Malformed(f"step {_shown(step)} is none of {', '.join(REPORTED)}")
+    ids = _names(frame, "ids", MAX_IDS)
+    if not ids:
+        raise Malformed(f"ids {_shown(ids)} names no event")
+    if any("\x00" in one for one in ids):
+        raise Malformed("ids has one with a NUL")
+    at_us = None
+    if frame.get("at") is not None:
+        try:
+            at_us = parse_iso_us(_text(frame, "at"))
+        except ValueError:
+            raise Malformed(f"at {_shown(frame['at'])} is not a time") from None
+        if not CREDIBLE_US[0] <= at_us <= CREDIBLE_US[1]:
+            at_us = None
+    return Receipt(step, ids, at_us)
+
+
+def _command(frame: dict[str, Any]) -> Command:
+    key = _text(frame, "key")
+    if not _KEY.fullmatch(key):
+        raise Malformed(f"key {_shown(key)} is not 8 to 80 printable characters")
+    body = {k: v for k, v in frame.items() if k not in ("type", "alarm_id", "action")}
+    return Command(key, _count(frame, "alarm_id"), _text(frame, "action"), body)
 
 
 def _names(frame: dict[str, Any], member: str, most: int) -> tuple[str, ...] | None:
@@ -212,8 +310,23 @@ def parse_server(text: str) -> ServerFrame:
                 _count(frame, "to"),
                 str(frame.get("complete_to", "")),
             )
+        case "result":
+            return _result(frame)
         case _:
             return Unknown(kind)
+
+
+def _result(frame: dict[str, Any]) -> Result:
+    return Result(
+        key=_text(frame, "key"),
+        ok=frame.get("ok") is True,
+        status=_count(frame, "status"),
+        record_id=None
+        if frame.get("record_id") is None
+        else _count(frame, "record_id"),
+        repeated=frame.get("repeated") is True,
+        detail=str(frame.get("detail", "")),
+    )
 
 
 def _object(text: str) -> dict[str, Any]:

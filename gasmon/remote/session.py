@@ -6,7 +6,7 @@ The caller owns the socket, the clock and the database. It passes every text fra
 below and sends them in the order in which it made them, because each claims what lies
 between its predecessor and itself.
 
-| state      | subscribe     | ack, heartbeat | event, heartbeat out  |
+| state      | subscribe     | other frames   | event, heartbeat out  |
 |------------|---------------|----------------|-----------------------|
 | greeting   | → answering   | close 4400     | never                 |
 | answering  | close 4400    | noted          | after resumed/snapshot |
@@ -24,8 +24,11 @@ from gasmon.alarms.kinds import ALL_KINDS, FORECAST_KINDS
 from gasmon.remote import frames
 from gasmon.remote.parsing import (
     Ack,
+    ClientFrame,
     ClientHeartbeat,
+    Command,
     Malformed,
+    Receipt,
     Subscribe,
     parse_client,
 )
@@ -68,7 +71,7 @@ class Close:
     reason: str
 
 
-Action = Begin | Close
+Action = Begin | Close | Receipt | Command
 
 
 def judge_resume(
@@ -105,6 +108,7 @@ class ServerSession:
         areas: the subscription's areas as six-digit codes; None = all of the client's.
         min_rank: least level wanted.
         kinds: kinds of alarm wanted; None = all.
+        reports: steps that the client promised to report of each event.
         claimed: the stream was told completely up to this number.
         acked: the client holds everything up to this number.
     """
@@ -131,6 +135,7 @@ class ServerSession:
         self.areas: tuple[str, ...] | None = None
         self.min_rank = 0
         self.kinds: frozenset[str] | None = None
+        self.reports: tuple[str, ...] = ()
         self.claimed = 0
         self.acked = 0
         self.epoch = epoch
@@ -175,11 +180,22 @@ class ServerSession:
                 frames.CLOSE_FLOOD,
                 f"over {FLOOD_BURST} frames at once or {FLOOD_PER_S:g} a second",
             )
-        if isinstance(frame, Subscribe):
-            return self._subscribe(frame)
-        if isinstance(frame, Ack):
-            return self._held(frame.seq, "ack")
-        return self._heartbeat(frame)
+        return self._take(frame)
+
+    def _take(self, frame: ClientFrame) -> list[Action]:
+        match frame:
+            case Subscribe():
+                return self._subscribe(frame)
+            case Ack(seq):
+                return self._held(seq, "ack")
+            case ClientHeartbeat(seq):
+                if seq is not None:
+                    return self._held(seq, "heartbeat")
+                return self._before_subscribe("heartbeat")
+            case Receipt():
+                return self._before_subscribe("receipt") or [frame]
+            case Command():
+                return self._before_subscribe("command") or [frame]
 
     def receive_binary(self) -> list[Action]:
         """Take a binary frame: there are none in this protocol."""
@@ -208,14 +224,9 @@ class ServerSession:
                     reason = f"kind {kind[:40]} is not known"
                     return self._close(frames.CLOSE_MALFORMED, reason)
             self.kinds = frozenset(frame.kinds)
-        self.min_rank = frame.min_rank
+        self.min_rank, self.reports = frame.min_rank, frame.reports
         self.state = State.ANSWERING
         return [Begin(frame.resume)]
-
-    def _heartbeat(self, frame: ClientHeartbeat) -> list[Action]:
-        if frame.seq is not None:
-            return self._held(frame.seq, "heartbeat")
-        return self._before_subscribe("heartbeat")
 
     def _held(self, seq: int, kind: str) -> list[Action]:
         """The client says that it keeps everything up to ``seq``."""

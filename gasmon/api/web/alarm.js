@@ -3,6 +3,7 @@ import { html, useEffect, useRef, useState } from "./html.js";
 import { pick, t, tCode } from "./i18n.js";
 import { moment, number, withUnit } from "./format.js";
 import { ActionForm } from "./alarmform.js";
+import { Ledger } from "./alarmledger.js";
 import { Steps } from "./alarmsteps.js";
 import { Why } from "./alarmwhy.js";
 import { Beside } from "./changes.js";
@@ -16,8 +17,9 @@ const TIERS = ["mine", "county", "city"];
 export function AlarmPage({ id }) {
   const [seen, setSeen] = useState(null);
   const [error, setError] = useState(null);
-  const load = () => Promise.all(["", "/life", "/escalation", "/limit-changes"].map((part) => get(`/alarms/${id}${part}`))).then(
-    ([alarm, life, { steps }, { items: changes }]) => { setSeen({ alarm, life, steps, changes }); setError(null); },
+  const parts = ["", "/life", "/escalation", "/limit-changes", "/ledger"].map((part) => `/alarms/${id}${part}`);
+  const load = () => Promise.all(parts.map((path) => get(path))).then(
+    ([alarm, life, { steps }, { items: changes }, { events }]) => { setSeen({ alarm, life, steps, changes, events }); setError(null); },
     setError,
   );
   useEffect(() => { load(); }, []);
@@ -29,7 +31,7 @@ export function AlarmPage({ id }) {
     return html`<main><h1 class="crumbs">${crumbs}</h1>
       <${Failure} error=${error} retry=${load} />${error ? null : html`<p class="empty">${t("loading")}</p>`}</main>`;
   }
-  const { alarm, life, steps, changes } = seen;
+  const { alarm, life, steps, changes, events } = seen;
   const act = async (action, body) => {
     const next = await post(`/alarms/${id}/actions/${action}`, body);
     setSeen({ ...seen, life: next });
@@ -46,6 +48,7 @@ export function AlarmPage({ id }) {
       <section class="do"><h2>${t("life.actions")}</h2><${Actions} life=${life} act=${act} /></section></div>
     ${steps.length ? html`<section><h2>${t("life.steps")}</h2><${Steps} steps=${steps} /></section>` : null}
     ${changes.length ? html`<section><h2>${t("changes.beside")}</h2><${Beside} rows=${changes} uom=${alarm.uom} /></section>` : null}
+    ${events.some((event) => event.recipients.length) ? html`<section><h2>${t("ledger.title")}</h2><${Ledger} events=${events} /></section>` : null}
     <section><h2>${t("life.journal")}</h2><${Journal} life=${life} uom=${alarm.uom} /></section>
   </main>`;
 }

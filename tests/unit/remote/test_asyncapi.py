@@ -67,6 +67,8 @@ def test_it_has_the_frames_that_the_code_reads_and_writes() -> None:
         *(frames.refused(reason, "why") for reason in frames.REFUSALS),
         frames.snapshot("e", 4, []),
         frames.heartbeat("e", 4, 9, AT_US, AT_US),
+        frames.result("12345678", status=200, record_id=4),
+        frames.result("12345678", status=409, detail="why"),
     ],
 )
 def test_what_the_server_writes_is_documented(text: str) -> None:
@@ -84,6 +86,12 @@ def test_what_the_server_writes_is_documented(text: str) -> None:
         frames.ack(7),
         frames.CLIENT_HEARTBEAT,
         frames.client_heartbeat(7),
+        frames.subscribe(
+            epoch=None, seq=None, areas=None, min_rank=0, reports=["drawn"]
+        ),
+        frames.receipt("drawn", ["a"], AT_US),
+        frames.receipt("drawn", ["a"]),
+        frames.command("12345678", 5, "confirm", text=""),
     ],
 )
 def test_what_a_client_writes_is_documented(text: str) -> None:

@@ -155,6 +155,7 @@ def test_a_body_is_inside_the_frame_unchanged() -> None:
         frames.snapshot("e", 4, ['{"id":"a"}', '{"id":"b"}']),
         frames.event("e", 3, 4, '{"id":"a"}'),
         frames.heartbeat("e", 4, 9, AT_US, AT_US),
+        frames.result("12345678", status=503, detail="why"),
     ],
 )
 def test_the_server_writes_what_a_client_reads(text: str) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gasmon.remote import parsing
+from gasmon.remote import frames, parsing
 from gasmon.remote.parsing import Malformed, parse_client, parse_server
 
 json_values = st.recursive(
@@ -43,6 +45,12 @@ def test_a_subscription_is_read() -> None:
         ('{"type":"subscribe","areas":[5]}', "areas 5"),
         ('{"type":"subscribe","min_rank":5}', "min_rank 5"),
         ('{"type":"ack","seq":1.5}', "seq 1.5"),
+        ('{"type":"subscribe","reports":["sent"]}', "reports 'sent'"),
+        ('{"type":"receipt","step":"sent","ids":["a"]}', "step 'sent'"),
+        ('{"type":"receipt","step":"drawn"}', "ids None"),
+        ('{"type":"receipt","step":"drawn","ids":["a\\u0000"]}', "NUL"),
+        ('{"type":"receipt","step":"drawn","ids":["a"],"at":"now"}', "at 'now'"),
+        ('{"type":"command","key":"short","alarm_id":1,"action":"x"}', "key 'short'"),
         ('{"type":"ack","seq":"' + "x" * 100 + '"}', "..."),
     ],
 )
@@ -52,6 +60,31 @@ def test_a_malformed_client_frame_is_named(text: str, named: str) -> None:
         parse_client(text)
 
     assert named in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("at", "at_us"),
+    [
+        (None, None),
+        ("2026-11-23T08:06:21.123+08:00", 1_795_392_381_123_000),
+        ("2026-11-23T00:06:21.123Z", 1_795_392_381_123_000),
+        ("1999-01-01T00:00:00Z", None),
+    ],
+)
+def test_a_receipt_is_read(at: str | None, at_us: int | None) -> None:
+    """Any offset will do, and an incredible clock says nothing."""
+    text = json.dumps({"type": "receipt", "step": "drawn", "ids": ["a"], "at": at})
+
+    assert parse_client(text) == parsing.Receipt("drawn", ("a",), at_us)
+
+
+def test_a_command_keeps_what_belongs_to_its_action() -> None:
+    """Everything beside type, alarm and action is judged where actions are."""
+    text = frames.command("12345678", 5, "confirm", text="见")
+
+    assert parse_client(text) == parsing.Command(
+        "12345678", 5, "confirm", {"key": "12345678", "text": "见"}
+    )
 
 
 @pytest.mark.parametrize(

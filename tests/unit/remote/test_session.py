@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gasmon.remote import frames
+from gasmon.remote import frames, parsing
 from gasmon.remote.session import (
     FLOOD_BURST,
     Begin,
@@ -90,6 +90,18 @@ def test_resuming_is_all_or_nothing(
     assert (refusal and refusal[0]) == reason
 
 
+def test_receipts_and_commands_are_passed_on() -> None:
+    """What a client reports and asks for is the caller's to do, in its order."""
+    session = streaming(0)
+    receipt, command = (
+        session.receive(frames.receipt("drawn", ["a"]), 0.0),
+        session.receive(frames.command("12345678", 1, "confirm"), 0.0),
+    )
+
+    assert receipt == [parsing.Receipt("drawn", ("a",), None)]
+    assert command == [parsing.Command("12345678", 1, "confirm", {"key": "12345678"})]
+
+
 def test_kinds_are_filtered_and_must_be_known() -> None:
     """A kind that does not exist would be silence for ever: it is refused."""
     session = make()
@@ -168,6 +180,8 @@ def test_a_heartbeat_acknowledges() -> None:
         (["nonsense"], 4400),
         ([HEARTBEAT], 4400),
         ([frames.client_heartbeat(0)], 4400),
+        ([frames.receipt("drawn", ["a"])], 4400),
+        ([frames.command("12345678", 1, "confirm")], 4400),
         ([frames.ack(0)], 4400),
         ([SUBSCRIBE, SUBSCRIBE], 4400),
         (['{"type":"subscribe","areas":["suijiang"]}'], 4403),

@@ -1,0 +1,52 @@
+"""``/alarms/{alarm_id}/ledger``: how far each event of an alarm came, and at whom."""
+
+from datetime import datetime
+
+from fastapi import APIRouter, Depends
+from pydantic import Field
+from starlette.responses import Response
+
+from gasmon.api.answers import PROBLEMS, answer
+from gasmon.api.auth import Asker, Shared, no_query
+from gasmon.api.routes_alarms import AlarmId, alarm_of
+from gasmon.api.schemas import Answer
+from gasmon.store import views_receipts
+
+router = APIRouter(tags=["alarms"], responses=PROBLEMS)
+
+
+class Recipient(Answer):
+    recipient: str
+    role: str
+    subscribed_at: datetime | None = Field(description="null: it never subscribed")
+    steps: dict[str, datetime | None] = Field(description="in the order of the way")
+    missing: list[str] = Field(description="steps that should have happened by now")
+
+
+class LedgerEvent(Answer):
+    event_id: str
+    event: str
+    happened_at: datetime
+    arrived_at: datetime | None
+    decided_at: datetime
+    committed_at: datetime
+    recipients: list[Recipient] = Field(description="empty for a mine's own people")
+
+
+class AlarmLedger(Answer):
+    alarm_id: int
+    events: list[LedgerEvent]
+
+
+@router.get(
+    "/alarms/{alarm_id}/ledger",
+    response_model=AlarmLedger,
+    dependencies=[Depends(no_query)],
+)
+async def alarm_ledger(asker: Asker, shared: Shared, alarm_id: AlarmId) -> Response:
+    """Which step of its way each event came to, at each recipient of the stream."""
+    alarm = await alarm_of(asker, shared, alarm_id)
+    scope, now_us = asker.principal.scope, shared.clock.now_us()
+    async with shared.pool.connection() as conn:
+        events = await views_receipts.ledger(conn, scope, alarm, now_us)
+    return answer({"alarm_id": alarm_id, "events": events})

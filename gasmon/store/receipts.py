@@ -1,0 +1,112 @@
+"""The ledger of deliveries: which event went how far to which recipient.
+
+Written by the api beside its streams and never on the way of an event; each row is
+written once, however often it is told.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from psycopg import sql
+
+from gasmon.store.db import AsyncConnection
+from gasmon.store.scope import Scope, scope_condition
+from gasmon.units import to_datetime
+
+_BY_SEQ = """
+INSERT INTO receipt (alarm_id, event_id, recipient, step, happened_at, recorded_at)
+SELECT o.alarm_id, o.body::json ->> 'id', n.recipient, n.step, n.at, %(now)s
+FROM unnest(%(seq)s::bigint[], %(recipient)s::text[], %(step)s::text[],
+            %(at)s::timestamptz[]) AS n (seq, recipient, step, at)
+JOIN outbox o USING (seq) WHERE o.alarm_id IS NOT NULL
+ON CONFLICT DO NOTHING"""
+
+_BY_ID = sql.SQL(
+    "INSERT INTO receipt (alarm_id, event_id, recipient, step, happened_at,"
+    " recorded_at)"
+    " SELECT a.alarm_id, j.event_id, %(recipient)s, %(step)s, %(at)s, %(now)s"
+    " FROM alarm_journal j JOIN alarm a USING (alarm_id)"
+    " LEFT JOIN mine m USING (mine_id)"
+    " WHERE j.event_id = ANY(%(ids)s::text[]) AND a.run = 0 AND {scope}"
+    " ON CONFLICT DO NOTHING"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SeqNote:
+    """An event was sent to a recipient, or acknowledged by it."""
+
+    seq: int
+    recipient: str
+    step: str
+    at_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class IdNote:
+    """A recipient reports a step of events; ``at_us`` [µs UTC] by its own clock."""
+
+    ids: tuple[str, ...]
+    recipient: str
+    scope: Scope
+    step: str
+    at_us: int
+
+
+async def write_seqs(
+    conn: AsyncConnection, notes: Sequence[SeqNote], now_us: int
+) -> None:
+    """Write what was sent and acknowledged."""
+    await conn.execute(
+        _BY_SEQ.encode(),
+        {
+            "seq": [note.seq for note in notes],
+            "recipient": [note.recipient for note in notes],
+            "step": [note.step for note in notes],
+            "at": [to_datetime(note.at_us) for note in notes],
+            "now": to_datetime(now_us),
+        },
+    )
+
+
+async def write_ids(conn: AsyncConnection, note: IdNote, now_us: int) -> None:
+    """Write what a recipient reports of events that it may see; others are ignored."""
+    await conn.execute(
+        _BY_ID.format(scope=scope_condition(note.scope, "a.area_code")),
+        {
+            "ids": list(note.ids),
+            "recipient": note.recipient,
+            "step": note.step,
+            "at": to_datetime(note.at_us),
+            "now": to_datetime(now_us),
+        },
+    )
+
+
+async def subscribed(
+    conn: AsyncConnection,
+    recipient: str,
+    *,
+    areas: Collection[str] | None,
+    kinds: Collection[str] | None,
+    min_rank: int,
+    reports: Collection[str],
+    now_us: int,
+) -> None:
+    """Remember what a recipient wants from now on."""
+    await conn.execute(
+        "INSERT INTO stream_recipient (recipient, areas, kinds, min_rank, reports,"
+        " subscribed_at) VALUES (%(recipient)s, %(areas)s, %(kinds)s, %(min_rank)s,"
+        " %(reports)s, %(now)s)"
+        " ON CONFLICT (recipient) DO UPDATE SET areas = excluded.areas,"
+        " kinds = excluded.kinds, min_rank = excluded.min_rank,"
+        " reports = excluded.reports, subscribed_at = excluded.subscribed_at",
+        {
+            "recipient": recipient,
+            "areas": None if areas is None else sorted(areas),
+            "kinds": None if kinds is None else sorted(kinds),
+            "min_rank": min_rank,
+            "reports": sorted(reports),
+            "now": to_datetime(now_us),
+        },
+    )
