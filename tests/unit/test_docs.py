@@ -263,6 +263,8 @@ def test_a_shown_command_is_taken_by_the_real_parser(page: str, line: str) -> No
                 cli.build_parser()[0].parse_args(["demo", *shlex.split(value)])
     elif program == "python" and words[1] == "scripts/bootstrap.py":
         cli.build_parser()[0].parse_args(words[2:])
+    elif program == "python" and words[1] == "scripts/stream_conformance.py":
+        assert words[2] in ("server", "client")
     elif program.startswith("deploy/"):
         done = subprocess.run(
             [sys.executable, ROOT / program, "--help"], capture_output=True, check=False
