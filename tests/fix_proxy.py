@@ -6,6 +6,7 @@ import contextlib
 import selectors
 import socket
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -22,6 +23,8 @@ class Proxy:
     - :meth:`refuse` does the same and refuses new ones: the other side is down.
     - :meth:`stall` keeps connections open and passes nothing: a dead line; with
       ``"up"`` or ``"down"`` only one way is dead, and the other still passes.
+    - :meth:`tear` passes half of the next bytes, then cuts that connection.
+    - :meth:`repeat` passes the next bytes twice.
     - :meth:`heal` passes everything again.
 
     Attributes:
@@ -42,6 +45,7 @@ class Proxy:
         self._sockets: set[socket.socket] = set()
         self._threads: list[threading.Thread] = []
         self._dead: frozenset[str] = frozenset()
+        self._spoils: deque[str] = deque()
         self._closed = threading.Event()
         self._listener: socket.socket | None = None
         self.n_accepted = 0
@@ -113,7 +117,11 @@ class Proxy:
                         data = source.recv(CHUNK_BYTES)
                         if not data:
                             return
-                        other[source].sendall(data)
+                        spoil = self._spoils.popleft() if self._spoils else ""
+                        if spoil == "tear":
+                            other[source].sendall(data[: len(data) // 2])
+                            return
+                        other[source].sendall(data * 2 if spoil else data)
                         with self._lock:
                             self.n_bytes += len(data)
             except (OSError, ValueError, KeyError):
@@ -157,6 +165,14 @@ class Proxy:
             ways: ``up`` (to the target) or ``down``; none means both.
         """
         self._dead = frozenset(ways or ("up", "down"))
+
+    def tear(self) -> None:
+        """Pass half of the next bytes and cut the connection that they are on."""
+        self._spoils.append("tear")
+
+    def repeat(self) -> None:
+        """Pass the next bytes twice."""
+        self._spoils.append("repeat")
 
     def heal(self) -> None:
         """Pass everything again; what waited during a stall arrives now."""
