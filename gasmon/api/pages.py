@@ -41,6 +41,7 @@ ADDRESSES = (
     "/account",
     "/plans",
     "/changes",
+    "/forecasts",
     "/alarms",
     "/alarm/{rest:path}",
     "/shifts",

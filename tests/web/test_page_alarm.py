@@ -11,10 +11,12 @@ import pytest
 from playwright.sync_api import expect
 
 from gasmon.alarms.causes import CAUSES
+from gasmon.alarms.forecast_speak import Warned
 from gasmon.alarms.lifecycle import ACTIONS, STATES
 from gasmon.alarms.lifecycle_record import CORRECTABLE, PHASES, WITHDRAWABLE
+from gasmon.store import db, forecasts
 from gasmon.store.alarm_effects import MEMBERS
-from gasmon.units import iso_us
+from gasmon.units import US_PER_DAY, US_PER_S, iso_us, to_datetime
 from tests.web.conftest import OpenPage
 from tests.web.fix_site import Site, now_us
 from tests.web.test_page_files import WEB, texts
@@ -169,6 +171,35 @@ def test_why_an_alarm_spoke_stands_on_its_page(open_page: OpenPage, site: Site) 
     expect(page.locator('[data-why="level_rule"]')).to_have_text("第 25 条")
     expect(page.locator('[data-why="on_delay_s"]')).to_have_text("1:30")
     expect(page.locator('.why tr[data-role="door"]')).to_contain_text("1号风门")
+
+
+def test_what_pre_warnings_were_worth_has_a_page(
+    open_page: OpenPage, site: Site
+) -> None:
+    """The forecast beside both baselines, by mine and over all of it."""
+    begun_us = now_us() - US_PER_DAY
+    with db.connect(site.database, autocommit=True) as conn:
+        at = to_datetime(begun_us)
+        done = (at, to_datetime(now_us()))
+        conn.execute("INSERT INTO forecast_search VALUES (0, %s, %s)", done)
+        for second, model in ((60, "forecast"), (900, "forecast"), (60, "ewma_1min")):
+            warned = Warned(
+                row=0, model=model, raised_us=begun_us + second * US_PER_S, limit=1.0,
+                horizon_s=600, probability=0.4, threshold=0.3, last_value=0.9,
+                ewma_1min=0.88, advisory=False,
+            )  # fmt: skip
+            forecasts.append(conn, 0, [site.point_id(MINE)], [warned], now_us())
+    page = open_page("/forecasts")
+    mine = page.locator(f'tr[data-name="{MINE}"]')
+    expect(mine).to_have_count(3)
+    for model, n in (("forecast", "2"), ("ewma_1min", "1"), ("last_value", "0")):
+        row = page.locator(f'tr[data-name="{MINE}"][data-model="{model}"]')
+        expect(row.locator('[data-count="n_warned"]')).to_have_text(n)
+    page.locator('select[name="by"]').select_option("all")
+    expect(page.locator("main")).to_contain_text("预测模型")
+    expect(page.locator('tr[data-name=""]')).to_have_count(3)
+    page.locator('select[name="days"]').select_option("7")
+    expect(page.locator('tr[data-name=""]')).to_have_count(3)
 
 
 def test_every_part_of_an_explanation_has_a_word() -> None:

@@ -2,6 +2,7 @@
 import { html } from "./html.js";
 import { pick, t, tCode } from "./i18n.js";
 import { duration, moment, NO_DATA, number } from "./format.js";
+import { isForecast } from "./levels.js";
 import { serverNow } from "./state.js";
 
 /** Parts of an explanation that are shown elsewhere on the page, or not as a number. */
@@ -20,7 +21,8 @@ export function Why({ alarm }) {
   if (!words && !facts.length && !points.length) return null;
   return html`<section class="why"><h2>${t("life.why")}</h2>${words ? html`<p data-why="text">${words}</p>` : null}
     <dl class="figures">${facts.map(([name, text]) => html`<div><dt>${tCode("why", name)}</dt><dd data-why=${name}>${text}</dd></div>`)}</dl>
-    ${points.length ? html`<${Points} points=${points} />` : null}</section>`;
+    ${points.length ? html`<${Points} points=${points} />` : null}
+    ${isForecast(alarm.kind) ? html`<p><a href="/forecasts">${t("forecasts.title")}</a></p>` : null}</section>`;
 }
 
 function Points({ points }) {

@@ -13,6 +13,7 @@ import { Welcome } from "./welcome.js";
 import { HandoverPage } from "./handover.js";
 import { MinePage } from "./mine.js";
 import { Overview } from "./overview.js";
+import { ForecastsPage } from "./forecasts.js";
 import { PlansPage } from "./plans.js";
 import { PointPage } from "./point.js";
 import { get, signIn, whoAmI } from "./requests.js";
@@ -40,6 +41,7 @@ function Screen() {
   if (name === "shifts") return html`<${ShiftsPage} />`;
   if (name === "handover") return html`<${HandoverPage} key=${id} id=${id} />`;
   if (name === "plans") return html`<${PlansPage} />`;
+  if (name === "forecasts") return html`<${ForecastsPage} />`;
   if (name === "changes") return html`<${ChangesPage} />`;
   if (name === "account") return html`<${AccountPage} />`;
   return html`<main><p class="failure">${t("error.no_page")} <a href="/">${t("nav.overview")}</a></p></main>`;

@@ -15,6 +15,7 @@ const PATHS = [
   [/^\/account$/, "account"],
   [/^\/plans$/, "plans"],
   [/^\/changes$/, "changes"],
+  [/^\/forecasts$/, "forecasts"],
 ];
 
 function read() {
