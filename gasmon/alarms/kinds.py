@@ -84,10 +84,19 @@ OUR_CLOCK = "our_clock"
 SPOOL_FILLING = "spool_filling"
 """The database is away and readings fill the spool; its subject is a link."""
 
-STANDING_KINDS = (CLOCK_WRONG, DEFINITIONS_MISSING, OUR_CLOCK, SPOOL_FILLING)
+LIMITS_LOOSER = "limits_looser"
+"""A mine's definition gives limits that are looser than the law's."""
+
+LIMITS_CHANGED = "limits_changed"
+"""A mine's definition changed limits of a point while an alarm of it was open."""
+
+STANDING_KINDS = (
+    *(CLOCK_WRONG, DEFINITIONS_MISSING, OUR_CLOCK, SPOOL_FILLING),
+    *(LIMITS_LOOSER, LIMITS_CHANGED),
+)
 """Kinds that are decided outside the engine (standing.py)."""
 
-OF_A_MINE = (CLOCK_WRONG, DEFINITIONS_MISSING)
+OF_A_MINE = (CLOCK_WRONG, DEFINITIONS_MISSING, LIMITS_LOOSER, LIMITS_CHANGED)
 """Those of them that are about a mine; the others are about gasmon itself."""
 
 SLOT_OF = {

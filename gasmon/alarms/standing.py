@@ -19,6 +19,8 @@ from gasmon.alarms.events import AlarmEvent
 from gasmon.alarms.kinds import (
     CLOCK_WRONG,
     DEFINITIONS_MISSING,
+    LIMITS_CHANGED,
+    LIMITS_LOOSER,
     OUR_CLOCK,
     SPOOL_FILLING,
 )
@@ -50,6 +52,9 @@ DELAYS = {
     OUR_CLOCK: Delays(0, US_PER_MIN),
     # A restart of the database is over by then.
     SPOOL_FILLING: Delays(US_PER_MIN, US_PER_MIN),
+    # What a mine wrote down is no flutter.
+    LIMITS_LOOSER: Delays(0, 10 * US_PER_S),
+    LIMITS_CHANGED: Delays(0, 10 * US_PER_S),
 }
 """By kind; ours."""
 

@@ -1,4 +1,4 @@
-"""What holds now besides the readings: clocks, missing definitions, a filling spool.
+"""What holds now besides the readings: clocks, definitions, limits, a filling spool.
 
 Looked at once a second by the evaluating thread, so its events go the engine's way: to
 the annunciator at once, then through the turn to database or spool.
@@ -22,6 +22,7 @@ from gasmon.alarms.rules import RuleSet
 from gasmon.alarms.standing import Condition, StandingAlarms
 from gasmon.batch import Int32
 from gasmon.pipeline.evaluate import Evaluator, Judged
+from gasmon.pipeline.limitwatch import LimitWatch
 from gasmon.pipeline.ourclock import OurClock
 from gasmon.pipeline.outage import Outage
 from gasmon.points import PointTable
@@ -73,6 +74,7 @@ class Standing:
         self._alarms = StandingAlarms(rules, evaluator.engine.run)
         self._evaluator = evaluator
         self._our_clock = our_clock
+        self._limits = LimitWatch(evaluator)
         self._areas = frozenset(areas)
         # Several processes must not end one another's alarms.
         self._suffix = "@" + "-".join(sorted(areas)) if areas else ""
@@ -130,12 +132,14 @@ class Standing:
         Args:
             outage: of the database; None while it is there.
         """
+        self._limits.note(judged, now_us)
         if not judged.marks:
             return
         conditions = [
             *self._wrong_clocks(),
             *self._undefined(now_us),
             *self._spool(outage),
+            *(self._of_mine(*found) for found in self._limits.look(now_us)),
         ]
         doubt = self._our_clock.doubt()
         if doubt is not None:

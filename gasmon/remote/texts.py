@@ -54,6 +54,11 @@ KINDS = {
     "link_break": ("联网中断", "link broken"),
     "clock_wrong": ("煤矿时钟错误", "the mine's clock is wrong"),
     "definitions_missing": ("测点定义缺失", "point definitions are missing"),
+    "limits_looser": ("限值低于标准要求", "limits looser than the law"),
+    "limits_changed": (
+        "报警期间修改限值",
+        "limits changed while an alarm was open",
+    ),
     "our_clock": ("平台时钟异常", "the platform's clock is in doubt"),
     "spool_filling": (
         "数据库断开，缓存占用中",

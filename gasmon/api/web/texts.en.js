@@ -48,6 +48,8 @@ export default {
   "kind.link_break": "Link break",
   "kind.clock_wrong": "Mine's clock is wrong",
   "kind.definitions_missing": "Definitions missing",
+  "kind.limits_looser": "Limits looser than the law",
+  "kind.limits_changed": "Limits changed during an alarm",
   "kind.our_clock": "Platform's clock in doubt",
   "kind.spool_filling": "Database away, spool filling",
   "kind.extent_over_limit": "Several points over",

@@ -48,6 +48,8 @@ export default {
   "kind.link_break": "通讯中断",
   "kind.clock_wrong": "煤矿时钟错误",
   "kind.definitions_missing": "测点定义缺失",
+  "kind.limits_looser": "限值低于标准要求",
+  "kind.limits_changed": "报警期间修改限值",
   "kind.our_clock": "平台时钟异常",
   "kind.spool_filling": "数据库断开，缓存占用中",
   "kind.extent_over_limit": "多点超限",

@@ -289,3 +289,75 @@ def test_what_the_spool_tells_is_newer_than_what_is_recorded() -> None:
     gone = replace(raised, event="cleared", raised_at_us=at(-100))
     after.standing.begin([link], [gone], at(100))
     assert after.pass_time(100) == []
+
+
+# What mines do to their limits
+
+
+def test_limits_looser_than_the_law_are_told_until_they_are_right() -> None:
+    """The mine is told at once, with its number and the law's."""
+    place = Place()
+    loose = replace(CH4, alarm_high=1.3, clear_high=1.0)
+    place.live.take(defined(loose, second=place.machine.second))
+    said = place.pass_time(3)
+    assert spoken(said) == [("raised", "limits_looser", "yellow")]
+    assert (said[0].mine, said[0].explain["limits"]) == (MINE, 1)
+    assert said[0].explain["first"] == [
+        {"no": "001A01", "limit": "alarm_high", "own": 1.3, "legal": 1.0}
+    ]
+    assert place.pass_time(3) == []
+    place.live.take(defined(CH4, rev=2, second=place.machine.second))
+    said = place.pass_time(15)
+    assert spoken(said) == [("cleared", "limits_looser", "yellow")]
+
+
+def redefine(place: Place, alarm_high: float, rev: int) -> list[AlarmEvent]:
+    """The mine tells another limit; gives what is said of it within three seconds."""
+    point = replace(CH4, alarm_high=alarm_high, clear_high=alarm_high)
+    packet = defined(point, rev=rev, second=place.machine.second)
+    place.standing.judge(place.live.take(packet), None, place.steady.now_us())
+    return [e for e in place.pass_time(3) if e.kind == "limits_changed"]
+
+
+def test_limits_changed_while_an_alarm_is_open_are_told() -> None:
+    """Also where the change ends the alarm at once; ten minutes at least."""
+    place = Place()
+    place.live.take(defined(replace(CH4, alarm_high=0.8, clear_high=0.8)))
+    place.pass_time(2)
+    assert spoken(redefine(place, 0.7, 2)) == []
+    second = place.machine.second
+    raised = place.live.take(frame(1, [("001A01", 0.75, 0)], second=second))
+    assert [e.kind for e in raised.events] == ["over_limit"]
+    (event,) = redefine(place, 1.0, 3)
+    assert spoken([event]) == [("raised", "limits_changed", "yellow")]
+    # Power may return at 1.0 now too; with an alarm at 0.7 that was refused.
+    assert event.explain["limits"] == 3
+    assert event.explain["first"][0] == {
+        "no": "001A01", "limit": "alarm_high", "old": 0.7, "new": 1.0,
+    }  # fmt: skip
+    assert not (place.live.engine.state.raised_us[0, :4] < 2**62).any()
+    said = [e for e in place.pass_time(620, sends=True) if e.kind == "limits_changed"]
+    assert spoken(said) == [("cleared", "limits_changed", "yellow")]
+
+
+def test_an_alarm_that_a_stricter_limit_raises_was_not_open_before() -> None:
+    """The mine made it stricter, and that is what alarms say it is for."""
+    place = Place()
+    place.live.take(defined(CH4))
+    place.pass_time(2)
+    second = place.machine.second
+    place.live.take(frame(1, [("001A01", 0.75, 0)], second=second))
+    assert redefine(place, 0.7, 2) == []
+    assert (place.live.engine.state.raised_us[0, :4] < 2**62).any()
+
+
+def test_a_first_definition_or_another_place_name_is_no_change_of_limits() -> None:
+    """What decides no limit may change while an alarm is open."""
+    place = Place()
+    place.live.take(frame(1, [("001A01", 4.0, 0)], second=1))
+    place.machine.second = 1
+    place.pass_time(2)
+    for point, rev in ((CH4, 1), (replace(CH4, place="别处"), 2)):
+        packet = defined(point, rev=rev, second=place.machine.second)
+        place.standing.judge(place.live.take(packet), None, place.steady.now_us())
+        assert place.pass_time(3) == []
