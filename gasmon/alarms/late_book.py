@@ -117,8 +117,7 @@ class LateBook:
 
     def know_notable(self, batch: ReadingBatch) -> None:
         """Good values that are not past every end, or are kept for another reason."""
-        if batch.n:
-            self._notable.append({name: getattr(batch, name) for name in _NOTABLE})
+        self._notable.append({name: getattr(batch, name) for name in _NOTABLE})
 
     def harmless_of(self, row: int) -> Int64:
         """Times at which a point is known to have been harmless, int64[k] [µs]."""

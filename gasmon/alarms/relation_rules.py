@@ -31,9 +31,7 @@ class RelationRules:
 
     def grow(self, n: int) -> None:
         """Know ``n`` mines; of a new one the first moment decides."""
-        more = n - len(self.of)
-        if more > 0:
-            self.of = np.r_[self.of, np.zeros(more, np.intp)]
+        self.of = np.r_[self.of, np.zeros(n - len(self.of), np.intp)]
 
     def follow(self, rules: RuleSet, level_rows: Sequence[int], from_us: int) -> None:
         """Other rules from an event time on.
