@@ -107,13 +107,48 @@ def pytest_report_header() -> list[str]:
     ]
 
 
+MEMORY = Path("/dev/shm")
+MEMORY_BYTES = 4 * 1024**3
+"""Room that a run may want in memory, with much to spare."""
+
+
+def place_in_memory() -> Path | None:
+    """Return a folder in memory that has room and may hold programs, else None.
+
+    Databases made and dropped some hundred times, and brokers that write each message
+    at once, would cost a disk more than what the tests do with them.
+    """
+    try:
+        found = os.statvfs(MEMORY)
+    except (AttributeError, OSError):  # another system, or a container without it
+        return None
+    has_room = found.f_bavail * found.f_frsize >= MEMORY_BYTES
+    return MEMORY if has_room and not found.f_flag & os.ST_NOEXEC else None
+
+
+def pytest_configure() -> None:
+    """Let temporary files of the tests, and of what they start, be in memory."""
+    place = place_in_memory()
+    if place is not None:
+        os.environ["TMPDIR"] = tempfile.tempdir = str(place)
+
+
+def sweep(place: Path) -> None:
+    """Remove folders of runs that were killed: memory does not forget by itself."""
+    for folder in place.glob("gasmon-test-*-*"):
+        owner = folder.name.split("-")[2]
+        if not (Path("/proc") / owner).exists():
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 @pytest.fixture(scope="session")
 def servers_dir() -> Iterator[Path]:
     """A folder of this run for servers' data, reachable for unprivileged accounts.
 
     pytest's own temporary folders are closed to other accounts.
     """
-    folder = Path(tempfile.mkdtemp(prefix="gasmon-test-"))
+    sweep(Path(tempfile.gettempdir()))
+    folder = Path(tempfile.mkdtemp(prefix=f"gasmon-test-{os.getpid()}-"))
     folder.chmod(0o711)
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
