@@ -19,11 +19,37 @@ pytest_plugins = [
     "tests.fix_receivers",
 ]
 
-FOLDER_COST = {"unit": 0.02, "property": 1.0, "web": 3.0, "system": 4.0, "long": 300.0}
+FOLDER_COST = {
+    "unit": 0.02,
+    "property": 1.0,
+    "web": 3.0,
+    "system": 4.0,
+    "long": 300.0,
+}
 """Seconds that a test of a folder takes, roughly; one of another folder takes one."""
 
-SLOW_COST = 12.0
+SLOW_COST = 6.0
 """The same of a test that is marked slow."""
+
+FILE_COST = {
+    "web/test_page_screens.py": 90.0,
+    "web/test_page_outages.py": 70.0,
+    "web/test_page_duties.py": 40.0,
+    "system/test_clocks.py": 60.0,
+    "system/test_whole_path.py": 50.0,
+    "system/test_wheel.py": 30.0,
+    "integration/test_commands_doctor_provoked.py": 80.0,
+    "integration/test_simulator.py": 60.0,
+    "integration/test_takeover.py": 55.0,
+    "integration/test_serve.py": 55.0,
+    "integration/test_commands_doctor.py": 50.0,
+    "integration/test_embedded_postgres.py": 45.0,
+    "integration/test_receive.py": 45.0,
+    "integration/test_restart.py": 40.0,
+    "integration/test_standing.py": 40.0,
+    "integration/test_broker_conformance.py": 40.0,
+}
+"""Seconds, as measured, of files that these rules would begin too late."""
 
 
 @pytest.hookimpl(trylast=True)
@@ -35,8 +61,12 @@ def pytest_collection_modifyitems(
         return
     cost: dict[Path, float] = defaultdict(float)
     for item in items:
-        folder = item.path.relative_to(Path(__file__).parent).parts[0]
+        place = item.path.relative_to(Path(__file__).parent)
+        if str(place) in FILE_COST:
+            cost[item.path] = FILE_COST[str(place)]
+            continue
         is_slow = item.get_closest_marker("slow") is not None
-        cost[item.path] += SLOW_COST if is_slow else FOLDER_COST.get(folder, 1.0)
+        each = SLOW_COST if is_slow else FOLDER_COST.get(place.parts[0], 1.0)
+        cost[item.path] += each
     # The sort is stable: within a file nothing changes places.
     items.sort(key=lambda item: (-cost[item.path], item.path))
