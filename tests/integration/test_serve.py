@@ -37,7 +37,7 @@ from tests.integration.test_pipeline import (
 )
 from tests.rule_texts import LIMITS_ALONE
 
-READY_S = 40.0
+READY_S = 90.0
 QUICK_S = 8.0
 """SIGTERM to exit at most, on a machine with other work [s]."""
 

@@ -97,7 +97,9 @@ def restart(conn: db.Connection, scope: str = SCOPE) -> tuple[AlarmEngine, int]:
     return engine, 0
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize(
+    "seed", [1, *(pytest.param(seed, marks=pytest.mark.long) for seed in (2, 3))]
+)
 def test_a_restart_at_any_moment_goes_on_the_same(
     store_connect: Connect, seed: int
 ) -> None:
