@@ -44,6 +44,7 @@ def with_text(row: dict[str, Any]) -> dict[str, Any]:
         value=row["value"],
         limit=row["limit"],
         uom=row["uom"],
+        drill=row["drill"],
     )
     return {**row, "text": sentence(told)}
 
@@ -66,6 +67,7 @@ async def list_alarms(
         from_us=query.from_,
         to_us=query.to,
         q=query.q,
+        run=query.run,
     )
     who = asker.principal
     now_us = shared.clock.now_us()

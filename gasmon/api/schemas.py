@@ -80,6 +80,7 @@ class AlarmsQuery(Query):
     from_: TimeUs | None = Field(None, alias="from", description="raised at or after")
     to: TimeUs | None = Field(None, description="raised before")
     q: Words | None = None
+    run: int = Field(0, ge=0, le=2**31 - 1, description="0 live, else a drill's number")
     cursor: str | None = Field(None, max_length=60)
     limit: int = Field(50, ge=1, le=500)
 
@@ -301,6 +302,8 @@ class NextStep(Answer):
 class Alarm(Answer):
     alarm_id: int
     incident_id: int
+    run: int
+    drill: bool = Field(description="an exercise: never counted, nobody is in danger")
     subject: str
     kind: str
     area: str

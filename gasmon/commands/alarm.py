@@ -47,6 +47,7 @@ def add_parser(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
     ls.add_argument("--mine", metavar="CODE")
     ls.add_argument("--min-rank", type=int, default=0, choices=range(5))
     ls.add_argument("--limit", type=int, default=50, help="at most 500")
+    ls.add_argument("--run", type=int, default=0, help="a drill's number; 0 is live")
     show = actions.add_parser("show", parents=both, help="one alarm with its journal")
     show.add_argument("alarm_id", type=int, metavar="ID")
     for name in ACTIONS:
@@ -102,6 +103,7 @@ def _ls(api: Api, args: argparse.Namespace) -> int:
         "mine": args.mine,
         "min_rank": args.min_rank,
         "limit": args.limit,
+        "run": args.run,
         "confirmed": "false" if args.unconfirmed else None,
     }
     page = api.get("/alarms", query)

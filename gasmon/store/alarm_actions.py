@@ -13,7 +13,14 @@ from psycopg.rows import dict_row
 
 from gasmon.alarms.events import RANK_NAMES
 from gasmon.alarms.kinds import MINE_ONLY_KINDS
-from gasmon.alarms.lifecycle import ACTIONS, TIER_OF_ROLE, Refusal, decide, state_of
+from gasmon.alarms.lifecycle import (
+    ACTIONS,
+    TIER_OF_ROLE,
+    Refusal,
+    Words,
+    decide,
+    state_of,
+)
 from gasmon.errors import Forbidden, NotFound, StateConflict
 from gasmon.store import alarms, audit, shelves
 from gasmon.store.access import Principal
@@ -33,6 +40,14 @@ from gasmon.units import iso_us
 US_APART = 1
 """Two actions on one alarm are this far apart at least [µs]: time is part of an event's
 identity, and two people may act within one microsecond."""
+
+
+SHELVING = ("shelve", "unshelve")
+"""Actions on what keeps alarms of a subject quiet, whatever run they belong to."""
+
+_DRILL = Words(
+    "演练报警不能搁置", "a drill shelves nothing: real alarms would be quiet"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +74,9 @@ def act(
     now_us: int,
     key: str | None = None,
 ) -> Done:
-    """Do one thing with one live alarm, as the caller's whole transaction.
+    """Do one thing with one alarm, as the caller's whole transaction.
+
+    An alarm of a drill is handled within its run, and told as its run's.
 
     Args:
         encode: makes the body of the event that tells it.
@@ -76,7 +93,7 @@ def act(
     """
     assert wish.action in ACTIONS, f"unknown action {wish.action!r}"
     alarm = alarms.lock(conn, alarm_id)
-    if alarm["run"] != 0 or not who.scope.allows(alarm["area"], alarm["mine"] or None):
+    if not who.scope.allows(alarm["area"], alarm["mine"] or None):
         raise NotFound(f"no alarm {alarm_id}")
     if key is not None:
         known = _done_before(conn, alarm_id, who, wish, key)
@@ -126,7 +143,9 @@ def _permit(
     marks: list[dict[str, Any]],
     now_us: int,
 ) -> None:
-    """Ask the table."""
+    """Ask the table, which a drill knows too, but for shelves."""
+    if alarm["run"] != 0 and wish.action in SHELVING:
+        raise StateConflict(f"alarm {alarm['alarm_id']}: {_DRILL}")
     tier = TIER_OF_ROLE.get(who.role)
     own = [m for m in marks if m["rank"] >= alarm["rank"] and tier in (None, m["tier"])]
     shelved, out_of_service = shelves.cover_of(conn, alarm["alarm_id"], now_us)

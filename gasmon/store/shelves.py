@@ -30,7 +30,7 @@ COVER = sql.SQL(
     # What was loud before its plan, or broke through it, is not out of service.
     "   bool_or(q.kind <> 'shelf' AND a.quiet ="
     "     q.kind || ':' || coalesce(q.plan_id, q.quiet_id)) AS out_of_service"
-    "   FROM quiet q WHERE q.withdrawn_at IS NULL"
+    "   FROM quiet q WHERE q.withdrawn_at IS NULL AND a.run = 0"
     "   AND q.effective_from_us <= %(now_us)s AND q.until_us > %(now_us)s"
     "   AND a.rank <= q.rank_ceiling"
     "   AND (q.value_ceiling IS NULL OR a.value IS NULL OR a.value <= q.value_ceiling)"

@@ -69,6 +69,7 @@ class AlarmFilter:
         from_us: raised at or after [µs UTC].
         to_us: raised before [µs UTC].
         q: words in the place, the mine, the point's number or the unit.
+        run: 0 for live alarms, else the number of a drill.
     """
 
     state: str = "open"
@@ -82,6 +83,7 @@ class AlarmFilter:
     from_us: int | None = None
     to_us: int | None = None
     q: str | None = None
+    run: int = 0
     alarm_id: int | None = None
 
 
@@ -90,8 +92,11 @@ def _filter(wanted: AlarmFilter, scope: Scope) -> tuple[sql.Composed, dict[str, 
 
     Pre-warnings are found by who asks for one mine, one point or their kind.
     """
-    parts: list[sql.Composable] = [sql.SQL("a.run = 0")]
+    parts: list[sql.Composable] = []
     params: dict[str, Any] = {}
+    if wanted.alarm_id is None:
+        # Runs are never mixed; one alarm is looked at whatever it belongs to.
+        parts.append(sql.SQL("a.run = {}").format(wanted.run))
     asked = (wanted.mine, wanted.point, wanted.kinds, wanted.alarm_id)
     if not scope.is_mine and asked == (None, None, None, None):
         parts.append(is_alarm())
@@ -214,6 +219,8 @@ def _alarm(row: Row) -> Row:
     return {
         "alarm_id": row["alarm_id"],
         "incident_id": row["incident_id"],
+        "run": row["run"],
+        "drill": row["run"] != 0,
         "subject": f"{row['subject_type']}:{row['subject_id']}",
         "kind": row["kind"],
         "area": row["area_code"],

@@ -483,11 +483,42 @@ def test_two_officers_at_once_lose_no_record(world: World) -> None:
     assert marks == (3,)
 
 
-def test_a_drill_alarm_is_not_acted_on_as_a_live_one(world: World) -> None:
-    """Its number is nobody's here."""
+def test_a_drill_alarm_is_handled_within_its_run(world: World) -> None:
+    """Marked as one wherever it is shown, never among live alarms or their counts."""
     world.record(world.event(run=7))
     with world.client("county") as county:
-        assert do(county, "comment", text="x").status_code == 404
+        assert county.get("/api/v1/alarms").json()["total"] == 0
+        (row,) = county.get("/api/v1/alarms?run=7").json()["items"]
+        assert (row["run"], row["drill"], row["state"]) == (7, True, "unconfirmed")
+        assert row["text"]["zh"].startswith("【演练】")
+        assert done(county, "confirm", text="x")["state"] == "confirmed"
+        done(county, "handle", text="撤人")
+        areas = county.get("/api/v1/areas").json()["items"]
+        assert county.get("/api/v1/incidents").json()["items"] == []
+    assert {(a["open_alarms"], a["unconfirmed"]) for a in areas} == {(0, 0)}
+    assert [(b["event"], b["drill"]) for b in told(world)][1:] == [
+        ("confirmed", True),
+        ("handled", True),
+    ]
+
+
+def test_a_drill_shelves_nothing(world: World) -> None:
+    """A shelf is about a subject: it would keep the real alarm quiet."""
+    world.record(world.event())
+    world.record(world.event(run=7))
+    with world.client("county") as county:
+        (drill,) = county.get("/api/v1/alarms?run=7").json()["items"]
+        for action, body in (("shelve", {"minutes": 5}), ("unshelve", {})):
+            path = f"/api/v1/alarms/{drill['alarm_id']}/actions/{action}"
+            answer = county.post(path, json={"text": "x", **body})
+            assert answer.status_code == 409
+            assert "a drill shelves nothing" in answer.json()["detail"]
+        done(county, "shelve", text="x", minutes=5)
+        states = [
+            county.get(f"/api/v1/alarms?run={run}").json()["items"][0]["state"]
+            for run in (0, 7)
+        ]
+    assert states == ["shelved_unconfirmed", "unconfirmed"]
 
 
 def test_two_actions_in_one_microsecond_are_two_events(world: World) -> None:

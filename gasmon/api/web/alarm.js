@@ -35,12 +35,13 @@ export function AlarmPage({ id }) {
   const act = async (action, body) => {
     const next = await post(`/alarms/${id}/actions/${action}`, body);
     setSeen({ ...seen, life: next });
-    get(`/alarms/${id}`).then((row) => { setSeen({ ...seen, alarm: row, life: next }); enterAlarm(row); }, setError);
+    get(`/alarms/${id}`).then((row) => { setSeen({ ...seen, alarm: row, life: next }); if (!row.drill) enterAlarm(row); }, setError);
   };
   return html`<main class="alarm" data-state=${life.state}>
     <h1 class="crumbs">${crumbs} <span>${areaName(alarm.area)}</span>
       ${alarm.mine ? html`<a href=${`/mine/${alarm.mine}`}>${alarm.mine_name || alarm.mine}</a>` : null}
-      <a href=${alarmHref(alarm)}>${alarm.place || alarm.point || alarm.subject}</a> <span class="muted num">#${alarm.alarm_id}</span></h1>
+      <a href=${alarmHref(alarm)}>${alarm.place || alarm.point || alarm.subject}</a> <span class="muted num">#${alarm.alarm_id}</span>
+      ${alarm.drill ? html`<strong class="mark">${t("mark.drill")} ${alarm.run}</strong>` : null}</h1>
     <${Failure} error=${error} retry=${load} />
     <${Facts} alarm=${alarm} life=${life} />
     <${Why} alarm=${alarm} />
