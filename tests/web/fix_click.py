@@ -27,3 +27,15 @@ def click_until_seen(target: Locator, wanted: Locator) -> None:
             wanted.first.wait_for(timeout=3_000)
         except Error:
             continue
+
+
+def check_box(box: Locator) -> None:
+    """Choose as a person would, for the same reason.
+
+    Raises:
+        AssertionError: the box stays empty.
+    """
+    until_s = time.monotonic() + PATIENCE_S
+    while not box.is_checked():
+        assert time.monotonic() < until_s, f"no click chooses {box}"
+        box.click()

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from tests.fix_wait import wait_until
 from tests.web.conftest import OpenPage
-from tests.web.fix_click import click_until_seen
+from tests.web.fix_click import check_box, click_until_seen
 from tests.web.fix_site import MARKUP, Site
 
 MINE = "530627000001"
@@ -211,7 +211,7 @@ def test_bulk_confirmation_reports_each_row(open_page: OpenPage, site: Site) -> 
     boxes = page.locator("td.check input")
     expect(boxes).to_have_count(2)
     for i in range(2):
-        boxes.nth(i).check()
+        check_box(boxes.nth(i))
     page.locator(".toolbar button.main").click()
     expect(page.locator(".toolbar .note-line")).to_be_visible()
     taken = page.locator("tr[data-alarm]").first.get_attribute("data-alarm")
