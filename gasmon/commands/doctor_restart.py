@@ -15,6 +15,9 @@ KEPT_TOPIC = f"{LIVE_ROOT}/doctor/restart/kept"
 QUEUED = [b"r%d" % i for i in range(20)]
 WAIT_S = 5.0
 
+REDELIVERY_S = 15.0
+"""What went into a dying connection the embedded broker sends again after 10 s."""
+
 
 def check_restart(settings: MqttSettings, when: str) -> list[Finding]:
     """Leave the mark or seek it.
@@ -81,7 +84,10 @@ def _seek(settings: MqttSettings, protocol: str, name: str, talker: Probe) -> Fi
     remembered = session.session_present
     session.subscribe(QUEUED_TOPIC)
     back = session.collect(
-        lambda got: len(got) >= len(QUEUED), WAIT_S, acknowledge=True
+        lambda got: len(got) >= len(QUEUED),
+        REDELIVERY_S if remembered else WAIT_S,
+        acknowledge=True,
+        patient=remembered,
     )
     session.close()
     late = Probe(settings, protocol, f"{name}-late")

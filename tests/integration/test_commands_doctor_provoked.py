@@ -68,13 +68,17 @@ def test_two_processes_with_one_client_id_are_heard(
     """They throw each other out while the doctor looks; it takes nobody's place."""
     for boot in ("b1", "b2"):
         make_consumer(broker.port, boot=boot)
-    code, found = examine(
-        capsys,
-        *("--only", "broker", "--set", "mode=test"),
-        mqtt__port=broker.port,
-        mqtt__receive_window=200,
-    )
-    finding = found["broker.client_id"]
+    # One look lasts two seconds on an idle machine, in which perhaps nobody comes back.
+    for _ in range(10):
+        code, found = examine(
+            capsys,
+            *("--only", "broker", "--set", "mode=test"),
+            mqtt__port=broker.port,
+            mqtt__receive_window=200,
+        )
+        finding = found["broker.client_id"]
+        if finding["level"] == "wrong":
+            break
     assert (code, finding["level"], finding["measured"]) == (4, "wrong", 2)
     assert "mqtt.client_id" in finding["todo_en"]
 
