@@ -5,11 +5,10 @@ A change's state is derived from its records, its back-test and the time, never 
 docs/limit-changes.md is drawn from.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+from gasmon.alarms.deciding import Action, No, Step, decide, step_of
 from gasmon.alarms.lifecycle import DUTY_ROLES, UPPER_ROLES, Words
-from gasmon.alarms.plans import No, Step
 
 PROPOSED = "proposed"
 TESTED = "tested"
@@ -52,7 +51,7 @@ class Proposal:
 
     def step(self, event: str) -> Step | None:
         """The record of an event; each happens once at most."""
-        return next((step for step in self.steps if step.event == event), None)
+        return step_of(self.steps, event)
 
 
 def change_state(change: Proposal, now_us: int) -> str:
@@ -66,26 +65,6 @@ def change_state(change: Proposal, now_us: int) -> str:
     if change.impossible:
         return IMPOSSIBLE
     return TESTED if change.tested else PROPOSED
-
-
-@dataclass(frozen=True, slots=True)
-class ChangeAction:
-    """One thing that people do with a change: a column of the table.
-
-    Attributes:
-        event: what its record is called.
-        roles: who may.
-        moves: states before → state after.
-        refused: the other states, with the reason.
-        by_another: whoever proposed the change may not.
-    """
-
-    name: str
-    event: str
-    roles: tuple[str, ...]
-    moves: Mapping[str, str]
-    refused: Mapping[str, Words] = field(default_factory=dict)
-    by_another: bool = False
 
 
 _OWN = Words("不得审批本人提出的修改", "nobody decides on a change of his own")
@@ -104,7 +83,7 @@ _TAKEN = {APPROVED: _DECIDED, IN_FORCE: _DECIDED}
 CHANGE_ACTIONS = {
     action.name: action
     for action in (
-        ChangeAction(
+        Action(
             "approve",
             APPROVED,
             UPPER_ROLES,
@@ -112,7 +91,7 @@ CHANGE_ACTIONS = {
             _GONE | _TAKEN | {PROPOSED: _UNTESTED, IMPOSSIBLE: _IMPOSSIBLE},
             True,
         ),
-        ChangeAction(
+        Action(
             "refuse",
             REFUSED,
             UPPER_ROLES,
@@ -121,7 +100,7 @@ CHANGE_ACTIONS = {
             True,
         ),
         # What counts is changed by two people again, never by one.
-        ChangeAction(
+        Action(
             "withdraw",
             WITHDRAWN,
             DUTY_ROLES,
@@ -142,15 +121,7 @@ def decide_change(
     Args:
         name: who asks; nobody decides on a change of his own.
     """
-    found = CHANGE_ACTIONS[action]
-    if role not in found.roles:
-        zh, en = f"角色 {role} 不能执行 {action}", f"role {role} may not {action}"
-        return No(True, Words(zh, en))
-    state = change_state(change, now_us)
-    if state in found.refused:
-        return No(False, found.refused[state])
     proposed = change.step(PROPOSED)
     assert proposed is not None, "every change was proposed"
-    if found.by_another and proposed.by == name:
-        return No(False, _OWN)
-    return found.event
+    state, found = change_state(change, now_us), CHANGE_ACTIONS[action]
+    return decide(found, state, proposed, role=role, name=name, own=_OWN)

@@ -6,8 +6,9 @@ is the table, which tests walk completely and docs/planned-work.md is drawn from
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+from gasmon.alarms.deciding import Action, No, Step, decide, step_of
 from gasmon.alarms.lifecycle import DUTY_ROLES, UPPER_ROLES, Words
 
 FILED = "filed"
@@ -85,15 +86,6 @@ CALIBRATION_ONLY = ("suspicious_data",)
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """One record of a plan: ``filed``, ``approved``, ``refused`` or ``withdrawn``."""
-
-    event: str
-    by: str
-    at_us: int
-
-
-@dataclass(frozen=True, slots=True)
 class Window:
     """A plan as its life depends on it.
 
@@ -109,7 +101,7 @@ class Window:
 
     def step(self, event: str) -> Step | None:
         """The record of an event; each happens once at most."""
-        return next((step for step in self.steps if step.event == event), None)
+        return step_of(self.steps, event)
 
 
 def plan_state(plan: Window, now_us: int) -> str:
@@ -127,26 +119,6 @@ def plan_state(plan: Window, now_us: int) -> str:
     return RUNNING if now_us < plan.until_us else ENDED
 
 
-@dataclass(frozen=True, slots=True)
-class PlanAction:
-    """One thing that people do with a plan: a column of the table.
-
-    Attributes:
-        event: what its record is called.
-        roles: who may.
-        moves: state before → state after.
-        refused: the other states, with the reason.
-        by_another: whoever filed the plan may not.
-    """
-
-    name: str
-    event: str
-    roles: tuple[str, ...]
-    moves: Mapping[str, str]
-    refused: Mapping[str, Words] = field(default_factory=dict)
-    by_another: bool = False
-
-
 _DECIDED = Words("报备已批准", "it was approved already")
 _OVER = Words("报备时间已过", "its window is over")
 _REFUSED = Words("报备已驳回", "it was refused")
@@ -160,13 +132,11 @@ PLAN_ACTIONS = {
     action.name: action
     for action in (
         # A county without a platform falls to its city.
-        PlanAction(
+        Action(
             "approve", APPROVED, UPPER_ROLES, {FILED: APPROVED}, _GONE | _TAKEN, True
         ),
-        PlanAction(
-            "refuse", REFUSED, UPPER_ROLES, {FILED: REFUSED}, _GONE | _TAKEN, True
-        ),
-        PlanAction(
+        Action("refuse", REFUSED, UPPER_ROLES, {FILED: REFUSED}, _GONE | _TAKEN, True),
+        Action(
             "withdraw",
             WITHDRAWN,
             DUTY_ROLES,
@@ -181,14 +151,6 @@ FILING_ROLES = ("mine_dispatcher",)
 """Who files: whoever does the work, for a mine of his own."""
 
 
-@dataclass(frozen=True, slots=True)
-class No:
-    """It is not possible: for this role at all, or in this state now."""
-
-    by_role: bool
-    why: Words
-
-
 def decide_plan(
     plan: Window, action: str, *, role: str, name: str, now_us: int
 ) -> str | No:
@@ -197,18 +159,10 @@ def decide_plan(
     Args:
         name: who asks; nobody decides on a plan of his own.
     """
-    found = PLAN_ACTIONS[action]
-    if role not in found.roles:
-        zh, en = f"角色 {role} 不能执行 {action}", f"role {role} may not {action}"
-        return No(True, Words(zh, en))
-    state = plan_state(plan, now_us)
-    if state in found.refused:
-        return No(False, found.refused[state])
     filed = plan.step(FILED)
     assert filed is not None, "every plan was filed"
-    if found.by_another and filed.by == name:
-        return No(False, _OWN)
-    return found.event
+    state, found = plan_state(plan, now_us), PLAN_ACTIONS[action]
+    return decide(found, state, filed, role=role, name=name, own=_OWN)
 
 
 def unknown_kinds(work: str, kinds: Iterable[str]) -> list[str]:

@@ -21,7 +21,7 @@ from gasmon.alarms.changes import (
     Proposal,
     decide_change,
 )
-from gasmon.alarms.plans import No, Step
+from gasmon.alarms.deciding import No, Step
 from gasmon.alarms.rule_changes import LimitChange
 from gasmon.alarms.rule_limits import refuse_contradictions
 from gasmon.errors import BadRequest, ConfigError, Forbidden, NotFound, StateConflict

@@ -12,14 +12,9 @@ from typing import Any
 from psycopg.errors import SerializationFailure, UniqueViolation
 from psycopg.rows import dict_row
 
+from gasmon.alarms.deciding import No, Step
 from gasmon.alarms.gas_curve import TOLERANCE
-from gasmon.alarms.plans import (
-    FILED,
-    No,
-    Step,
-    Window,
-    decide_plan,
-)
+from gasmon.alarms.plans import FILED, Window, decide_plan
 from gasmon.errors import BadRequest, Forbidden, NotFound, StateConflict
 from gasmon.store import audit
 from gasmon.store.access import Principal

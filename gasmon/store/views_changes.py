@@ -13,7 +13,7 @@ from gasmon.alarms.changes import (
     change_state,
     decide_change,
 )
-from gasmon.alarms.plans import No, Step
+from gasmon.alarms.deciding import No, Step
 from gasmon.errors import NotFound
 from gasmon.points import LIMIT_FIELDS
 from gasmon.store.access import Principal

@@ -6,6 +6,7 @@ from typing import Any
 from psycopg import sql
 from psycopg.rows import dict_row
 
+from gasmon.alarms.deciding import No, Step
 from gasmon.alarms.events import RANK_NAMES
 from gasmon.alarms.kinds import MINE_ONLY_KINDS
 from gasmon.alarms.planned import NO_TEST_GAS, REASONS
@@ -13,8 +14,6 @@ from gasmon.alarms.plans import (
     PLAN_ACTIONS,
     PLAN_STATES,
     WORKS,
-    No,
-    Step,
     Window,
     decide_plan,
     plan_state,
