@@ -97,7 +97,11 @@ class IngestSettings(Section):
         description="larger frames are refused by name; the broker's limit is higher",
     )
     linger_ms: float = Field(
-        3.0, ge=0, le=1000, description="longest wait for company in a batch [ms]"
+        30.0,
+        ge=0,
+        le=1000,
+        description="how long readings wait for others to be stored with them, while "
+        "few do; alarms never wait [ms]",
     )
     inbox_limit: int = Field(
         2000,

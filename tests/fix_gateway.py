@@ -186,7 +186,7 @@ class Consumer:
 
     def take(self, *, ack: bool, max_n: int = 5000) -> list[Packet]:
         """Take what is there."""
-        packets = self.inbox.take(max_n, 0.0, 0.05)
+        packets = self.inbox.take(max_n, 0.05)
         self.got += packets
         if ack:
             self.pump.ack(packets)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gasmon.commands import serve
+from gasmon.commands.running import take_turns
 from gasmon.demo import DATABASE_CAP_MB, Demo, DemoOptions
 from gasmon.errors import ConfigError
 from gasmon.settings import Settings
@@ -80,7 +81,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         took_s = time.monotonic() - started_s
         print(f"[{took_s:5.1f} s] {text}", file=sys.stderr, flush=True)
 
-    sys.setswitchinterval(serve.SWITCH_INTERVAL_S)
+    take_turns()
     demo = Demo(options, progress)
     try:
         demo.start()

@@ -30,8 +30,8 @@ DAY_BYTES = 8e9
 """What a city of 259 mines writes a day at one frame each 15 s [B] (measured)."""
 
 DISK_WARNING_DAYS = 14
-OWN_CONNECTIONS = 11
-"""Beside the api's pool: ingest 3, its owner's lock 1, duty 2, the api's listener 1,
+OWN_CONNECTIONS = 12
+"""Beside the api's pool: ingest 4, its owner's lock 1, duty 2, the api's listener 1,
 commands and backup 4."""
 
 DURABLE = {

@@ -12,6 +12,7 @@ from gasmon.commands.running import (
     reload_rules_on_hangup,
     run_ingest,
     serve_health,
+    take_turns,
 )
 from gasmon.settings import Settings
 from gasmon.telemetry import Metrics
@@ -26,6 +27,7 @@ def add_parser(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
     """Run the command until a signal ends it."""
+    take_turns()
     return asyncio.run(_run(settings))
 
 

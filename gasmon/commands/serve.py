@@ -20,15 +20,12 @@ from gasmon.commands.running import (
     run_ingest,
     serve_until,
     start_ingest,
+    take_turns,
     watch,
 )
 from gasmon.commands.user import offer_first
 from gasmon.settings import Settings
 from gasmon.telemetry import Metrics
-
-SWITCH_INTERVAL_S = 0.001
-"""How long a thread may hold the interpreter while another waits [s]. The default of
-5 ms would let a large batch hold back an alarm that is ready to be pushed."""
 
 
 def add_parser(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
@@ -40,7 +37,7 @@ def add_parser(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
     """Run the command until a signal ends it."""
-    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    take_turns()
     ready = partial(announce, settings, args.json)
     return asyncio.run(serve(settings, on_ready=ready))
 

@@ -16,7 +16,6 @@ the broker (`mqtt.py`).
 from __future__ import annotations
 
 import threading
-import time
 from collections import deque
 
 from gasmon.batch import Packet
@@ -105,12 +104,11 @@ class Inbox:
                 return True
         return False
 
-    def take(self, max_n: int, linger_s: float, idle_s: float) -> list[Packet]:
+    def take(self, max_n: int, idle_s: float) -> list[Packet]:
         """Take packets in order of arrival.
 
         Args:
             max_n: At most this many.
-            linger_s: After the first one, wait this long for company [s].
             idle_s: Without any, return empty after this time [s], so that rules that
                 run on the clock still get their turn.
 
@@ -119,20 +117,11 @@ class Inbox:
         """
         with self._changed:
             self._changed.wait_for(lambda: self._packets or self._closed, idle_s)
-            if self._packets and linger_s > 0 and len(self._packets) < max_n:
-                self._linger(max_n, linger_s)
             n = min(max_n, len(self._packets))
             taken = [self._packets.popleft() for _ in range(n)]
             self._n_old = max(0, self._n_old - n)
             self._changed.notify_all()
             return taken
-
-    def _linger(self, max_n: int, linger_s: float) -> None:
-        deadline_s = time.monotonic() + linger_s
-        while len(self._packets) < max_n and not self._closed:
-            left_s = deadline_s - time.monotonic()
-            if left_s <= 0 or not self._changed.wait(left_s):
-                return
 
     def close(self) -> None:
         """Refuse further packets and wake whoever waits; what is in stays takeable."""

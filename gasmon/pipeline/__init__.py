@@ -4,6 +4,7 @@
     evaluate.py   packets → decode → engine → what there is to store and to tell
     judging.py    turns of it; one bad packet is tried alone (suspects.py)
     persist.py    one transaction: readings, rejects, alarms, journal, outbox
+    ahead.py      alarms recorded before the readings of their turn
     storing.py    turns in order into the database, else into the spool
     line.py       the connections to the database: one owns, one writes
     ownership.py  whose turns lie in the spool; standby.py waits for an owner's end
@@ -15,7 +16,7 @@
     ourclock.py   our own clock and its witnesses
     annunciate.py what is raised now, on a retained topic, without a database
     voice.py      what is said over the broker after each turn
-    loops.py      the two threads; persisting.py the queue between them, acknowledgement
+    loops.py      the threads; persisting.py the queue between them, acknowledgement
 
 The verdict never waits for the disk, no event is told before it is stored, and the
 broker is acknowledged only after the commit.

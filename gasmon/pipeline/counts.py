@@ -1,6 +1,10 @@
 """What ingest counts: one place for the names that docs/operations.md lists."""
 
+from collections.abc import Iterable, Sequence
+
+from gasmon.alarms.events import AlarmEvent
 from gasmon.pipeline.evaluate import Judged
+from gasmon.pipeline.merge import unrecorded
 from gasmon.pipeline.persist import Persisted
 from gasmon.telemetry import Metrics
 from gasmon.units import US_PER_S
@@ -18,6 +22,9 @@ class IngestCounts:
         self._n_events = c(
             "gasmon_alarm_events_total", "Alarm events, by kind and event"
         )
+        self._n_ahead = c(
+            "gasmon_alarm_events_ahead_total", "Alarm events recorded before readings"
+        )
         self.n_retries = c("gasmon_persist_retries_total", "Turns tried again")
         self._commit_s = metrics.histogram(
             "gasmon_commit_seconds", "From decision to commit"
@@ -33,9 +40,17 @@ class IngestCounts:
         self._n_repeats.inc(len(judged.repeated))
         for reject in judged.rejects:
             self._n_rejects.inc(reject.n, reason=reject.reason)
-        for event in judged.events:
-            self._n_events.inc(kind=event.kind, event=event.event)
-            self._commit_s.observe((now_us - event.decided_at_us) / US_PER_S)
+        self._committed(unrecorded(judged), now_us)
         if judged.packets:
             oldest_us = judged.packets[0].arrived_us
             self._lag_s.observe((now_us - oldest_us) / US_PER_S)
+
+    def told(self, events: Sequence[AlarmEvent], now_us: int) -> None:
+        """Count events that were committed ahead of their readings at ``now_us``."""
+        self._n_ahead.inc(len(events))
+        self._committed(events, now_us)
+
+    def _committed(self, events: Iterable[AlarmEvent], now_us: int) -> None:
+        for event in events:
+            self._n_events.inc(kind=event.kind, event=event.event)
+            self._commit_s.observe((now_us - event.decided_at_us) / US_PER_S)

@@ -84,6 +84,7 @@ class Judged:
         steps: what the engine was given, in order, to be given again after a restart.
         snapshot: what the engine remembered after the last step, now and then.
         given_up: newest frame of each mine whose readings a full spool did not take.
+        recorded: ids of events that went ahead (``ahead.py``) and are in the record.
     """
 
     packets: Sequence[Packet] = ()
@@ -104,6 +105,7 @@ class Judged:
     steps: list[Step] = field(default_factory=list)
     snapshot: Snapshot | None = None
     given_up: dict[str, Frame] = field(default_factory=dict)
+    recorded: list[str] = field(default_factory=list)
 
     @property
     def n_readings(self) -> int:

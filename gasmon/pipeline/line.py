@@ -151,7 +151,8 @@ class Line:
             name=owners.session_name(self._owner),
             line_timeout_s=LINE_TIMEOUT_S,
         )
-        self._made = [made for made in self._made if not made.closed] + [conn]
+        with self._lock:
+            self._made = [made for made in self._made if not made.closed] + [conn]
         return conn
 
     # For the persisting thread

@@ -21,6 +21,7 @@ from gasmon.ingest.inbox import Inbox
 from gasmon.ingest.mqtt import Pump
 from gasmon.ingest.order import HOLD_S, Ordered, Resequencer
 from gasmon.ingest.topics import subscriptions
+from gasmon.pipeline.ahead import ahead_of
 from gasmon.pipeline.annunciate import PLATFORM, Annunciator
 from gasmon.pipeline.book import PointBook
 from gasmon.pipeline.counts import IngestCounts
@@ -148,13 +149,17 @@ class IngestLoop(Shown):
             owner=self._owner,
             run=self.evaluator.engine.run,
         )
+        self._ahead = ahead_of(
+            self.storing, self._encode, clock, self._counts, self._stop
+        )
         self.persisting = Persisting(
             self.storing,
             self.pump,
             self.evaluator,
             clock,
             self._stop,
-            settings.ingest.max_batch_frames,
+            self._ahead,
+            settings.ingest,
         )
         self.n_waiting = self.persisting.n_waiting
 
@@ -225,6 +230,7 @@ class IngestLoop(Shown):
         for name, target in (
             ("evaluate", partial(self.persisting.fed_by, judge)),
             ("persist", self.persisting.run),
+            ("ahead", self._ahead.run),
             ("windows", self._windows.run),
             ("rules", partial(self.rules.run, self._stop)),
         ):
@@ -322,14 +328,8 @@ class IngestLoop(Shown):
         marked_s = awake_s = self._clock.monotonic_s()
         while not self._stop.is_set():
             self._our_clock.look()
-            packets = self.inbox.take(
-                ingest.max_batch_frames, 0.0, self._idle_s(interval_s)
-            )
-            room = ingest.max_batch_frames - len(packets)
-            if packets and room and self.n_waiting():
-                # The disk is busy: company costs no time and saves work. While it
-                # is not, a lone frame goes at once.
-                packets += self.inbox.take(room, 0.0, ingest.linger_ms / 1000)
+            # A lone frame goes at once, however busy the disk is.
+            packets = self.inbox.take(ingest.max_batch_frames, self._idle_s(interval_s))
             now_s = self._clock.monotonic_s()
             if now_s - awake_s > interval_s + STALL_S:
                 log.warning("did not run for %.1f s", now_s - awake_s)

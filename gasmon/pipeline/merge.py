@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from gasmon.alarms.events import AlarmEvent
 from gasmon.batch import Frame, ReadingBatch
 from gasmon.pipeline.evaluate import Judged
 
@@ -42,10 +43,17 @@ def merge(turns: Sequence[Judged]) -> Judged:
         out.online |= turn.online
         out.clocks += turn.clocks
         out.warned += turn.warned
+        out.recorded += turn.recorded
     # A mine's later copy holds everything that the earlier one held.
     latest = {points.mine: points for turn in turns for points in turn.latest}
     out.latest = list(latest.values())
     return out
+
+
+def unrecorded(judged: Judged) -> list[AlarmEvent]:
+    """The events that storing a turn must record: those that did not go ahead."""
+    recorded = frozenset(judged.recorded)
+    return [event for event in judged.events if event.event_id not in recorded]
 
 
 def join(batches: Sequence[ReadingBatch]) -> ReadingBatch:

@@ -21,7 +21,8 @@ from gasmon.batch import Frame, Int32, ReadingBatch, Reject
 from gasmon.pipeline.book import PointBook
 from gasmon.pipeline.evaluate import Judged, Snapshot
 from gasmon.pipeline.latest import LatestPoints
-from gasmon.pipeline.merge import join
+from gasmon.pipeline.merge import join, unrecorded
+from gasmon.pipeline.wires import plan_by_key
 from gasmon.points import PointKey
 from gasmon.store import alarms, clocks, forecasts, points, readings, rejects, snapshots
 from gasmon.store.alarms import StoredEvent
@@ -86,13 +87,7 @@ class Writer:
         self._scope = scope
         self._run = run
         self._mines = set(points.load_mine_ids(conn))
-        # Plans are made when the tables are young and small, and kept as long as the
-        # connection; everything that a turn reads is looked up by its key.
-        for name in ("seqscan", "hashjoin", "mergejoin"):
-            conn.execute(f"SET enable_{name} = off".encode())
-        # Planning anew for each set of arrays takes longer than most of the statements.
-        conn.execute("SET plan_cache_mode = force_generic_plan")
-        conn.commit()
+        plan_by_key(conn)
 
     def persist(self, judged: Judged, now_us: int) -> Persisted:
         """Commit one turn; a deadlock is tried again as a whole.
@@ -161,7 +156,7 @@ class Writer:
                 stored = insert_frames(self.conn, self._run, batch.frames)
             if is_small:
                 readings.insert_few(self.conn, self._run, point_id, batch)
-            asked = alarms.ask(self.conn, judged.events)
+            asked = alarms.ask(self.conn, unrecorded(judged))
             # Asked last, because its answer is waited for.
             require_ownership(self.conn, self._fencing())
             out.n_frames = stored.rowcount if stored is not None else 0

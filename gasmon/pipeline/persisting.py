@@ -16,11 +16,16 @@ from queue import Empty, Full, Queue
 
 from gasmon.clock import Clock
 from gasmon.ingest.mqtt import Pump
+from gasmon.pipeline.ahead import Ahead
 from gasmon.pipeline.evaluate import Evaluator, Judged
 from gasmon.pipeline.merge import merge
 from gasmon.pipeline.storing import Storing
+from gasmon.settings import IngestSettings
 
 QUEUE_TURNS = 1024
+
+COMPANY = 16
+"""Packets that are stored without a wait for more: a quarter of a second of a city."""
 
 log = logging.getLogger(__name__)
 
@@ -40,14 +45,16 @@ class Persisting:
         evaluator: Evaluator,
         clock: Clock,
         stop: threading.Event,
-        max_frames: int,
+        ahead: Ahead,
+        limits: IngestSettings,
     ) -> None:
         """Nothing waits.
 
         Args:
             evaluator: of the thread that feeds; looked at when that one has ended.
             stop: tells both threads to end.
-            max_frames: frames stored together at most.
+            ahead: records a turn's events before the turn.
+            limits: how many frames are stored together, and how long they wait.
         """
         self.remembers = True
         self._storing = storing
@@ -55,7 +62,9 @@ class Persisting:
         self._evaluator = evaluator
         self._clock = clock
         self._stop = stop
-        self._max_frames = max_frames
+        self._ahead = ahead
+        self._max_frames = limits.max_batch_frames
+        self._linger_s = limits.linger_ms / 1000
         self._turns: Queue[Judged] = Queue(QUEUE_TURNS)
         self._fed = threading.Event()
 
@@ -77,6 +86,7 @@ class Persisting:
 
     def hand_over(self, judged: Judged) -> None:
         """Let a turn be stored; waits while too many do."""
+        self._ahead.offer(judged)
         while True:
             try:
                 self._turns.put(judged, timeout=0.5)
@@ -104,9 +114,13 @@ class Persisting:
                 except Empty:
                     self._storing.work()
                     continue
-                turn = merge([judged, *self._gathered(judged)])
+                turns = [judged, *self._gathered(judged)]
+                for each in turns:
+                    self._ahead.settle(each)
+                turn = merge(turns)
                 if not self._storing.store(turn):
                     return
+                self._ahead.stored(turns)
                 self._pump.ack(turn.packets)
                 self._storing.work()
             self._remember()
@@ -133,13 +147,23 @@ class Persisting:
         self._storing.store(Judged(snapshot=snapshot))
 
     def _gathered(self, first: Judged) -> list[Judged]:
-        """The turns that wait behind one, as far as they fit in one commit."""
-        room = self._max_frames - len(first.packets)
+        """The turns behind one, as far as they fit in one commit.
+
+        A turn whose events went ahead, and one without any, waits a little for more:
+        nobody is kept waiting by it but its own acknowledgement.
+        """
+        n = len(first.packets)
         turns: list[Judged] = []
-        while room > 0:
+        until_s = self._clock.monotonic_s() + self._linger_s
+        while n < self._max_frames:
+            left_s = until_s - self._clock.monotonic_s()
+            # A batch is company enough, and nothing is gained for one of many.
+            is_urgent = any(map(self._ahead.is_needed, [first, *turns]))
+            is_enough = n >= COMPANY or left_s <= 0 or self._stop.is_set()
+            may_wait = not (is_urgent or is_enough)
             try:
-                turns.append(self._turns.get_nowait())
+                turns.append(self._turns.get(may_wait, max(left_s, 0.0)))
             except Empty:
                 break
-            room -= len(turns[-1].packets)
+            n += len(turns[-1].packets)
         return turns

@@ -36,6 +36,18 @@ def prepare_writer(conn: Connection) -> None:
     conn.commit()
 
 
+def plan_by_key(conn: Connection) -> None:
+    """Let plans be made once, and look everything up by its key.
+
+    They are made when the tables are young and small, and kept as long as the
+    connection; planning anew for each set of arrays takes longer than most statements.
+    """
+    for name in ("seqscan", "hashjoin", "mergejoin"):
+        conn.execute(f"SET enable_{name} = off".encode())
+    conn.execute("SET plan_cache_mode = force_generic_plan")
+    conn.commit()
+
+
 def ping(conn: Connection, timeout_s: float) -> bool:
     """Whether the server answers on an idle connection in time.
 

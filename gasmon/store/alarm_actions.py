@@ -24,7 +24,7 @@ from gasmon.alarms.lifecycle import (
 from gasmon.errors import Forbidden, NotFound, StateConflict
 from gasmon.store import alarms, audit, shelves
 from gasmon.store.access import Principal
-from gasmon.store.alarm_book import as_json
+from gasmon.store.alarm_calls import as_json
 from gasmon.store.alarm_effects import EFFECTS, Deed, LifeRules, Wish, check_members
 from gasmon.store.alarm_records import (
     acted,

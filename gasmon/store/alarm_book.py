@@ -9,21 +9,16 @@ of a kind, the open one, which is *continued*; else a new row, even when the eve
 no ``raised``: an event is never dropped because an earlier one was lost.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, cast
-
-import psycopg
-from psycopg.rows import dict_row
+from typing import Any
 
 from gasmon.alarms.events import AlarmEvent
 from gasmon.alarms.planned import BROKE_THROUGH
-from gasmon.store.db import Connection
+from gasmon.store.alarm_calls import Answer, Row, Writing, as_json
 from gasmon.store.facts import Facts
-from gasmon.store.incidents import Incident, Incidents, ask_numbers
-from gasmon.store.recordset import recordset
-from gasmon.units import to_datetime
+from gasmon.store.incidents import Incident, Incidents
+from gasmon.store.numbers import Numbers
 
 Slot = tuple[int, str, str, str]
 """(run, subject_type, subject_id, kind): at most one open alarm in each."""
@@ -67,39 +62,25 @@ class AlarmRow:
 class AlarmBook:
     """The alarm rows that a batch of events may touch."""
 
-    def __init__(self, conn: Connection, told: Sequence[AlarmEvent]) -> None:
-        """Ask for the rows of these events and their incidents, and lock them.
+    def __init__(self, found: Answer, events: Sequence[AlarmEvent]) -> None:
+        """Take what was asked and is locked.
 
-        In a pipeline the questions travel together; :meth:`begin` takes the answers.
+        Args:
+            events: those that will be applied.
         """
-        self._conn = conn
         self._rows: dict[int, AlarmRow] = {}
         self._new: list[AlarmRow] = []
         self._by_key: dict[str, AlarmRow] = {}
         self._open: dict[Slot, AlarmRow] = {}
-        self._cleared_here: set[str] = set()
-        self._asked_aliases = conn.execute(
-            f"SELECT k, {_ALIAS} FROM unnest(%s::text[]) AS k".encode(),
-            (sorted({e.key for e in told}),),
-        )
-        touched = _touched(told)
-        self._asked_rows = _ask(conn, touched)
-        self._numbers, incident_numbers = ask_numbers(conn, told)
-        self._incidents = Incidents(conn, told, (_TOUCHED, touched), incident_numbers)
-
-    def begin(self, events: Sequence[AlarmEvent]) -> None:
-        """Take the answers, before these are applied: those that are new."""
         self._cleared_here = {e.key for e in events if e.event == "cleared"}
-        aliases = _aliases(self._asked_aliases.fetchall())
-        found = self._asked_rows.fetchall()
-        self._incidents.read()
-        for record in found:
+        self._incidents = Incidents(found.incidents)
+        for record in found.alarms:
             row = _row(record, self._incidents.known(record["incident_id"]))
             self._rows[row.alarm_id] = row
             self._by_key[row.key] = row
             if row.cleared_us is None:
                 self._open[row.slot] = row
-        for key, alarm_id in aliases.items():
+        for key, alarm_id in found.aliases.items():
             self._by_key.setdefault(key, self._rows[alarm_id])
 
     def apply(self, event: AlarmEvent, facts: Facts) -> tuple[AlarmRow, bool]:
@@ -132,43 +113,18 @@ class AlarmBook:
         _keep_peak(row, event)
         return row, row.key != event.key
 
-    def write(self) -> None:
-        """Write what changed: known rows first, so that their slots are free again."""
-        self._incidents.write()
-        self._conn.cursor().executemany(
-            "UPDATE alarm SET rule = %s, rank = %s, value = %s, limit_value = %s,"
-            " peak = %s, peak_at = %s, cleared_at = %s, unknown = %s, quiet = %s,"
-            " explain = %s::jsonb WHERE alarm_id = %s",
-            [
-                (
-                    row.rule,
-                    row.rank,
-                    row.value,
-                    row.limit,
-                    row.peak,
-                    moment(row.peak_us),
-                    moment(row.cleared_us),
-                    row.unknown,
-                    row.quiet,
-                    as_json(row.explain),
-                    row.alarm_id,
-                )
-                for row in self._rows.values()
-                if row.is_changed
-            ],
+    def written(self, alarms: Numbers, incidents: Numbers) -> Writing:
+        """What changed, and what is new and gets its number; all but the journal."""
+        out = Writing(
+            incidents=self._incidents.changed(),
+            new_incidents=self._incidents.made(incidents),
+            alarms=[_changed(row) for row in self._rows.values() if row.is_changed],
         )
-        numbers = self._numbers.take(len(self._new))
-        for row, number in zip(self._new, numbers, strict=True):
+        taken = alarms.take(len(self._new))
+        for row, number in zip(self._new, taken, strict=True):
             row.alarm_id = number
-        self._conn.cursor().executemany(
-            "INSERT INTO alarm (alarm_id, run, subject_type, subject_id, kind,"
-            " raised_at, incident_id, area_code, mine_id, point_id, unit_slug, rule,"
-            " rank, value, limit_value, peak, peak_at, arrived_at, decided_at,"
-            " cleared_at, unknown, late, planned, quiet, explain)"
-            " OVERRIDING SYSTEM VALUE VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s,"
-            " %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s::jsonb)",
-            [_inserted(row) for row in self._new],
-        )
+            out.new_alarms.append(_made(row))
+        return out
 
     def _take(self, event: AlarmEvent, facts: Facts) -> AlarmRow:
         """The open alarm that an event continues, or a new row for it."""
@@ -221,28 +177,6 @@ class AlarmBook:
         self._incidents.alarm_cleared(row.incident, row.cleared_us)
 
 
-def moment(time_us: int | None) -> object:
-    """A time as a parameter of a statement."""
-    return None if time_us is None else to_datetime(time_us)
-
-
-def as_json(value: dict[str, Any]) -> str:
-    """JSON that PostgreSQL takes: no NaN, no NUL, numbers of NumPy as numbers."""
-
-    def clean(part: Any) -> Any:
-        if isinstance(part, dict):
-            return {str(clean(k)): clean(v) for k, v in part.items()}
-        if isinstance(part, list | tuple):
-            return [clean(v) for v in part]
-        if isinstance(part, str):
-            return part.replace("\x00", "").encode("utf-8", "replace").decode()
-        if isinstance(part, float) and part != part:
-            return None
-        return part.item() if hasattr(part, "item") else part
-
-    return json.dumps(clean(value), ensure_ascii=False)
-
-
 def _keep_peak(row: AlarmRow, event: AlarmEvent) -> None:
     """The worst value stays: the lowest where too little is the danger."""
     if event.peak is None:
@@ -250,59 +184,6 @@ def _keep_peak(row: AlarmRow, event: AlarmEvent) -> None:
     sign = -1.0 if event.kind.startswith("low") else 1.0
     if row.peak is None or sign * event.peak > sign * row.peak:
         row.peak, row.peak_us = event.peak, event.peak_at_us
-
-
-# The row that earlier events of each key were put on. "0" follows "/" in ASCII, and
-# the column is compared byte by byte.
-_ALIAS = """
-(SELECT j.alarm_id FROM alarm_journal j
- WHERE j.event_id >= k || '/' AND j.event_id < k || '0'
- ORDER BY j.journal_id DESC LIMIT 1)"""
-
-
-def _aliases(rows: Sequence[tuple[object, ...]]) -> dict[str, int]:
-    pairs = cast(list[tuple[str, int | None]], rows)
-    return {key: alarm_id for key, alarm_id in pairs if alarm_id is not None}
-
-
-# The alarms that events may touch: two look-ups by key instead of one with an OR,
-# which would read every alarm that the subject ever had.
-_TOUCHED = f"""
-WITH w AS MATERIALIZED (
-    SELECT run, subject_type, subject_id, kind, k,
-           'epoch'::timestamptz + raised_us * interval '1 microsecond' AS raised_at
-    FROM json_to_recordset(%s::json)
-         AS w (run int, subject_type text, subject_id text, kind text,
-               raised_us bigint, k text))
-SELECT b.alarm_id FROM alarm b JOIN w USING (run, subject_type, subject_id, kind)
-WHERE b.cleared_at IS NULL
-UNION SELECT b.alarm_id FROM alarm b
-JOIN w USING (run, subject_type, subject_id, kind, raised_at)
-UNION SELECT {_ALIAS} FROM w"""
-
-
-def _touched(events: Sequence[AlarmEvent]) -> str:
-    """The parameter of ``_TOUCHED``."""
-    wanted = {
-        (e.run, e.subject_type, e.subject_id, e.kind, e.raised_at_us, e.key)
-        for e in events
-    }
-    names = ("run", "subject_type", "subject_id", "kind", "raised_us", "k")
-    return recordset(names, sorted(wanted))
-
-
-def _ask(conn: Connection, touched: str) -> psycopg.Cursor[dict[str, Any]]:
-    return conn.cursor(row_factory=dict_row).execute(
-        f"""SELECT a.*,
-                   (extract(epoch FROM raised_at) * 1000000)::bigint AS raised_us,
-                   (extract(epoch FROM arrived_at) * 1000000)::bigint AS arrived_us,
-                   (extract(epoch FROM decided_at) * 1000000)::bigint AS decided_us,
-                   (extract(epoch FROM peak_at) * 1000000)::bigint AS peak_us,
-                   (extract(epoch FROM cleared_at) * 1000000)::bigint AS cleared_us
-            FROM alarm a WHERE alarm_id IN ({_TOUCHED})
-            ORDER BY alarm_id FOR UPDATE OF a""".encode(),
-        (touched,),
-    )
 
 
 def _row(record: dict[str, Any], incident: Incident) -> AlarmRow:
@@ -337,28 +218,38 @@ def _row(record: dict[str, Any], incident: Incident) -> AlarmRow:
     )
 
 
-def _inserted(row: AlarmRow) -> tuple[object, ...]:
-    return (
-        row.alarm_id,
-        *row.slot,
-        to_datetime(row.raised_us),
-        row.incident.incident_id,
-        row.area,
-        row.mine_id,
-        row.point_id,
-        row.unit,
-        row.rule,
-        row.rank,
-        row.value,
-        row.limit,
-        row.peak,
-        moment(row.peak_us),
-        to_datetime(row.arrived_us),
-        to_datetime(row.decided_us),
-        moment(row.cleared_us),
-        row.unknown,
-        row.late,
-        row.planned,
-        row.quiet,
-        as_json(row.explain),
-    )
+def _changed(row: AlarmRow) -> Row:
+    return {
+        "alarm_id": row.alarm_id,
+        "rule": row.rule,
+        "rank": row.rank,
+        "value": row.value,
+        "limit_value": row.limit,
+        "peak": row.peak,
+        "peak_us": row.peak_us,
+        "cleared_us": row.cleared_us,
+        "unknown": row.unknown,
+        "quiet": row.quiet,
+        "explain": as_json(row.explain),
+    }
+
+
+def _made(row: AlarmRow) -> Row:
+    run, subject_type, subject_id, kind = row.slot
+    return {
+        **_changed(row),
+        "run": run,
+        "subject_type": subject_type,
+        "subject_id": subject_id,
+        "kind": kind,
+        "raised_us": row.raised_us,
+        "incident_id": row.incident.incident_id,
+        "area_code": row.area,
+        "mine_id": row.mine_id,
+        "point_id": row.point_id,
+        "unit_slug": row.unit,
+        "arrived_us": row.arrived_us,
+        "decided_us": row.decided_us,
+        "late": row.late,
+        "planned": row.planned,
+    }

@@ -7,7 +7,7 @@ from psycopg.rows import dict_row
 from gasmon.alarms.closing import ClosingFacts
 from gasmon.alarms.events import AlarmEvent
 from gasmon.alarms.lifecycle_record import Record, cause_of
-from gasmon.store.alarm_book import as_json
+from gasmon.store.alarm_calls import as_json
 from gasmon.store.alarms import StoredEvent
 from gasmon.store.db import Connection
 from gasmon.units import to_datetime

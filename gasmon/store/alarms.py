@@ -9,7 +9,8 @@ writers with the same events meet in a unique index; the second is told to run a
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, cast
+from functools import cache
+from typing import Any
 
 import psycopg
 from psycopg.rows import dict_row
@@ -17,18 +18,13 @@ from psycopg.rows import dict_row
 from gasmon.alarms.events import AlarmEvent
 from gasmon.alarms.kinds import MINE_ONLY_KINDS
 from gasmon.errors import NotFound
-from gasmon.store import outbox
-from gasmon.store.alarm_book import AlarmBook, as_json, moment
+from gasmon.store import alarm_calls, outbox
+from gasmon.store.alarm_book import AlarmBook
+from gasmon.store.alarm_calls import Answer, Writing, as_json
 from gasmon.store.db import Connection, pipelined
-from gasmon.store.facts import (
-    Facts,
-    FactsKey,
-    ask_facts,
-    ensure_parents,
-    facts_key,
-)
+from gasmon.store.facts import Facts, ensure_parents
+from gasmon.store.numbers import Numbers
 from gasmon.store.outbox import OutboxRow
-from gasmon.units import to_datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,30 +132,28 @@ class Asked:
     """What was asked about events, and is on the way.
 
     Attributes:
-        by_id: the events, the first of each identity, the last first.
-        known: which of them are in the journal.
-        facts: gives what is known of their subjects.
-        book: the rows that they may touch.
+        events: each identity once, in order.
+        answer: waits for what the database says; asked again it says the same.
     """
 
-    by_id: dict[str, AlarmEvent]
-    known: psycopg.Cursor[tuple[object, ...]]
-    facts: Callable[[], dict[FactsKey, Facts]]
-    book: AlarmBook
+    events: Sequence[AlarmEvent]
+    answer: Callable[[], Answer]
+
+    def without_rows(self) -> list[AlarmEvent]:
+        """The events that are about something that has no row yet."""
+        pairs = zip(self.events, self.answer().facts, strict=True)
+        return [event for event, facts in pairs if not facts.are_of(event)]
 
 
 def ask(conn: Connection, events: Sequence[AlarmEvent]) -> Asked | None:
     """Ask for all that :func:`record_asked` must know, and lock what it may change.
 
-    In a pipeline the questions travel with what comes before them.
+    In a pipeline the question travels with what comes before it.
     """
     if not events:
         return None
-    by_id = {event.event_id: event for event in reversed(events)}
-    known = conn.execute(
-        "SELECT event_id FROM alarm_journal WHERE event_id = ANY(%s)", (list(by_id),)
-    )
-    return Asked(by_id, known, ask_facts(conn, events), AlarmBook(conn, events))
+    once = list({event.event_id: event for event in reversed(events)}.values())[::-1]
+    return Asked(once, cache(alarm_calls.ask(conn, once)))
 
 
 def record_asked(
@@ -171,9 +165,20 @@ def record_asked(
         psycopg.errors.UniqueViolation: with a later answer; :func:`two_writers` around
             all of it makes of it what :func:`record` raises.
     """
-    stored = [] if asked is None else _apply(conn, asked, now_us)
-    last_seq = outbox.append_ahead(conn, _told(stored, encode), now_us)
+    if asked is None:
+        return _NOTHING
+    answer = asked.answer()
+    pairs = zip(asked.events, answer.facts, strict=True)
+    new = [(e, facts) for e, facts in pairs if e.event_id not in answer.known]
+    if not new:
+        return _NOTHING
+    ensure_parents(conn, [event for event, facts in new if not facts.has_parents])
+    rows, stored = _apply(conn, answer, new)
+    last_seq = alarm_calls.write(conn, rows, _told(stored, encode), now_us)
     return Recorded(stored, last_seq)
+
+
+_NOTHING = Recorded([], lambda: 0)
 
 
 @contextmanager
@@ -268,32 +273,20 @@ LEFT JOIN LATERAL (
 _OPEN_FIELDS = [name for name in OpenAlarm.__slots__ if name != "confirmed_by"]
 
 
-def _apply(conn: Connection, asked: Asked, now_us: int) -> list[StoredEvent]:
-    """Apply events to alarms, incidents and journal; see ``alarm_book`` for how.
-
-    Returns:
-        The events that were not in the journal yet, in order.
-    """
-    # Waits for an answer, and so for those of all that was asked.
-    in_journal = {cast(str, found[0]) for found in asked.known.fetchall()}
-    # Those that are not in the journal, each once, in order.
-    events = [
-        event
-        for event_id, event in reversed(asked.by_id.items())
-        if event_id not in in_journal
-    ]
-    if not events:
-        return []
-    facts, book = asked.facts(), asked.book
-    ensure_parents(conn, [e for e in events if not facts[facts_key(e)].has_parents])
-    book.begin(events)
+def _apply(
+    conn: Connection, answer: Answer, events: Sequence[tuple[AlarmEvent, Facts]]
+) -> tuple[Writing, list[StoredEvent]]:
+    """Apply events to alarms and incidents; see ``alarm_book`` for how."""
+    book = AlarmBook(answer, [event for event, _ in events])
     applied = []
-    for event in events:
-        known = facts[facts_key(event)]
+    for event, known in events:
         # A row is an object that later events change; what this one left is kept.
         row, continued = book.apply(event, known)
         applied.append((event, known, row, continued, row.cleared_us))
-    book.write()
+    rows = book.written(
+        Numbers(conn, "alarm", "alarm_id", answer.alarm_ids),
+        Numbers(conn, "incident", "incident_id", answer.incident_ids),
+    )
     stored = [
         StoredEvent(
             event=event,
@@ -309,40 +302,29 @@ def _apply(conn: Connection, asked: Asked, now_us: int) -> list[StoredEvent]:
         )
         for event, known, row, continued, cleared_us in applied
     ]
-    _append_journal(conn, stored, now_us)
-    return stored
+    rows.journal = [_entry(each) for each in stored]
+    return rows, stored
 
 
-def _append_journal(
-    conn: Connection, stored: Sequence[StoredEvent], now_us: int
-) -> None:
-    recorded = to_datetime(now_us)
-    conn.cursor().executemany(
-        "INSERT INTO alarm_journal (alarm_id, event_id, event, happened_at, arrived_at,"
-        " decided_at, recorded_at, rank, value, limit_value, actor, tier, cause_code,"
-        " note, detail) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s,"
-        " %s, %s::jsonb)",
-        [
-            (
-                s.alarm_id,
-                s.event.event_id,
-                s.event.event,
-                moment(s.event.happened_at_us),
-                moment(s.event.arrived_at_us),
-                moment(s.event.decided_at_us),
-                recorded,
-                s.event.rank,
-                s.event.value,
-                s.event.limit,
-                s.by,
-                s.tier,
-                s.cause_code,
-                s.note,
-                as_json(_detail(s)),
-            )
-            for s in stored
-        ],
-    )
+def _entry(stored: StoredEvent) -> dict[str, Any]:
+    """A row of the journal."""
+    event = stored.event
+    return {
+        "alarm_id": stored.alarm_id,
+        "event_id": event.event_id,
+        "event": event.event,
+        "happened_us": event.happened_at_us,
+        "arrived_us": event.arrived_at_us,
+        "decided_us": event.decided_at_us,
+        "rank": event.rank,
+        "value": event.value,
+        "limit_value": event.limit,
+        "actor": stored.by,
+        "tier": stored.tier,
+        "cause_code": stored.cause_code,
+        "note": stored.note,
+        "detail": as_json(_detail(stored)),
+    }
 
 
 def _detail(stored: StoredEvent) -> dict[str, Any]:

@@ -5,16 +5,13 @@ the next alarm there opens another. Working copies live here during one call of
 ``alarms.apply_events``; the table is read once and written once.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import cast
+from typing import Any
 
 from gasmon.alarms.events import AlarmEvent
 from gasmon.alarms.kinds import MINE_ONLY_KINDS
-from gasmon.store.db import Connection
-from gasmon.store.numbers import Drawn, Numbers
-from gasmon.store.recordset import recordset
-from gasmon.units import to_datetime
+from gasmon.store.numbers import Numbers
 
 Scope = tuple[int, str, str]
 """(run, scope_type, scope_id)"""
@@ -63,56 +60,24 @@ def scope_of(event: AlarmEvent) -> Scope:
 class Incidents:
     """The incidents that one call of ``apply_events`` may touch."""
 
-    def __init__(
-        self,
-        conn: Connection,
-        events: Sequence[AlarmEvent],
-        alarms: tuple[str, str],
-        numbers: Numbers,
-    ) -> None:
-        """Ask for what these events may touch; :meth:`read` takes the answer.
-
-        Args:
-            numbers: of incidents that will be new.
-            alarms: a query, with its parameter, for the alarms that are touched;
-                theirs are read and locked, beside those open at the events' scopes.
-        """
-        self._conn = conn
+    def __init__(self, found: Iterable[Mapping[str, Any]]) -> None:
+        """Take those that were read and locked: rows as ``ask_alarms`` gives them."""
         self._by_id: dict[int, Incident] = {}
         self._open: dict[Scope, Incident] = {}
         self._new: list[Incident] = []
-        wanted = sorted({scope_of(e) for e in events})
-        touched, of_alarms = alarms
-        self._asked = conn.execute(
-            f"""SELECT i.incident_id, i.run, i.scope_type, i.scope_id, i.area_code,
-                      i.mine_id, (extract(epoch FROM i.opened_at) * 1000000)::bigint,
-                      i.worst_rank, (SELECT count(*) FROM alarm a
-                          WHERE a.incident_id = i.incident_id
-                            AND a.cleared_at IS NULL),
-                      i.closed_at IS NULL
-               FROM incident i
-               WHERE i.incident_id IN (
-                   SELECT t.incident_id FROM alarm t WHERE t.alarm_id IN ({touched})
-                   UNION SELECT o.incident_id FROM incident o
-                   JOIN json_to_recordset(%s::json)
-                        AS w (run int, scope_type text, scope_id text)
-                     USING (run, scope_type, scope_id)
-                   WHERE o.closed_at IS NULL)
-               ORDER BY i.incident_id FOR UPDATE OF i""".encode(),
-            (of_alarms, recordset(("run", "scope_type", "scope_id"), wanted)),
-        )
-        self._numbers = numbers
-
-    def read(self) -> None:
-        """Take the answer."""
-        rows = self._asked.fetchall()
-        for number, run, kind, name, area, mine_id, opened, worst, n, is_open in cast(
-            list[tuple[int, int, str, str, str, int | None, int, int, int, bool]], rows
-        ):
-            found = Incident(number, (run, kind, name), area, mine_id, opened, worst, n)
-            self._by_id[number] = found
-            if is_open:
-                self._open[found.scope] = found
+        for row in found:
+            incident = Incident(
+                incident_id=row["incident_id"],
+                scope=(row["run"], row["scope_type"], row["scope_id"]),
+                area=row["area_code"],
+                mine_id=row["mine_id"],
+                opened_us=row["opened_us"],
+                worst_rank=row["worst_rank"],
+                n_open=row["n_open"],
+            )
+            self._by_id[incident.incident_id] = incident
+            if row["is_open"]:
+                self._open[incident.scope] = incident
 
     def joined(self, event: AlarmEvent, mine_id: int | None) -> Incident:
         """The open incident of an event's scope, made when there is none."""
@@ -145,78 +110,36 @@ class Incidents:
             if self._open.get(incident.scope) is incident:
                 del self._open[incident.scope]
 
-    def write(self) -> None:
-        """Write what changed: known ones first, so that a scope is free again."""
-        changed = [i for i in self._by_id.values() if i.is_changed]
-        self._conn.cursor().executemany(
-            "UPDATE incident SET worst_rank = %s, closed_at = %s"
-            " WHERE incident_id = %s",
-            [(i.worst_rank, _moment(i.closed_us), i.incident_id) for i in changed],
-        )
-        numbers = self._numbers.take(len(self._new))
-        for incident, number in zip(self._new, numbers, strict=True):
+    def changed(self) -> list[dict[str, Any]]:
+        """The rows that were read and are different now."""
+        return [
+            {
+                "incident_id": i.incident_id,
+                "worst_rank": i.worst_rank,
+                "closed_us": i.closed_us,
+            }
+            for i in self._by_id.values()
+            if i.is_changed
+        ]
+
+    def made(self, numbers: Numbers) -> list[dict[str, Any]]:
+        """The new rows, which get their numbers."""
+        rows = []
+        taken = numbers.take(len(self._new))
+        for incident, number in zip(self._new, taken, strict=True):
             incident.incident_id = number
-        self._conn.cursor().executemany(
-            "INSERT INTO incident (incident_id, run, scope_type, scope_id, area_code,"
-            " mine_id, opened_at, closed_at, worst_rank) OVERRIDING SYSTEM VALUE"
-            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
-            [
-                (
-                    i.incident_id,
-                    *i.scope,
-                    i.area,
-                    i.mine_id,
-                    to_datetime(i.opened_us),
-                    _moment(i.closed_us),
-                    i.worst_rank,
-                )
-                for i in self._new
-            ],
-        )
-
-
-def ask_numbers(
-    conn: Connection, events: Sequence[AlarmEvent]
-) -> tuple[Numbers, Numbers]:
-    """Numbers for the alarms and for the incidents that will be new."""
-    raised = [
-        (e.event_id, e.run, e.subject_type, e.subject_id, e.kind, *scope_of(e)[1:])
-        for e in events
-        if e.event == "raised"
-    ]
-    asked = None
-    if raised:
-        asked = conn.execute(_FORESEEN, (recordset(_RAISED, raised),))
-    drawn = Drawn(asked)
-    return (
-        Numbers(conn, "alarm", "alarm_id", drawn),
-        Numbers(conn, "incident", "incident_id", drawn),
-    )
-
-
-_RAISED = (
-    *("event_id", "run", "subject_type", "subject_id", "kind"),
-    *("scope_type", "scope_id"),
-)
-_FORESEEN = """
-WITH e AS MATERIALIZED (
-    SELECT * FROM json_to_recordset(%s::json)
-        AS e (event_id text, run int, subject_type text, subject_id text, kind text,
-              scope_type text, scope_id text)
-    WHERE NOT EXISTS (SELECT FROM alarm_journal j WHERE j.event_id = e.event_id))
-SELECT 'alarm', nextval(pg_get_serial_sequence('alarm', 'alarm_id')) FROM e
-WHERE NOT EXISTS (
-    SELECT FROM alarm a
-    WHERE (a.run, a.subject_type, a.subject_id, a.kind)
-          = (e.run, e.subject_type, e.subject_id, e.kind) AND a.cleared_at IS NULL)
-UNION ALL
-SELECT 'incident', nextval(pg_get_serial_sequence('incident', 'incident_id'))
-FROM (SELECT DISTINCT run, scope_type, scope_id FROM e) w
-WHERE NOT EXISTS (
-    SELECT FROM incident o
-    WHERE (o.run, o.scope_type, o.scope_id) = (w.run, w.scope_type, w.scope_id)
-      AND o.closed_at IS NULL)"""
-
-
-def _moment(time_us: int | None) -> object:
-    return None if time_us is None else to_datetime(time_us)
+            run, scope_type, scope_id = incident.scope
+            rows.append(
+                {
+                    "incident_id": number,
+                    "run": run,
+                    "scope_type": scope_type,
+                    "scope_id": scope_id,
+                    "area_code": incident.area,
+                    "mine_id": incident.mine_id,
+                    "opened_us": incident.opened_us,
+                    "closed_us": incident.closed_us,
+                    "worst_rank": incident.worst_rank,
+                }
+            )
+        return rows

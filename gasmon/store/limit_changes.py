@@ -28,7 +28,7 @@ from gasmon.errors import BadRequest, ConfigError, Forbidden, NotFound, StateCon
 from gasmon.points import LIMIT_FIELDS
 from gasmon.store import audit
 from gasmon.store.access import Principal
-from gasmon.store.alarm_book import as_json
+from gasmon.store.alarm_calls import as_json
 from gasmon.store.db import Connection
 from gasmon.units import US_PER_DAY, to_datetime
 

@@ -11,7 +11,7 @@ committed and not from the sequence, which runs ahead of it.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 
@@ -122,19 +122,8 @@ def append(conn: Connection, rows: Sequence[OutboxRow], now_us: int) -> int:
     Returns:
         The last number drawn; 0 when there was nothing to add.
     """
-    return append_ahead(conn, rows, now_us)()
-
-
-def append_ahead(
-    conn: Connection, rows: Sequence[OutboxRow], now_us: int
-) -> Callable[[], int]:
-    """:func:`append` in a pipeline, so that the commit need not wait for the answer.
-
-    Returns:
-        What gives the last number drawn, also after the commit.
-    """
     if not rows:
-        return lambda: 0
+        return 0
     conn.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK_KEY,))
     told = conn.execute(
         _APPEND,
@@ -143,14 +132,10 @@ def append_ahead(
             recordset(("nr", *_TOLD), ((nr, *_of(r)) for nr, r in enumerate(rows))),
         ),
     )
-
-    def last() -> int:
-        row = told.fetchone()
-        assert row is not None
-        assert isinstance(row[0], int)
-        return row[0]
-
-    return last
+    row = told.fetchone()
+    assert row is not None
+    assert isinstance(row[0], int)
+    return row[0]
 
 
 def read(conn: Connection, after_seq: int, limit: int) -> list[Told]:

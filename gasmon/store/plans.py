@@ -18,7 +18,7 @@ from gasmon.alarms.plans import FILED, Window, decide_plan
 from gasmon.errors import BadRequest, Forbidden, NotFound, StateConflict
 from gasmon.store import audit
 from gasmon.store.access import Principal
-from gasmon.store.alarm_book import as_json
+from gasmon.store.alarm_calls import as_json
 from gasmon.store.db import Connection
 from gasmon.store.plan_wish import CEILING_KINDS, PlanWish, check, stored
 from gasmon.units import to_datetime

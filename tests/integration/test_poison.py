@@ -183,6 +183,9 @@ def test_a_database_that_takes_no_row_has_none_refused(
     """A mistake that hits every row: all waits at the broker, and then is stored."""
     loop = paired.start()
     paired.gateway.define()
+    # Stored by itself, before the first frame could share its commit.
+    wait_until(lambda: paired.count("point") == 1, 20, "the definition is stored")
+    wait_until(lambda: loop.pump.unacknowledged == 0, 20, "and acknowledged")
     paired.change(REFUSE_ALL.format(table=table))
     for _ in range(4):
         paired.gateway.gas(LOW)

@@ -25,23 +25,9 @@ def test_packets_come_out_in_order_and_in_parts() -> None:
     for mid in range(1, 6):
         assert inbox.put(a_packet(mid))
     assert inbox.depth == 5
-    assert [p.mid for p in inbox.take(3, 0.0, 0.0)] == [1, 2, 3]
-    assert [p.mid for p in inbox.take(3, 0.0, 0.0)] == [4, 5]
-    assert inbox.take(3, 0.0, 0.01) == []
-
-
-def test_lingering_gathers_company_and_ends_early_when_full() -> None:
-    """A second packet that comes within the linger is in the same batch."""
-    inbox = Inbox(10)
-    taken: list[list[Packet]] = []
-    taker = threading.Thread(target=lambda: taken.append(inbox.take(2, 30.0, 30.0)))
-    taker.start()
-    inbox.put(a_packet(1))
-    inbox.put(a_packet(2))
-    taker.join(30)
-    assert [p.mid for p in taken[0]] == [1, 2]
-    inbox.put(a_packet(3))
-    assert [p.mid for p in inbox.take(2, 0.01, 1.0)] == [3]
+    assert [p.mid for p in inbox.take(3, 0.0)] == [1, 2, 3]
+    assert [p.mid for p in inbox.take(3, 0.0)] == [4, 5]
+    assert inbox.take(3, 0.01) == []
 
 
 def test_a_full_inbox_refuses_and_waits_for_room() -> None:
@@ -55,7 +41,7 @@ def test_a_full_inbox_refuses_and_waits_for_room() -> None:
         target=lambda: done.append(inbox.put(a_packet(3), wait_s=30))
     )
     putter.start()
-    wait_until(lambda: inbox.take(1, 0.0, 0.0))
+    wait_until(lambda: inbox.take(1, 0.0))
     putter.join(30)
     assert done == [True]
 
@@ -71,7 +57,7 @@ def test_old_packets_make_room_only_when_they_come_again() -> None:
     assert inbox.put(a_packet(5, 2))
     assert not inbox.put(a_packet(6, 2))
     assert inbox.n_evicted == 1
-    assert [p.mid for p in inbox.take(5, 0.0, 0.0)] == [0, 5]
+    assert [p.mid for p in inbox.take(5, 0.0)] == [0, 5]
     inbox.put(a_packet(0))
     inbox.put(a_packet(0))
     assert not inbox.put(a_packet(7, 2))
@@ -90,9 +76,9 @@ def test_what_makes_room_comes_again_in_order() -> None:
     taken: list[int] = []
     for mid in (1, 2, 3):
         assert inbox.put(a_packet(mid, 2))
-    taken += [p.mid for p in inbox.take(2, 0.0, 0.0)]
+    taken += [p.mid for p in inbox.take(2, 0.0)]
     assert inbox.put(a_packet(4, 2))
-    taken += [p.mid for p in inbox.take(9, 0.0, 0.0)]
+    taken += [p.mid for p in inbox.take(9, 0.0)]
     assert inbox.n_evicted == 3
     firsts = list(dict.fromkeys(taken))
     assert firsts == [1, 2, 3, 4]
@@ -105,8 +91,8 @@ def test_a_closed_inbox_is_drained_and_takes_nothing() -> None:
     inbox.close()
     assert inbox.closed
     assert not inbox.put(a_packet(2), wait_s=30)
-    assert len(inbox.take(5, 30.0, 30.0)) == 1
-    assert inbox.take(5, 30.0, 30.0) == []
+    assert len(inbox.take(5, 30.0)) == 1
+    assert inbox.take(5, 30.0) == []
 
 
 def test_acknowledgements_leave_in_order_of_arrival() -> None:

@@ -292,8 +292,8 @@ def test_every_field_of_a_turn_is_spooled_or_needless() -> None:
                "clocks", "warned"}  # fmt: skip
     # Packets are judged, answers of gateways are dealt with when they come, and a
     # snapshot has a file of its own. What was given up is known from the absence of
-    # the readings.
-    needless = {"packets", "responses", "snapshot", "given_up"}
+    # the readings. What is recorded of the events, the database knows.
+    needless = {"packets", "responses", "snapshot", "given_up", "recorded"}
     assert {field.name for field in fields(Judged)} == spooled | needless
 
 

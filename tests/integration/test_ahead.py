@@ -1,0 +1,263 @@
+"""Events go ahead of their readings: recorded once, in order, whatever happens."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+import psycopg
+import pytest
+
+from gasmon.alarms.events import AlarmEvent
+from gasmon.clock import SystemClock
+from gasmon.errors import DependencyError
+from gasmon.pipeline.ahead import Ahead
+from gasmon.pipeline.counts import IngestCounts
+from gasmon.pipeline.evaluate import Judged
+from gasmon.pipeline.line import Line
+from gasmon.pipeline.merge import unrecorded
+from gasmon.remote.frames import encode_body
+from gasmon.store.outbox import LOCK_KEY
+from tests.fix_pipeline import AREA, MINE
+from tests.fix_wait import wait_until
+from tests.integration.test_pipeline import HIGH, LOW, Plant, paired  # noqa: F401
+from tests.integration.test_restart import SITE, open_of
+
+T0 = 1_795_000_000_000_000
+
+
+def raised(no: str, at_s: int = 0) -> AlarmEvent:
+    """An alarm of a point that begins ``at_s`` after T0."""
+    at_us = T0 + at_s * 1_000_000
+    return AlarmEvent(
+        event="raised",
+        kind="over_limit",
+        rule="law",
+        subject_type="point",
+        subject_id=f"{MINE}-01-{no}",
+        area=AREA,
+        mine=MINE,
+        system="01",
+        no=no,
+        raised_at_us=at_us,
+        happened_at_us=at_us,
+        arrived_at_us=at_us,
+        decided_at_us=at_us,
+        rank=2,
+        value=1.2,
+        limit=1.0,
+    )
+
+
+def ended(event: AlarmEvent, at_s: int) -> AlarmEvent:
+    """The end of an alarm."""
+    at_us = T0 + at_s * 1_000_000
+    return replace(event, event="cleared", happened_at_us=at_us, value=0.5)
+
+
+def n_ahead(plant: Plant) -> int:
+    """Events that went ahead."""
+    for line in plant.metrics.render().splitlines():
+        if line.startswith("gasmon_alarm_events_ahead_total "):
+            return int(float(line.split()[-1]))
+    return 0
+
+
+@contextmanager
+def held(dsn: str, statement: str) -> Iterator[None]:
+    """What a statement locks is locked meanwhile."""
+    with psycopg.connect(dsn) as conn:
+        conn.execute(statement.encode())
+        yield
+
+
+@dataclass
+class Lane:
+    """The lane beside a turn's writer, which is the test."""
+
+    plant: Plant
+    line: Line
+    ahead: Ahead
+    is_direct: bool = True
+
+    def offer(self, *events: AlarmEvent) -> Judged:
+        judged = Judged(events=list(events))
+        self.ahead.offer(judged)
+        return judged
+
+    def settled(self, judged: Judged) -> list[AlarmEvent]:
+        """Wait; returns what the turn itself must record."""
+        self.ahead.settle(judged)
+        return unrecorded(judged)
+
+    def journal(self) -> list[str]:
+        rows = self.plant.ask(
+            "SELECT event || ' ' || p.no FROM alarm_journal JOIN alarm USING (alarm_id)"
+            " JOIN point p USING (point_id) ORDER BY journal_id"
+        )
+        return [row[0] for row in rows]
+
+
+@pytest.fixture
+def lane(paired: Plant) -> Iterator[Lane]:  # noqa: F811
+    """A lane that runs, in a database with two points."""
+    paired.start()
+    paired.gateway.define()
+    paired.gateway.frame(("001A01", LOW, 0), ("002A01", LOW, 0))
+    paired.stored(1)
+    paired.stop()
+    stop = threading.Event()
+    line = Line(paired.settings(), "test", SystemClock(), stop)
+    assert line.own(standby=False)
+    made: list[Lane] = []
+    ahead = Ahead(
+        line,
+        encode_body,
+        SystemClock(),
+        IngestCounts(paired.metrics),
+        stop,
+        lambda: made[0].is_direct,
+        patience_s=2.0,
+    )
+    made.append(Lane(paired, line, ahead))
+    thread = threading.Thread(target=ahead.run)
+    thread.start()
+    yield made[0]
+    stop.set()
+    thread.join(20)
+    line.close()
+    assert not thread.is_alive()
+
+
+@SITE
+def test_an_alarm_is_told_while_its_readings_wait(paired: Plant) -> None:  # noqa: F811
+    """A disk that is busy with readings does not hold it back; it is told once."""
+    paired.start()
+    paired.gateway.define()
+    paired.gateway.gas(LOW)
+    paired.stored(1)
+    with held(paired.dsn, "LOCK TABLE reading IN EXCLUSIVE MODE"):
+        paired.gateway.gas(HIGH)
+        wait_until(lambda: paired.count("outbox") == 2, 20, "both limits are told")
+        assert paired.count("frame") == 1
+    paired.stored(2)
+    assert n_ahead(paired) == 2
+    assert paired.count("outbox") == paired.count("alarm_journal") == 2
+    (count,) = {
+        line.split()[-1]
+        for line in paired.metrics.render().splitlines()
+        if line.startswith("gasmon_alarm_events_total{") and "over_limit" in line
+    }
+    assert float(count) == 1, "counted once"
+
+
+@SITE
+def test_dying_between_an_alarm_and_its_readings(paired: Plant) -> None:  # noqa: F811
+    """The frame comes again, and its alarm is still one, with its own beginning."""
+    first = paired.start()
+    paired.gateway.define()
+    paired.gateway.gas(LOW)
+    paired.stored(1)
+    with held(paired.dsn, "LOCK TABLE reading IN EXCLUSIVE MODE"):
+        paired.gateway.gas(HIGH)
+        wait_until(lambda: paired.count("outbox") == 2, 20, "both limits are told")
+        paired.running.clear()
+        first.persisting.remembers = False
+        first.give_up()
+        first.pump.stop()
+        paired.change(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            " AND application_name LIKE 'gasmon-ingest%'"
+        )
+        first.stop()
+        assert paired.count("frame") == 1
+    before = paired.ask("SELECT event_id FROM alarm_journal ORDER BY event_id")
+
+    def begins() -> bool:
+        try:
+            paired.start()
+        except DependencyError:
+            return False
+        return True
+
+    wait_until(begins, 20, "the server has noticed")
+    paired.stored(2)
+    assert paired.ask("SELECT event_id FROM alarm_journal ORDER BY event_id") == before
+    assert [kind for kind, _ in open_of(paired.running[0])] == ["cut_off", "over_limit"]
+    paired.gateway.gas(LOW)
+    wait_until(
+        lambda: paired.count("alarm", "cleared_at IS NULL") == 0, 20, "both are over"
+    )
+    assert paired.count("alarm") == 2
+
+
+@SITE
+def test_what_comes_behind_a_failure_waits_for_its_turn(lane: Lane) -> None:
+    """An end is not recorded before its beginning, which was refused ahead."""
+    first, stranger = raised("001A01"), raised("999A01")
+    bad = lane.offer(stranger, first)
+    behind = lane.offer(ended(first, 9))
+    assert lane.settled(bad) == [stranger, first]
+    assert lane.settled(behind) == [ended(first, 9)]
+    later = lane.offer(raised("002A01", 10))
+    assert lane.settled(later) == [raised("002A01", 10)]
+    assert lane.journal() == []
+    lane.ahead.stored([bad, behind])
+    lane.ahead.stored([later])
+    assert lane.settled(lane.offer(first)) == []
+    assert lane.settled(lane.offer(ended(first, 9))) == []
+    assert lane.journal() == ["raised 001A01", "cleared 001A01"]
+
+
+@SITE
+def test_nothing_goes_ahead_of_definitions_or_a_spool(lane: Lane) -> None:
+    """They say what the events mean, or are older than these."""
+    lane.is_direct = False
+    spooled = lane.offer(raised("001A01"))
+    lane.is_direct = True
+    assert lane.settled(spooled) == spooled.events
+    behind = lane.offer(raised("002A01"))
+    assert lane.settled(behind) == behind.events
+    lane.ahead.stored([spooled, behind])
+    defining = Judged(definitions=[None])  # type: ignore[list-item]
+    lane.ahead.offer(defining)
+    assert lane.settled(lane.offer(raised("001A01"))) == [raised("001A01")]
+    assert lane.journal() == []
+
+
+@SITE
+def test_a_newer_owner_stops_the_lane(lane: Lane) -> None:
+    """Who was stopped and thawed may not tell any more."""
+    lane.plant.change("UPDATE ingest_owner SET fencing = fencing + 1")
+    judged = lane.offer(raised("001A01"))
+    assert lane.settled(judged) == judged.events
+    assert lane.journal() == []
+
+
+@SITE
+def test_a_lane_that_hangs_is_cut_and_comes_back(
+    lane: Lane, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its turn goes the long way after a while; the next one is quick again."""
+    with held(lane.plant.dsn, f"SELECT pg_advisory_xact_lock({LOCK_KEY})"):
+        judged = lane.offer(raised("001A01"))
+        with caplog.at_level(logging.ERROR):
+            assert lane.settled(judged) == judged.events
+        assert "did not get ahead" in caplog.text
+    lane.ahead.stored([judged])
+    assert lane.settled(lane.offer(raised("002A01", 5))) == []
+    assert "raised 002A01" in lane.journal()
+
+
+@SITE
+def test_an_end_leaves_nobody_waiting(lane: Lane) -> None:
+    """What is offered while the thread ends goes the long way at once."""
+    lane.ahead._stop.set()
+    judged = [lane.offer(raised("001A01", n)) for n in range(3)]
+    found = [event for each in judged for event in lane.settled(each)]
+    recorded = len(lane.journal())
+    assert len(found) + recorded == 3
