@@ -5,6 +5,7 @@ one, in force from a moment on; each changed attribute is logged old → new for
 because changing limits and relations is how readings are hidden.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import cast
@@ -13,6 +14,7 @@ from gasmon.points import LIMIT_FIELDS, MineDef, PointDef, PointKey, UnitDef
 from gasmon.store import audit
 from gasmon.store.db import Connection
 from gasmon.store.points import ensure_mine, ensure_rows, load_point_versions, stored
+from gasmon.store.recordset import recordset
 from gasmon.units import to_datetime
 
 _IDENTITY = {"key", "point_id", "effective_from_us", "rev", "source", "retired"}
@@ -200,19 +202,23 @@ def _point_status(conn: Connection, mine_id: int) -> dict[PointKey, tuple[bool, 
 def _insert_versions(
     conn: Connection, versions: Sequence[PointDef], now_us: int
 ) -> None:
-    names = ", ".join(("point_id", *_COLUMNS, "recorded_at"))
-    marks = ", ".join(["%s"] * (len(_COLUMNS) + 2))
-    conn.cursor().executemany(
-        f"INSERT INTO point_version ({names}) VALUES ({marks})".encode(),
-        [
-            (
-                version.point_id,
-                *(stored(getattr(version, column)) for column in _COLUMNS),
-                to_datetime(now_us),
-            )
-            for version in versions
-        ],
+    # One statement for all: a city's first start waits for 259 mines' definitions.
+    names = ("point_id", *_COLUMNS)
+    listed = ", ".join(names)
+    conn.execute(
+        f"INSERT INTO point_version ({listed}, recorded_at) SELECT {listed}, %s"
+        " FROM json_populate_recordset(NULL::point_version, %s::json)".encode(),
+        (
+            to_datetime(now_us),
+            recordset(names, ([_in_json(v, name) for name in names] for v in versions)),
+        ),
     )
+
+
+def _in_json(version: PointDef, name: str) -> object:
+    """A column's value as JSON can say it: an infinite number by its name."""
+    value = stored(getattr(version, name))
+    return str(value) if isinstance(value, float) and math.isinf(value) else value
 
 
 def _log(
@@ -222,26 +228,38 @@ def _log(
     source: str,
     now_us: int,
 ) -> None:
-    conn.cursor().executemany(
-        "INSERT INTO point_change (point_id, mine_id, attribute, old_value, new_value,"
-        " source, changed_at, recorded_at) SELECT (SELECT point_id FROM point"
-        " WHERE mine_id = %s AND system = %s AND no = %s), %s, %s, %s, %s, %s, %s, %s",
-        [
-            (
-                mine_id,
-                change.key.system if change.key else None,
-                change.key.no if change.key else None,
-                mine_id,
-                change.attribute,
-                change.old,
-                change.new,
-                source,
-                to_datetime(change.changed_at_us),
-                to_datetime(now_us),
-            )
-            for change in changes
-        ],
+    rows = (
+        (
+            nr,
+            change.key.system if change.key else None,
+            change.key.no if change.key else None,
+            change.attribute,
+            change.old,
+            change.new,
+            change.changed_at_us,
+        )
+        for nr, change in enumerate(changes)
     )
+    conn.execute(
+        "INSERT INTO point_change (point_id, mine_id, attribute, old_value, new_value,"
+        " source, changed_at, recorded_at)"
+        " SELECT p.point_id, %s, c.attribute, c.old, c.new, %s,"
+        " 'epoch'::timestamptz + c.at_us * interval '1 microsecond', %s"
+        " FROM json_to_recordset(%s::json) AS c (nr int, system bpchar, no text,"
+        " attribute text, old text, new text, at_us bigint)"
+        " LEFT JOIN point p ON p.mine_id = %s AND p.system = c.system AND p.no = c.no"
+        " ORDER BY c.nr",
+        (
+            mine_id,
+            source,
+            to_datetime(now_us),
+            recordset(("nr", "system", "no", *_CHANGED), rows),
+            mine_id,
+        ),
+    )
+
+
+_CHANGED = ("attribute", "old", "new", "at_us")
 
 
 def _audit(
