@@ -43,6 +43,7 @@ VARIANTS = {
     "no clock correction": Variant(("clocks",)),
     "no dropping of repeats": Variant(("dedupe",)),
     "no engine log, no snapshots": Variant(("log",)),
+    "no alarms ahead": Variant(("ahead",)),
     "synchronous_commit off": Variant(server={"synchronous_commit": "off"}),
     "fsync off": Variant(server={"fsync": "off"}),
     "all off": Variant(

@@ -16,7 +16,8 @@ from gasmon.ingest.clocks import MineClocks
 from gasmon.ingest.dedupe import SeenFrames
 from gasmon.ingest.gaps import GapKeeper, Resend
 from gasmon.ingest.order import HOLD_S
-from gasmon.pipeline.evaluate import Snapshot
+from gasmon.pipeline.ahead import Ahead
+from gasmon.pipeline.evaluate import Judged, Snapshot
 from gasmon.pipeline.persist import Writer
 from gasmon.points import PointKey
 
@@ -71,12 +72,20 @@ def _log() -> None:
     Writer.save = save  # type: ignore[method-assign]
 
 
+def _ahead() -> None:
+    def offer(self: Ahead, judged: Judged) -> None:
+        pass
+
+    Ahead.offer = offer  # type: ignore[method-assign]
+
+
 SWITCHES: dict[str, Callable[[], None]] = {
     "hold": _hold,
     "gaps": _gaps,
     "clocks": _clocks,
     "dedupe": _dedupe,
     "log": _log,
+    "ahead": _ahead,
 }
 
 
