@@ -225,10 +225,10 @@ class Demo:
 
     def _first_mine(self, area: str) -> str:
         """A simulated mine of an area, for the dispatcher of one mine."""
-        command = [*_simulator_program(), "list", "--json", *self._selection()]
+        command = [*_simulator_program(), "mines", "--json", *self._selection()]
         listed = subprocess.run(command, capture_output=True, check=False)
         if listed.returncode != 0:
-            raise DependencyError(f"gasmon-sim list: {listed.stderr.decode().strip()}")
+            raise DependencyError(f"gasmon-sim mines: {listed.stderr.decode().strip()}")
         mines = json.loads(listed.stdout)["mines"]
         codes = [str(m["code"]) for m in mines]
         return next((code for code in codes if code.startswith(area)), codes[0])

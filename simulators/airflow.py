@@ -5,9 +5,20 @@ coal feeds with methane E [m³/s]:
 
     dc/dt = (100·E/Q − c) / (V/Q)        c in % CH4, solved exactly over a step
 
-Emission follows production, a slow random walk of its own, and the barometer (falling
-pressure draws gas out of the goaf). What leaves a working reaches sensors downstream
-after a transport time, read from a ring of past concentrations.
+so gas accumulates when the air fails and is diluted when it is back. ``network.py``
+says how much air there is and ``emission.py`` how much gas. Beside that:
+
+- **The return corner** lies outside the main stream, which only stirs it; leakage
+  through the goaf brings gas there. It holds more than the face by a share of what the
+  face's own gas would be, and follows within about a minute at the planned air.
+- **Layers**: methane is lighter than air and gathers under the roof where the air is
+  too slow to stir it. Bakke and Leach (1962) tell by the layering number L = U /
+  (g·Δρ/ρ · q/W)^⅓ (air velocity U, gas from a roof source q, width W; for methane in
+  air g·Δρ/ρ = 4.4 m/s²): below 5 a layer forms. Sensors hang 0.3 m under the roof, so
+  they read more then, here up to 60 %. A tenth of the gas counts as a source in the
+  roof (ours).
+- **Transport**: what leaves a working reaches sensors downstream after a transport
+  time, read from a ring of past concentrations; with less air it takes longer.
 
 The numbers are plausible magnitudes for small gassy coal mines, not a calibrated
 model; rates of disturbances are scaled from national figures of 2021 Q1 (37,608 methane
@@ -17,21 +28,19 @@ and 105,831 CO over-limit records from 1,385 mines), 0.3 and 0.85 a mine and day
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gasmon.units import US_PER_S
+from simulators.emission import Emission
+from simulators.forcing import Bools, Floats, Forcing, Indices
+from simulators.network import Network
 from simulators.plan import MinePlan
-
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
-Indices = NDArray[np.int64]
 
 ACTIVITY = {"calm": 0.25, "normal": 1.0, "busy": 4.0}
 """Factor on every random disturbance."""
 
 _SURGES_PER_DAY = 0.08  # per working; about two points see each of them
 _BLASTS_PER_DAY = 0.35  # per heading
-_THROTTLES_PER_DAY = 0.008  # per working: local fan stopped, or doors open
+_FAILURES_PER_DAY = 0.008  # per working: local fan stopped, or airway blocked
 
 # A demo that starts should show life within a minute: disturbances begin 21 times
 # as often and fall to the plain rate with this time constant. Calm cities skip it.
@@ -39,8 +48,16 @@ _OPENING_BOOST = 20.0
 _OPENING_S = 300.0
 _OPENING_BEFORE_S = 90.0
 
-_SHIFT_S = 8 * 3600
-_BEIJING_S = 8 * 3600
+_BLAST_FUMES_S = 150.0
+_CORNER_S = 45.0
+_LEAST_SHARE = 0.03
+"""Of its planned air that a working always gets: no place is quite airtight."""
+
+_BUOYANCY_M_S2 = 4.4
+_LAYER_BELOW = 5.0
+_LAYER_MOST = 0.6
+_ROOF_SHARE = 0.1
+
 _HISTORY_GRID_S = 2
 _HISTORY_SLOTS = 256
 MAX_DELAY_S = float(_HISTORY_GRID_S * (_HISTORY_SLOTS - 2))
@@ -53,33 +70,48 @@ class Air:
 
     Attributes:
         ch4_pct: methane where the coal is won [% CH4].
+        corner_pct: what a return corner has beside it, for a gain of 1 [% CH4].
+        layer: share that a sensor under the roof reads too much, 0 to 0.6.
         co_ppm: carbon monoxide there [ppm].
-        air_m3_s: air quantity [m³/s].
+        air_m3_s: fresh air [m³/s].
+        share: that air as a share of the plan's.
         producing: coal is being cut.
-        fan_on: the working gets its air (local fan on, doors shut).
+        fan_on: the heading's local fan runs; true for faces.
+        doors_m3_s: air that goes through open doors, (n_mines,) [m³/s].
     """
 
     ch4_pct: Floats
+    corner_pct: Floats
+    layer: Floats
     co_ppm: Floats
     air_m3_s: Floats
+    share: Floats
     producing: Bools
     fan_on: Bools
+    doors_m3_s: Floats
 
 
 class Airflow:
-    """State of all working places of some mines; stepped in time order."""
+    """State of all working places of some mines; stepped in time order.
+
+    Attributes:
+        forcing: what a scenario does to them.
+        mine: index of the mine of each working.
+    """
 
     def __init__(
         self,
         mines: tuple[MinePlan, ...],
         rng: np.random.Generator,
         activity: float,
+        unevenness: float = 1.0,
     ) -> None:
         """Start in the middle of an ordinary day.
 
         Args:
             rng: everything random comes from here, in a fixed order of draws.
             activity: factor on the rates of disturbances (see ``ACTIVITY``).
+            unevenness: factor on how unevenly the seam gives its gas.
         """
         places = [w for mine in mines for w in mine.workings]
         n = len(places)
@@ -87,24 +119,26 @@ class Airflow:
         self.mine: Indices = np.repeat(
             np.arange(len(mines)), [len(mine.workings) for mine in mines]
         )
+        self.forcing = Forcing(n, len(mines))
         self._is_heading: Bools = np.array([w.kind == "heading" for w in places])
-        self._air_m3_s: Floats = np.array([w.air_m3_s for w in places])
-        self._base_pct: Floats = np.array([w.ch4_pct for w in places])
+        self._planned_m3_s: Floats = np.array([w.air_m3_s for w in places])
         self._volume_m3: Floats = np.array([w.volume_m3 for w in places])
+        self._area_m2: Floats = np.array([w.area_m2 for w in places])
+        base_pct: Floats = np.array([w.ch4_pct for w in places])
+        self.emission = Emission(
+            len(mines), self.mine, self._planned_m3_s * base_pct / 100, rng, unevenness
+        )
+        self._network = Network(mines, self.mine, self._planned_m3_s, self._is_heading)
         self._activity = activity
         self._rng = rng
-        self._phase_s: Floats = rng.uniform(0, 6000, n)
-        self._cycle_s: Floats = rng.uniform(3600, 6000, n)
-        self._idle_shift = rng.integers(0, 3, len(mines))[self.mine]
-        self._walk: Floats = rng.normal(0, 1, n).clip(-2, 2)
-        self._baro_phase: Floats = rng.uniform(0, 2 * np.pi, (2, len(mines)))
         self._surge_pct: Floats = np.zeros(n)
         self._surge_until_us = np.zeros(n, np.int64)
-        self._throttle_until_us = np.zeros(n, np.int64)
-        self._ch4: Floats = self._base_pct.copy()
-        self._co: Floats = np.zeros(n)
+        self._failed_until_us = np.zeros(n, np.int64)
+        self._ch4: Floats = base_pct.copy()
+        self._corner: Floats = base_pct.copy()
+        self._fumes: Floats = np.zeros(n)
         self._history: Floats = np.empty((_HISTORY_SLOTS, 2, n))
-        self._history[:, 0] = self._base_pct
+        self._history[:, 0] = base_pct
         self._history[:, 1] = 0.0
         self._slot = 0
         self._start_us = 0
@@ -116,44 +150,67 @@ class Airflow:
             dt_s: time since the step before; 0 at the first.
             powered: shape (n_workings,); a working whose power is cut wins no coal.
         """
+        forcing = self.forcing
         if self._start_us == 0:
             self._start_us = now_us
-        producing = self._producing(now_us) & powered
+        lit = forcing.power[self.mine]
+        wanted = self.emission.producing(now_us) | forcing.cutting
+        producing = wanted & powered & lit
         self._disturb(now_us, dt_s)
-        fan_on = self._throttle_until_us <= now_us
-        noise = self._rng.normal(0, 1, (2, self.n))
-
-        # Ornstein-Uhlenbeck walk with unit spread and 20 min memory; held within
-        # 3.2 spreads so that only disturbances pass a limit, never plain noise.
-        keep = np.exp(-dt_s / 1200.0)
-        self._walk = self._walk * keep + noise[0] * np.sqrt(1 - keep * keep)
-        np.clip(self._walk, -3.2, 3.2, out=self._walk)
-
-        reduced = np.where(self._is_heading, 0.12, 0.3)
-        air = self._air_m3_s * np.where(fan_on, 1 + 0.01 * noise[1], reduced)
-        emission = (
-            self._air_m3_s
-            * self._base_pct
-            * (0.75 + 0.5 * producing)
-            * np.exp(0.08 * self._walk)
-            * self._breathing(now_us)
+        failed = self._failed_until_us > now_us
+        fan_on = ~self._is_heading | (~failed & forcing.local_fan & lit)
+        share, doors_m3_s = self._network.share(
+            forcing.main_fan & forcing.power, forcing.doors_open
         )
-        target = emission / air
+        noise = self._rng.normal(0, 1, self.n)
+        air = self._network.air_m3_s(share, fan_on, failed & ~self._is_heading)
+        air = np.maximum(air * (1 + 0.01 * noise), _LEAST_SHARE * self._planned_m3_s)
+        gas = self.emission.step(now_us, dt_s, producing) * forcing.emission
+        gas *= np.where(self._is_heading, 1.0, 1 + forcing.breathing[self.mine])
+        self._mix(now_us, dt_s, gas, air)
+        self._remember(now_us)
+        return Air(
+            self._ch4.copy(),
+            self._corner.copy(),
+            self._layer(gas, air),
+            self._fumes + forcing.co_ppm,
+            air,
+            air / self._planned_m3_s,
+            producing,
+            fan_on,
+            doors_m3_s,
+        )
+
+    def _mix(self, now_us: int, dt_s: float, gas: Floats, air: Floats) -> None:
+        """Dilute what comes out: face or heading, its corner, fumes of blasts."""
+        forcing = self.forcing
+        # An outburst fills the place with gas; air alone would never reach 100 %.
+        target = 100 * (gas + forcing.burst_m3_s) / (air + forcing.burst_m3_s)
         surging = self._surge_until_us > now_us
         target = np.where(surging, np.maximum(target, self._surge_pct), target)
-        self._ch4 = target + (self._ch4 - target) * np.exp(
-            -dt_s * air / self._volume_m3
-        )
-        self._co *= np.exp(-dt_s / 150.0)
-        self._remember(now_us)
-        return Air(self._ch4.copy(), self._co.copy(), air, producing, fan_on)
+        target = np.maximum(target, forcing.fill_pct)
+        through = air + forcing.burst_m3_s
+        keep = np.exp(-dt_s * through / self._volume_m3)
+        self._ch4 = target + (self._ch4 - target) * keep
+        # The corner is stirred by the face's air, so it slows down with it.
+        slow_s = _CORNER_S * self._planned_m3_s / air
+        goaf = target * forcing.corner
+        self._corner = goaf + (self._corner - goaf) * np.exp(-dt_s / slow_s)
+        self._fumes *= np.exp(-dt_s / _BLAST_FUMES_S)
+
+    def _layer(self, gas: Floats, air: Floats) -> Floats:
+        # A roadway three times as wide as high leaves W = √(area/3)·3 ≈ 1.7·√area.
+        width_m = 1.7 * np.sqrt(self._area_m2)
+        roof = _BUOYANCY_M_S2 * _ROOF_SHARE * gas / width_m
+        number = air / self._area_m2 / np.cbrt(roof)
+        return _LAYER_MOST * (1 - number / _LAYER_BELOW).clip(0.0, 1.0)
 
     def delayed(self, working: Indices, delay_s: Floats) -> tuple[Floats, Floats]:
         """Concentrations that left a working ``delay_s`` ago.
 
         Args:
             working: index of a working, any shape.
-            delay_s: same shape, 0 to ``MAX_DELAY_S`` [s].
+            delay_s: same shape, 0 or more; ``MAX_DELAY_S`` at most is looked back [s].
 
         Returns:
             Methane [% CH4] and carbon monoxide [ppm], same shape.
@@ -163,30 +220,11 @@ class Airflow:
         return self._history[slots, 0, working], self._history[slots, 1, working]
 
     def barometer_kpa(self, now_us: int) -> Floats:
-        """Deviation of the pressure from each mine's mean, shape (n_mines,) [kPa].
-
-        A half-daily tide of 0.12 kPa and weather of 0.4 kPa over 3.3 days.
-        """
-        t_h = now_us / US_PER_S / 3600
-        tide = 0.12 * np.sin(2 * np.pi * t_h / 12 + self._baro_phase[0])
-        weather = 0.4 * np.sin(2 * np.pi * t_h / 79 + self._baro_phase[1])
-        return np.asarray(tide + weather, np.float64)
-
-    def _breathing(self, now_us: int) -> Floats:
-        """Factor on emission: a fall of 0.1 kPa/h draws 4 % more gas."""
-        hour_us = 3600 * US_PER_S
-        rise = self.barometer_kpa(now_us) - self.barometer_kpa(now_us - hour_us)
-        return np.asarray((1 - 0.4 * rise).clip(0.9, 1.1)[self.mine], np.float64)
-
-    def _producing(self, now_us: int) -> Bools:
-        """Three shifts a day, one of them for maintenance; cutting comes in cycles."""
-        t_s = now_us / US_PER_S
-        shift = int((t_s + _BEIJING_S) % 86_400 // _SHIFT_S)
-        in_cycle = ((t_s + self._phase_s) % self._cycle_s) < 0.6 * self._cycle_s
-        return np.asarray(in_cycle & (self._idle_shift != shift), np.bool_)
+        """Deviation of the pressure from each mine's mean, shape (n_mines,) [kPa]."""
+        return self.emission.barometer_kpa(now_us) + self.forcing.barometer_kpa
 
     def _disturb(self, now_us: int, dt_s: float) -> None:
-        """Begin surges, blasts and ventilation failures at their random times."""
+        """Begin surges, blasts and failures of air at their random times."""
         factor = self._activity
         if factor >= 1:
             age_s = (now_us - self._start_us) / US_PER_S
@@ -206,12 +244,12 @@ class Airflow:
         self._surge_until_us = np.where(begins, now_us + lasts_us, self._surge_until_us)
 
         blasts = (dice[1] < _BLASTS_PER_DAY * chance) & self._is_heading
-        self._co += np.where(blasts, 30 + 90 * size[1], 0.0)
+        self._fumes += np.where(blasts, 30 + 90 * size[1], 0.0)
 
-        fails = dice[2] < _THROTTLES_PER_DAY * chance
+        fails = dice[2] < _FAILURES_PER_DAY * chance
         lasts_us = ((60 + 180 * size[2]) * US_PER_S).astype(np.int64)
-        self._throttle_until_us = np.where(
-            fails, now_us + lasts_us, self._throttle_until_us
+        self._failed_until_us = np.where(
+            fails, now_us + lasts_us, self._failed_until_us
         )
 
     def _remember(self, now_us: int) -> None:
@@ -223,5 +261,5 @@ class Airflow:
         if behind <= 0:
             slots = np.array([slot % _HISTORY_SLOTS])
         self._history[slots, 0] = self._ch4
-        self._history[slots, 1] = self._co
+        self._history[slots, 1] = self._fumes + self.forcing.co_ppm
         self._slot = int(slot)

@@ -187,14 +187,14 @@ class Fleet:
             able = [
                 link
                 for link in self.links
-                if not link.opening and link.closed_at_s <= latest_s
+                if not (link.opening or link.is_cut) and link.closed_at_s <= latest_s
             ]
             able = able[:_CONNECTS_PER_TURN]
         elif now_s < self._knock_at_s or any(link.opening for link in self.links):
             return
         else:
             # Nobody inside: send one ahead instead of all against a shut door.
-            able = self.links[:1]
+            able = [link for link in self.links if not link.is_cut][:1]
             self._knock_at_s = now_s + self._pause_s
             self._pause_s = min(self._pause_s * 2, _LONGEST_PAUSE_S)
         for link in able:

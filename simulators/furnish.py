@@ -158,11 +158,13 @@ def _face(build: _Builder, number: str, rng: Random) -> None:
     feed = build.point("1011", f"{name}馈电", "feed", 1.0, working=working)
     cut = (f"D-{feed}-{name}馈电",)
 
-    def methane(place: str, place_class: str, gain: float, delay_s: float) -> None:
+    def methane(
+        place: str, place_class: str, gain: float, delay_s: float, role: str = "ch4"
+    ) -> None:
         build.point(
             "0001",
             place,
-            "ch4",
+            role,
             gain,
             place_class=place_class,
             working=working,
@@ -170,12 +172,19 @@ def _face(build: _Builder, number: str, rng: Random) -> None:
             relations=cut,
         )
 
-    methane(f"{name}回风隅角T0", "FACE_T0", rng.uniform(1.1, 1.25), 0.0)
+    methane(f"{name}回风隅角T0", "FACE_T0", rng.uniform(1.1, 1.25), 0.0, "corner")
     methane(f"{name}T1", "FACE_T1", rng.uniform(0.8, 0.95), 0.0)
     methane(f"{name}回风巷T2", "FACE_T2", 1.0, far_s)
     if build.mine_kind != "low_gas":
         methane(f"{name}进风巷T3", "FACE_T3", rng.uniform(0.1, 0.2), 0.0)
-    build.point("0004", f"{name}回风巷一氧化碳", "co", rng.uniform(1.5, 5.0))
+    build.point(
+        "0004",
+        f"{name}回风巷一氧化碳",
+        "co",
+        rng.uniform(1.5, 5.0),
+        working=working,
+        delay_s=far_s,
+    )
     build.point(
         "0012", f"{name}回风隅角氧气", "o2", rng.uniform(20.3, 20.7), working=working
     )
@@ -223,12 +232,19 @@ def _heading(build: _Builder, number: str, rng: Random) -> None:
 
 def _returns(build: _Builder, rng: Random) -> None:
     build.unit("return", "return", "回风系统")
-    for place, place_class, gain in (
-        ("采区回风巷", "PANEL_RETURN", 0.85),
-        ("一翼回风巷", "WING_RETURN", 0.7),
-        ("总回风巷", "TOTAL_RETURN", 0.65),
+    for place, place_class, gain, delay_s in (
+        ("采区回风巷", "PANEL_RETURN", 0.85, 120.0),
+        ("一翼回风巷", "WING_RETURN", 0.7, 200.0),
+        ("总回风巷", "TOTAL_RETURN", 0.65, 320.0),
     ):
-        build.point("0001", f"{place}瓦斯", "ch4_mine", gain, place_class=place_class)
+        build.point(
+            "0001",
+            f"{place}瓦斯",
+            "ch4_mine",
+            gain,
+            place_class=place_class,
+            delay_s=delay_s,
+        )
     build.point("0004", "总回风巷一氧化碳", "co", rng.uniform(0.5, 3.0))
     build.point("0002", "总回风巷风速", "velocity_mine", rng.uniform(2.4, 3.8))
     build.point("0003", "总回风巷温度", "temp", rng.uniform(18, 22))
@@ -238,19 +254,20 @@ def _returns(build: _Builder, rng: Random) -> None:
 
 def _surface(build: _Builder, rng: Random) -> None:
     build.unit("main", "other", "主通风机与公用系统")
-    build.point("1010", "1号主通风机开停", "still", 1.0)
-    build.point("1010", "2号主通风机开停", "still", 0.0)
+    build.point("1010", "1号主通风机开停", "main_fan", 1.0)
+    build.point("1010", "2号主通风机开停", "main_fan", 0.0)
     build.point("0005", "主通风机风硐负压", "fan_pressure", rng.uniform(900, 2200))
     build.point("0003", "中央变电所温度", "temp", rng.uniform(20, 25))
     build.point("0003", "中央水泵房温度", "temp", rng.uniform(19, 24))
-    build.point("0001", "煤仓上方瓦斯", "ch4_mine", 0.3, place_class="COAL_BUNKER")
+    build.point("0001", "煤仓上方瓦斯", "bunker", 0.12, place_class="COAL_BUNKER")
     build.point("1008", "主运输皮带机头烟雾", "still", 0.0)
     build.point("0004", "主运输皮带机头一氧化碳", "co", rng.uniform(0.0, 2.0))
     build.point("1004", "主运输皮带开停", "belt")
     build.point("1002", "井底车场第一道风门", "door")
     build.point("1002", "井底车场第二道风门", "door")
-    build.point("1011", "井下总馈电", "still", 1.0)
+    build.point("1011", "井下总馈电", "mains")
     build.point("3001", "主皮带产量", "output")
+    build.point("4002", "地面主供电电源状态", "mains")
 
 
 def _drainage(build: _Builder, rng: Random) -> None:
@@ -267,7 +284,7 @@ def _drainage(build: _Builder, rng: Random) -> None:
     build.point("0037", "抽采主管路纯量", "pipe_pure")
     build.point("0023", "抽采主管路温度", "pipe_temp", rng.uniform(18, 26))
     build.point("0038", "抽采主管路一氧化碳", "co", rng.uniform(1, 6))
-    build.point("1004", "1号抽采泵开停", "still", 1.0)
-    build.point("1004", "2号抽采泵开停", "still", 0.0)
+    build.point("1004", "1号抽采泵开停", "pump", 1.0)
+    build.point("1004", "2号抽采泵开停", "pump", 0.0)
     build.point("0001", "抽采泵房瓦斯", "room_ch4", 0.06, place_class="DRAINAGE_ROOM")
     build.point("3002", "累计抽采纯量", "drained")

@@ -61,6 +61,7 @@ class MineGateway:
             run: 0 for live, else the number of the drill.
         """
         self.mine = mine
+        self.rev = 1
         self.boot = boot
         self.ring = FrameRing(ring_frames)
         self.seq = 0
@@ -97,10 +98,17 @@ class MineGateway:
 
     def birth(self, now_us: int) -> list[Message]:
         """Definitions and the online state, in the order they must arrive."""
-        return [
-            Message(self, self.points_topic, definition(self.mine, now_us), True),
-            self.state("online", now_us),
-        ]
+        return [self._definition(now_us), self.state("online", now_us)]
+
+    def redefine(self, mine: MinePlan, now_us: int) -> Message:
+        """Say from now on that the mine is like this; its codes and points stay."""
+        self.mine = mine
+        self.rev += 1
+        return self._definition(now_us)
+
+    def _definition(self, now_us: int) -> Message:
+        payload = definition(self.mine, now_us, self.rev)
+        return Message(self, self.points_topic, payload, True)
 
     def state(self, s: str, now_us: int) -> Message:
         """The retained state, also the last will (``offline``)."""
@@ -137,10 +145,10 @@ class MineGateway:
         return [Message(self, self.response_topic, encoded), *births], again
 
 
-def definition(mine: MinePlan, now_us: int) -> bytes:
-    """The definition frame of a mine; its plan never changes, so ``rev`` is 1."""
+def definition(mine: MinePlan, now_us: int, rev: int = 1) -> bytes:
+    """The definition frame of a mine."""
     return payloads.encode_points(
-        1,
+        rev,
         now_us // 1000,
         payloads.MineInfo(mine.name, mine.kind, mine.atmosphere_kpa),
         [payloads.UnitInfo(u.unit_id, u.kind, u.name) for u in mine.units],

@@ -4,6 +4,7 @@ A plan is the same for the same seed, so a demo that starts twice finds its own 
 and points again.
 """
 
+from functools import lru_cache
 from random import Random
 
 from gasmon import domain
@@ -35,8 +36,11 @@ _PRESSURE_KPA = {
 }
 
 
+@lru_cache(maxsize=4)
 def build_city(seed: int) -> CityPlan:
     """The whole city, county by county as ``gasmon.domain.areas()`` counts its mines.
+
+    Frozen, so it is made once for each seed: that takes half a second.
 
     Args:
         seed: the same seed gives the same plan, bit for bit.

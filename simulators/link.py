@@ -9,10 +9,12 @@ front of its queue in the old order, and the next connection starts with a fresh
 client, so nothing depends on what a client object remembers.
 """
 
+import socket
 import ssl
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from selectors import EVENT_READ, EVENT_WRITE, BaseSelector
@@ -100,6 +102,7 @@ class Link:
         self._leaving = False
         self._closing = False
         self.connected = False
+        self.is_cut = False
         self.closed_at_s = float("-inf")
 
     @property
@@ -165,6 +168,28 @@ class Link:
         while self._data and _is_gone(self._data[0]):
             self._data.popleft()
         self._data.append(message)
+
+    def cut(self) -> None:
+        """Lose the line as a cut cable does, and stay away until ``mend``.
+
+        The broker hears no goodbye, so it publishes the last will.
+        """
+        self.is_cut = True
+        sock: Any = None if self._client is None else self._client.socket()
+        if sock is not None:
+            # It may have gone by itself a moment before.
+            with suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
+
+    def mend(self) -> None:
+        """The line is whole again; the fleet's next turn connects."""
+        self.is_cut = False
+
+    def send_again(self, gateway: MineGateway, seqs: Iterable[int]) -> None:
+        """Queue frames that are still in the ring for ``backfill``."""
+        for seq in seqs:
+            topic = gateway.backfill_topic
+            self._backfill.append(Message(gateway, topic, None, seq=seq))
 
     def refill(self) -> None:
         """Allow the next burst of backfilled frames; called at a steady pace."""
@@ -280,9 +305,7 @@ class Link:
             return
         answers, again = gateway.answer(bytes(message.payload), self._clock())
         self._control.extend(answers)
-        for seq in again:
-            topic = gateway.backfill_topic
-            self._backfill.append(Message(gateway, topic, None, seq=seq))
+        self.send_again(gateway, again)
 
     def _on_socket_open(self, _client: mqtt.Client, _user: Any, sock: Any) -> None:
         self._selector.register(sock, EVENT_READ, self)

@@ -17,6 +17,7 @@ pytest_plugins = [
     "tests.fix_cli",
     "tests.fix_api",
     "tests.fix_receivers",
+    "tests.fix_scenarios",
 ]
 
 FOLDER_COST = {

@@ -171,6 +171,8 @@ def test_programs_start_without_the_extras(
 
 
 def test_the_simulated_city_comes_with_the_wheel(bin_dir: Path, outside: Path) -> None:
-    """`gasmon-sim list` builds its city from the shipped tables."""
-    listed = run(bin_dir / "gasmon-sim", "list", "--mines", "3", cwd=outside)
+    """`gasmon-sim` builds its city from the shipped tables, and has its scenarios."""
+    scenarios = run(bin_dir / "gasmon-sim", "list", cwd=outside)
+    assert "outburst" in scenarios
+    listed = run(bin_dir / "gasmon-sim", "mines", "--mines", "3", cwd=outside)
     assert len(listed.splitlines()) == 3

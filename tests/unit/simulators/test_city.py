@@ -191,7 +191,7 @@ def test_gas_follows_the_air() -> None:
     idle = np.zeros(air.n, np.bool_)
     now_us = START_US
     before = air.step(now_us, 0.0, idle).ch4_pct
-    air._throttle_until_us[:] = START_US + 300 * US_PER_S
+    air._failed_until_us[:] = START_US + 300 * US_PER_S
     for _ in range(20):
         now_us += 15 * US_PER_S
         during = air.step(now_us, 15.0, idle).ch4_pct
@@ -220,8 +220,9 @@ def test_calibration_shows_zero_then_test_gas_with_its_bit() -> None:
     assert all(not state & states.CALIBRATION for _, state in before)
     assert all(state & states.CALIBRATION for _, state in during)
     assert not curve[-1][1] & states.CALIBRATION
-    assert during[7][0] < 0.05
-    assert abs(during[27][0] - TEST_GAS_PCT) < 0.05
+    # How far it had drifted shows in zero gas and in test gas.
+    assert during[7][0] < 0.08
+    assert abs(during[27][0] - TEST_GAS_PCT) < 0.1
     assert during[27][1] == states.CALIBRATION | states.ALARM | states.CUT_OFF
     assert abs(curve[-1][0] - 0.4) < 0.05
 

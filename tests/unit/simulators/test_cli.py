@@ -11,12 +11,12 @@ import pytest
 from simulators.cli import _parser, main
 
 
-def test_list_prints_the_chosen_mines(capsys: pytest.CaptureFixture[str]) -> None:
+def test_mines_prints_the_chosen_mines(capsys: pytest.CaptureFixture[str]) -> None:
     """JSON and text name the same mines."""
-    assert main(["list", "--mines", "20", "--json"]) == 0
+    assert main(["mines", "--mines", "20", "--json"]) == 0
     listed = json.loads(capsys.readouterr().out)
     assert len(listed["mines"]) == 20
-    assert main(["list", "--mines", "20"]) == 0
+    assert main(["mines", "--mines", "20"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split("\t")[0] for line in lines] == [
         mine["code"] for mine in listed["mines"]
@@ -28,7 +28,7 @@ def test_list_prints_the_chosen_mines(capsys: pytest.CaptureFixture[str]) -> Non
     [
         (["city", "--incident", "atlantis"], "atlantis"),
         (["city", "--mines", "300"], "300"),
-        (["list", "--county", "atlantis"], "atlantis"),
+        (["mines", "--county", "atlantis"], "atlantis"),
         (["city", "--mines", "3", "--password-file", "/nonexistent/x"], "/nonexistent"),
         (["load", "--tls-ca", "/nonexistent/ca"], "/nonexistent/ca"),
     ],
@@ -75,8 +75,10 @@ def test_no_broker_exits_with_3_and_says_where(
 
 
 def test_every_option_stands_on_its_page() -> None:
-    """docs/simulator.md names each command and option."""
-    page = Path(__file__).parents[3].joinpath("docs/simulator.md").read_text("utf-8")
+    """docs/simulator.md and docs/scenarios.md name each command and option."""
+    docs = Path(__file__).parents[3] / "docs"
+    pages = ("simulator.md", "scenarios.md")
+    page = "".join(docs.joinpath(name).read_text("utf-8") for name in pages)
     for action in _parser()._actions:
         if not isinstance(action, argparse._SubParsersAction):
             continue
@@ -85,3 +87,58 @@ def test_every_option_stands_on_its_page() -> None:
             for option in command._option_string_actions:
                 if option not in ("-h", "--help"):
                     assert f"`{option}" in page, option
+
+
+def test_speed_measures_a_city_and_many_points(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Points are made up by repeating mines."""
+    words = ["speed", "--mines", "3", "--points", "500", "--cycles", "2", "--json"]
+    assert main(words) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["points"] >= 500
+    assert told["mines"] > 3
+    assert told["times_real_time"] > 1
+
+
+def test_list_and_show_tell_of_scenarios(capsys: pytest.CaptureFixture[str]) -> None:
+    """In text and as JSON the same scenarios, mines, causes and expectations."""
+    assert main(["list", "--json"]) == 0
+    names = [s["name"] for s in json.loads(capsys.readouterr().out)["scenarios"]]
+    assert main(["list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split("\t")[0] for line in lines] == names
+
+    assert main(["show", "outburst", "--json"]) == 0
+    story = json.loads(capsys.readouterr().out)
+    assert main(["show", "outburst"]) == 0
+    shown = capsys.readouterr().out
+    for line in (*story["causes"], *story["expected"], *story["allowed"]):
+        assert line in shown
+    assert story["mines"]["mine"][0] in shown
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["show", "doom"], "no scenario 'doom'"),
+        (["run", "outburst", "--token-file", "/nonexistent/t"], "/nonexistent/t"),
+    ],
+)
+def test_a_scenario_or_token_that_is_not_there_is_named(
+    words: list[str], named: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before anything connects."""
+    assert main(words) == 2
+    assert named in capsys.readouterr().err
+
+
+def test_planned_work_cannot_play_faster_than_the_platform(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody files work for the past."""
+    token = tmp_path / "token"
+    token.write_text("x", "utf-8")
+    words = ["run", "calibration-planned", "--token-file", str(token)]
+    assert main([*words, "--speed", "5"]) == 2
+    assert "speed 5 is not possible" in capsys.readouterr().err

@@ -39,19 +39,22 @@ def gateway(ring_frames: int = 10) -> MineGateway:
 
 
 def test_every_definition_fits_the_schema() -> None:
-    """All 259 definition frames are valid and name each point once, in the plan's
-    order."""
-    for mine in PLAN.mines:
+    """Definition frames of mines of every kind are valid and name each point once, in
+    the plan's order."""
+    mines = PLAN.mines[::6]
+    assert {mine.kind for mine in mines} == {"low_gas", "high_gas", "outburst"}
+    for mine in mines:
         parsed = check("points", definition(mine, NOW_US))
         assert [p["no"] for p in parsed["points"]] == [p.no for p in mine.points]
         assert parsed["mine"]["atmosphere_kpa"] == mine.atmosphere_kpa
 
 
 def test_every_data_frame_fits_the_schema() -> None:
-    """One cycle of the whole city is valid, with switches as whole numbers."""
+    """A cycle of every third mine is valid, with switches as whole numbers."""
     city = City(PLAN, np.random.default_rng(1), activity=4.0)
     step = city.step(NOW_US)
-    for mine, piece in zip(PLAN.mines, city.roster.slices, strict=True):
+    pieces = list(zip(PLAN.mines, city.roster.slices, strict=True))
+    for mine, piece in pieces[::3]:
         made = MineGateway(mine, "boot1", 1)
         message = made.frame(
             NOW_US, step.value[piece].tolist(), step.state[piece].tolist()

@@ -1,0 +1,119 @@
+"""A whole gasmon, and scenarios that are played on it by ``gasmon-sim``."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gasmon.embedded.process import free_port
+from gasmon.settings import DatabaseSettings
+from gasmon.store import access, db, points
+from tests.fix_broker import MosquittoBroker
+from tests.fix_command import Command
+from tests.fix_wait import wait_until
+
+READY_S = 90.0
+LATE_CALM_S = 20
+"""How long more of a backlog is waited for [s]; two minutes where nobody tests."""
+
+
+@dataclass
+class ScenarioStack:
+    """Database, broker and ``gasmon serve``; who is who by the file of his token."""
+
+    folder: Path
+    broker_port: int
+    page: str
+
+    def play(self, timeout_s: float, *words: str) -> tuple[int, dict[str, Any]]:
+        """``gasmon-sim run``: its exit code and what it printed."""
+        log = self.folder / "run.json"
+        log.unlink(missing_ok=True)
+        arguments = [
+            *("run", *words, "--json", "--quiet", "--url", self.page),
+            *("--port", str(self.broker_port), "--patience", "60"),
+            *("--token-file", str(self.folder / "city_officer")),
+            *("--dispatcher-token-file", str(self.folder / "mine_dispatcher")),
+        ]
+        command = Command(arguments, log, "gasmon-sim")
+        try:
+            code = command.wait(timeout_s)
+        finally:
+            command.kill()
+        text = log.read_text("utf-8")
+        assert code in (0, 4), text
+        report: dict[str, Any] = json.loads(text)
+        return code, report
+
+
+def faults_of(report: dict[str, Any]) -> list[str]:
+    """What was missing or unexpected, a line each."""
+    found = []
+    for scenario in report["scenarios"]:
+        name = scenario["scenario"]
+        found += [f"{name}: unexpected {seen}" for seen in scenario["unexpected"]]
+        for line in scenario["expected"]:
+            if not line["met"]:
+                place = f"{name}.toml:{line['line']}"
+                found.append(f"{place}: missing {line['kinds']}, seen {line['seen']}")
+    return found
+
+
+@pytest.fixture
+def scenario_stack(
+    plain_migrated_dsn: str, mosquitto_broker: MosquittoBroker, tmp_path: Path
+) -> Iterator[ScenarioStack]:
+    """A gasmon with the shipped rules on an empty database, ready."""
+    with db.connect(DatabaseSettings(url=plain_migrated_dsn)) as conn:
+        points.ensure_areas(conn)
+        for role in ("city_officer", "mine_dispatcher"):
+            token = access.create_token(
+                conn,
+                name=f"scenario-{role}",
+                role=role,
+                areas=None,
+                mines=None,
+                now_us=time.time_ns() // 1000,
+                may="act",
+            )
+            (tmp_path / role).write_text(token, "utf-8")
+        conn.commit()
+    port = free_port()
+    values = {
+        "mode": "test",
+        "database.url": plain_migrated_dsn,
+        "mqtt.host": mosquitto_broker.host,
+        "mqtt.port": mosquitto_broker.port,
+        "ingest.spool_dir": tmp_path / "spool",
+        "engine.late_calm_s": LATE_CALM_S,
+        "api.port": port,
+    }
+    flags = [flag for k, v in values.items() for flag in ("--set", f"{k}={v}")]
+    log = tmp_path / "serve.log"
+    server = Command(["serve", "--json", *flags], log)
+    page = f"http://127.0.0.1:{port}"
+
+    def is_ready() -> bool:
+        assert server.poll() is None, log.read_text("utf-8")
+        try:
+            with urllib.request.urlopen(f"{page}/readyz", timeout=5) as got:
+                return bool(got.status == 200)
+        except OSError:
+            return False
+
+    try:
+        wait_until(is_ready, READY_S, "gasmon serves")
+        yield ScenarioStack(tmp_path, mosquitto_broker.port, page)
+    finally:
+        server.send_signal(15)
+        try:
+            server.wait(30)
+        finally:
+            server.kill()

@@ -1,0 +1,29 @@
+"""Every shipped scenario on one platform at the same time; six minutes at most.
+
+``GASMON_SCENARIOS`` names some of them instead, with commas.
+"""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from simulators.scenario import shipped
+from tests.fix_scenarios import ScenarioStack, faults_of
+
+BUDGET_S = 360.0
+
+
+@pytest.mark.long
+@pytest.mark.alone
+@pytest.mark.timeout(600)
+def test_every_scenario_goes_as_expected(scenario_stack: ScenarioStack) -> None:
+    """About a hundred mines; each expected alarm comes, and nothing else."""
+    wanted = os.environ.get("GASMON_SCENARIOS")
+    names = wanted.split(",") if wanted else shipped()
+
+    code, report = scenario_stack.play(BUDGET_S, *names)
+
+    assert not faults_of(report), "\n".join(faults_of(report))
+    assert code == 0

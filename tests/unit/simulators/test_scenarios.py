@@ -1,0 +1,58 @@
+"""Shipped scenarios, judged by gasmon's own engine: what must come, and no more."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from simulators.scenario import load, shipped
+from simulators.verdict import as_dict, as_lines
+from tests.scenario_judge import judged
+
+ONLY_ON_A_PLATFORM = {
+    # What is decided beside the engine: planned work, and limits looser than the law.
+    "calibration-planned",
+    "falsification",
+}
+
+
+LASTING = {"alarm-flood", "barometric-fall", "calibration-misused"}
+"""Scenarios that take seconds, for ``make test-long``."""
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.long) if name in LASTING else name
+        for name in shipped()
+        if name not in ONLY_ON_A_PLATFORM
+    ],
+)
+def test_expected_alarms_come_and_nothing_else(name: str) -> None:
+    """Kind, place, level, and within its time."""
+    verdict = judged(load(name))
+    assert verdict.is_met, "\n".join(as_lines(verdict))
+
+
+def test_a_missing_alarm_and_an_unexpected_one_are_told() -> None:
+    """A fan that stops where nobody is said to stop it, and the other way round."""
+    scenario = load("local-fan-failure")
+    wrong = replace(scenario.expected[0], levels=(4,))
+    verdict = judged(replace(scenario, expected=(wrong, *scenario.expected[1:])))
+
+    assert not verdict.is_met
+    assert [line.is_met for line in verdict.lines] == [False, True, True, True]
+    ((seen, why),) = verdict.unexpected
+    assert (seen.kind, why) == ("local_fan_stopped", "yellow, not red")
+    told = "\n".join(as_lines(verdict))
+    assert "✗ 缺少 missing local_fan_stopped" in told
+    assert "✗ 意外 unexpected local_fan_stopped" in told
+    assert as_dict(verdict)["met"] is False
+
+
+def test_without_its_cause_a_scenario_misses_everything() -> None:
+    """No expectation is met by a mine that does nothing."""
+    verdict = judged(replace(load("outburst"), causes=()))
+    assert not any(line.is_met for line in verdict.lines)
+    assert not verdict.unexpected
