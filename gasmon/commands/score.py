@@ -280,6 +280,22 @@ def print_board(board: Sequence[dict[str, Any]]) -> None:
                     f"{_shown(row['false_per_day'], 2):>7}",
                     file=sys.stderr,
                 )
+            print(f"{'':<12}{_intervals(told)}", file=sys.stderr)
+
+
+def _intervals(told: dict[str, Any]) -> str:
+    """How sure two of a window's numbers are: the gain of AUC and the share warned."""
+    own, base = told[MODELS[FORECAST]], told[MODELS[EWMA]]
+    parts = []
+    if told["auc_gain_interval"] is not None:
+        low, high = told["auc_gain_interval"]
+        gain = own["auc"] - base["auc"]
+        parts.append(f"AUC {gain:+.3f} over EWMA, 95 % {low:+.3f} … {high:+.3f}")
+    if own["warned_interval"] is not None:
+        low, high = own["warned_interval"]
+        share = own["warned"] / own["onsets"]
+        parts.append(f"warned {share:.0%}, 95 % {low:.0%} … {high:.0%}")
+    return "; ".join(parts) or "no onset"
 
 
 def _shown(number: float | None, digits: int) -> str:
