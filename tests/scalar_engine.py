@@ -13,6 +13,7 @@ from typing import Any
 
 from gasmon.alarms.engine import Patience
 from gasmon.alarms.rules import Rule, RuleSet, resolve
+from gasmon.alarms.substations import substation_of
 from gasmon.points import LIMIT_FIELDS, PointDef, PointTable
 from tests import scalar_shape
 from tests.scalar_late import Past, first_after_gap, late, settle
@@ -72,7 +73,7 @@ class Life:
         return self.phase in ("active", "clearing")
 
 
-@dataclass
+@dataclass(eq=False)
 class Point:
     """All that is remembered of a point."""
 
@@ -94,6 +95,13 @@ class Point:
     lives: dict[str, Life] = field(default_factory=dict)
     past: Past = field(default_factory=Past)
     moves: Moves = field(default_factory=Moves)
+    substation: Substation | None = None
+    folded: bool = False
+
+    @property
+    def silent(self) -> bool:
+        """Whether its silence was told, or that of its substation."""
+        return self.folded or self.lives["no_data"].phase != "idle"
 
     def version_at(self, at: int) -> Version:
         """The newest version in force at a time; the first one counts for ever."""
@@ -111,6 +119,19 @@ class Link:
     code: str
     heard: int
     session: int
+    raised: int | None = None
+    since: int = 0
+    ended: int = -(10**18)
+    rank: int = 0
+
+
+@dataclass(eq=False)
+class Substation:
+    """What is known of a substation."""
+
+    name: str
+    mine: str
+    points: list[Point] = field(default_factory=list)
     raised: int | None = None
     since: int = 0
     ended: int = -(10**18)
@@ -182,6 +203,13 @@ class ScalarEngine:
         self.points = [
             Point(row, int(table.mine_of[row]), [], now_us) for row in range(table.n)
         ]
+        self.substations: dict[str, Substation] = {}
+        for point in self.points:
+            name = substation_of(table.keys[point.row])
+            if name is not None:
+                own = Substation(name, table.keys[point.row].mine)
+                own = point.substation = self.substations.setdefault(name, own)
+                own.points.append(point)
         for point in self.points:
             for kind in (*VALUE_KINDS, *OTHER_KINDS, *SHAPE_KINDS):
                 point.lives[kind] = Life(kind)
@@ -217,6 +245,8 @@ class ScalarEngine:
                 late(self, point, value, at, arrived, state)
             return
         point.arrived = max(point.arrived, arrived)
+        if point.folded:
+            self._substation_is_back(point.substation, arrived)
         point.lag = int(max(arrived, self.mark_us)) - at
         self.mature(point, at, arrived)
         self.fresh(point, value, at, arrived, state)
@@ -555,7 +585,7 @@ class ScalarEngine:
         for point in self.points:
             lag = point.lag
             is_silent = self.links[point.mine].raised is not None
-            if is_silent or point.lives["no_data"].phase != "idle":
+            if is_silent or point.silent:
                 lag = min(lag, 0)
             self.mature(point, at - lag, at, at)
         for number, link in enumerate(self.links):
@@ -564,14 +594,25 @@ class ScalarEngine:
             elif link.heard + self.patience.mine_us <= at:
                 self._link_breaks(link, link.heard + self.patience.mine_us, at)
                 self._doubt_mine(number, at)
-        for point in self.points:
-            link = self.links[point.mine]
-            due = max(point.arrived, link.session) + self.patience.point_us
+        due = {
+            point.row: max(point.arrived, self.links[point.mine].session)
+            + self.patience.point_us
+            for point in self.points
+        }
+        silent = [
+            point
+            for point in self.points
+            if due[point.row] <= self.links[point.mine].heard and not point.folded
+        ]
+        for substation in self.substations.values():
+            self._substation_at(substation, silent, due, at)
+        for point in silent:
             life = point.lives["no_data"]
-            if due <= link.heard and life.phase == "idle":
-                value = point.last_value if point.last_was_good else nan
-                life.since = due
-                self.raise_(point, life, point.version_at(at), due, at, value)
+            if not point.silent:
+                value, since = point.last_value, due[point.row]
+                value = value if point.last_was_good else nan
+                life.since = since
+                self.raise_(point, life, point.version_at(at), since, at, value)
                 self._doubt(point, at)
 
     def _pass_over(self, passed: int, at: int) -> None:
@@ -584,6 +625,8 @@ class ScalarEngine:
         for link in self.links:
             link.heard, link.session = moved(link.heard), moved(link.session)
             link.since += skipped
+        for substation in self.substations.values():
+            substation.since += skipped
         for point in self.points:
             point.arrived = moved(point.arrived)
             point.lag += passed
@@ -618,16 +661,71 @@ class ScalarEngine:
             since = int(point.last_at) + 1
             self.raise_(point, life, before, since, at, point.last_value)
 
+    # Substations
+
+    def _substation_at(
+        self, own: Substation, silent: list[Point], due: dict[int, int], at: int
+    ) -> None:
+        """Its level rises; or all of its points are silent, two of them newly."""
+        steps = self._silence_row("substation_break", own.mine).bands[0].steps
+        if own.raised is not None:
+            for lasting, rank in steps:
+                if rank > own.rank and own.since + lasting <= at:
+                    own.rank = rank
+                    moment = max(own.since + lasting, own.raised)
+                    self._say_substation("level", own, moment, at)
+            return
+        everything = all(point in silent for point in own.points)
+        if not everything or sum(not point.silent for point in own.points) < 2:
+            return
+        since = max(due[point.row] for point in own.points)
+        own.raised = own.since = max(since, own.ended + 1)
+        own.rank = max(0, *(rank for lasting, rank in steps if lasting <= 0))
+        self._say_substation("raised", own, own.raised, at)
+        for point in own.points:
+            point.folded = True
+            self._doubt(point, at)
+
+    def _substation_is_back(self, own: Substation | None, arrived: int) -> None:
+        assert own is not None
+        assert own.raised is not None
+        own.ended = max(arrived, own.raised)
+        self._say_substation("cleared", own, own.ended, arrived)
+        own.raised, own.rank = None, 0
+        for point in own.points:
+            point.folded = False
+            point.arrived = max(point.arrived, arrived)
+
+    def _say_substation(
+        self, event: str, own: Substation, happened: int, arrived: int
+    ) -> None:
+        assert own.raised is not None
+        nothing: dict[str, Any] = dict.fromkeys(("value", "limit", "peak", "peak_at"))
+        self.said.append(
+            Said(
+                event=event,
+                kind="substation_break",
+                subject=f"substation:{own.name}",
+                rule="silence",
+                raised_at=own.raised,
+                happened_at=happened,
+                arrived_at=arrived,
+                rank=own.rank,
+                late=False,
+                **nothing,
+            )
+        )
+
     # Links
 
-    def _link_row(self, link: Link) -> Rule:
+    def _silence_row(self, kind: str, code: str) -> Rule:
         """The most specific one: for the mine, for its county, for any."""
         rows = [
             row
             for row in self.rules.levels
-            if row.kind == "link_break"
-            and (not row.match.mine or link.code in row.match.mine)
-            and (not row.match.area or link.code[:6] in row.match.area)
+            if row.kind == kind
+            and (not row.match.mine or code in row.match.mine)
+            and (not row.match.area or code[:6] in row.match.area)
         ]
         return max(
             rows,
@@ -637,13 +735,13 @@ class ScalarEngine:
     def _link_breaks(self, link: Link, at: int, arrived: int) -> None:
         at = max(at, link.ended + 1)
         link.raised = link.since = at
-        steps = self._link_row(link).bands[0].steps
+        steps = self._silence_row("link_break", link.code).bands[0].steps
         link.rank = max([0, *(rank for lasting, rank in steps if lasting <= 0)])
         self._say_link("raised", link, at, arrived)
 
     def _link_levels(self, link: Link, until: int) -> None:
         assert link.raised is not None
-        for lasting, rank in self._link_row(link).bands[0].steps:
+        for lasting, rank in self._silence_row("link_break", link.code).bands[0].steps:
             due = link.since + lasting
             if rank > link.rank and due <= until:
                 link.rank = rank

@@ -146,8 +146,7 @@ class ScalarRelations:
 
     def _runs(self, row: int) -> bool:
         fan = self.points.points[row]
-        is_silent = fan.lives["no_data"].phase != "idle"
-        return fan.last_was_good and fan.last_value == 1.0 and not is_silent
+        return fan.last_was_good and fan.last_value == 1.0 and not fan.silent
 
     def _change_over(self, own: int, other: int, arrived: int) -> None:
         """The alarm of a fan that stopped ends when its standby runs."""
@@ -214,7 +213,7 @@ class ScalarRelations:
         return (
             held.good
             and at - held.at <= self.points.patience.point_us
-            and point.lives["no_data"].phase == "idle"
+            and not point.silent
             and self.points.links[point.mine].raised is None
         )
 
@@ -225,10 +224,16 @@ class ScalarRelations:
                 return False
             return None if lives["over_limit"].unknown else True
         known = self._known(term.row, at)
-        if term.role == "cut_off":
-            if lives["cut_off"].living or (known and held.state & 2):
-                return True
-            return False if known else None
+        if term.role in ("cut_off", "breaker"):
+            due = True if lives["cut_off"].living else None
+            if known and due is None:
+                due = bool(held.state & 2)
+                if term.role == "breaker":
+                    due = held.value == 0.0
+            live = self.held[term.other].value == 1.0
+            if due is False or (self._known(term.other, at) and not live):
+                return False
+            return True if due and self._known(term.other, at) else None
         if term.role == "door":
             other_known = self._known(term.other, at)
             first, second = held.value, self.held[term.other].value
@@ -262,7 +267,9 @@ class ScalarRelations:
                 said, was = self._term(term, at), alarm.was_true
                 if said is not None:
                     was[place, number] = said
-                is_gone = said is None and at - self.held[term.row].good_at > DAY
+                rows = [row for row in (term.row, term.other) if row >= 0]
+                heard = min(self.held[row].good_at for row in rows)
+                is_gone = said is None and at - heard > DAY
                 if is_gone and not was.get((place, number), False):
                     continue
                 n_there += 1

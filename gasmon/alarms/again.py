@@ -15,19 +15,19 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gasmon.alarms import conditions, debounce
+from gasmon.alarms import conditions
 from gasmon.alarms.compiled import RuleTable
 from gasmon.alarms.conditions import Bool, Readings, is_set
 from gasmon.alarms.engine import AlarmEngine
 from gasmon.alarms.events import AlarmEvent
-from gasmon.alarms.kinds import BY_LINE, NO_DATA
+from gasmon.alarms.kinds import BY_LINE
 from gasmon.alarms.levels import NEVER_US
 from gasmon.alarms.quiet import QuietTable
 from gasmon.alarms.relations import over_limit_units
 from gasmon.alarms.shape import unmoved
 from gasmon.alarms.speak import Speech
 from gasmon.alarms.state import LONG_AGO_US
-from gasmon.batch import Int32, Int64, ReadingBatch
+from gasmon.batch import Index, Int32, Int64, ReadingBatch
 from gasmon.domain import states
 from gasmon.points import PointDef
 
@@ -104,7 +104,7 @@ def judge_again(
 def _slots(
     engine: AlarmEngine,
     rows: Int32,
-    line: Int32,
+    line: Index,
     readings: Readings,
     doubtful: Bool,
     speech: Speech,
@@ -142,7 +142,7 @@ def _moments(engine: AlarmEngine, slot: int, rows: Int32, busy: Bool) -> Int64:
     return at_us
 
 
-def _newest(engine: AlarmEngine, rows: Int32, line: Int32) -> Readings:
+def _newest(engine: AlarmEngine, rows: Int32, line: Index) -> Readings:
     """The newest readings of these points under these lines."""
     s, lines = engine.state, engine.rules.lines
     value, state = s.last_value[rows], s.last_state[rows]
@@ -156,12 +156,12 @@ def _newest(engine: AlarmEngine, rows: Int32, line: Int32) -> Readings:
 
 def _is_silent(engine: AlarmEngine, rows: Int32) -> Bool:
     """Whether nothing is heard of these points now, bool[k]."""
-    silent: Bool = engine.state.phase[rows, NO_DATA] != debounce.IDLE
+    silent: Bool = engine.state.is_silent(rows)
     silent |= engine.links.raised_us[engine.table.mine_of[rows]] != NEVER_US
     return silent
 
 
-def _differs(rules: RuleTable, line: Int32) -> Bool:
+def _differs(rules: RuleTable, line: Index) -> Bool:
     """Whether these lines judge otherwise than the ones before them, bool[k]."""
     before = rules.lines.previous[line]
     same: Bool = np.ones(len(line), np.bool_)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from gasmon.alarms import debounce
 from gasmon.alarms.compiled import RuleTable
 from gasmon.alarms.conditions import Bool, Readings, is_set
-from gasmon.alarms.kinds import NO_DATA, SWITCH, SWITCH_KINDS
+from gasmon.alarms.kinds import SWITCH, SWITCH_KINDS
 from gasmon.alarms.living import LivingAlarms
 from gasmon.alarms.relation_roles import Member
 from gasmon.alarms.relation_table import ranges
@@ -108,6 +108,8 @@ class Changeovers:
     def look(self, part: ReadingBatch) -> None:
         """See what the pairs say by the end of a part, before it is judged."""
         self._ahead = None
+        if not self._pairs:
+            return
         hit = np.flatnonzero(self._is_paired[part.row])
         if len(hit) == 0:
             return
@@ -142,7 +144,7 @@ class Changeovers:
         s = self._state
         runs: Bool = s.last_value[rows] == RUNS
         runs &= s.good_at_us[rows] == s.last_at_us[rows]
-        runs &= s.phase[rows, NO_DATA] == debounce.IDLE
+        runs &= ~s.is_silent(rows)
         return runs
 
     def spare(

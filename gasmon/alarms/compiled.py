@@ -13,12 +13,13 @@ from math import nan
 import numpy as np
 from numpy.typing import NDArray
 
-from gasmon.alarms.kinds import N_SLOTS, N_VALUE_SLOTS
+from gasmon.alarms.kinds import N_SLOTS
 from gasmon.alarms.levels import LevelTable
+from gasmon.alarms.rule_delays import DelaySets
 from gasmon.alarms.rule_profiles import BY_RULES, Profile, Profiles, Texts
 from gasmon.alarms.rules import MAX_BANDS, RuleSet
 from gasmon.alarms.shape_lines import ShapeLines
-from gasmon.batch import Float64, Int32, Int64
+from gasmon.batch import Float64, Index, Int32, Int64
 from gasmon.points import MineDef, PointDef, PointTable
 
 
@@ -33,8 +34,7 @@ class Lines:
     range_high: Float64
     rise: Float64  # a value at or above it is near the limit
     rise_within_us: Int64  # so long that counts
-    on_delay_us: Int64  # [line, slots with limits]
-    off_delay_us: Int64
+    delay: Int32  # which set of ``RuleTable.delays``
     level: NDArray[np.int16]  # [line, slots + 1]; the last: break after a rise
     flags: NDArray[np.uint8]
     shape: Int32  # which set of ``RuleTable.shapes``
@@ -50,8 +50,7 @@ class Lines:
             range_high=np.full(n, nan),
             rise=np.full(n, nan),
             rise_within_us=np.zeros(n, np.int64),
-            on_delay_us=np.zeros((n, N_VALUE_SLOTS), np.int64),
-            off_delay_us=np.zeros((n, N_VALUE_SLOTS), np.int64),
+            delay=np.zeros(n, np.int32),
             level=np.zeros((n, N_SLOTS + 1), np.int16),
             flags=np.zeros(n, np.uint8),
             shape=np.zeros(n, np.int32),
@@ -81,12 +80,14 @@ class RuleTable:
         point: the version of a point that each line is for.
         levels: what grades alarms; lines name its rows.
         shapes: what the kinds are judged with that need more than limits.
+        delays: those of the kinds with a limit.
     """
 
     def __init__(self, rules: RuleSet) -> None:
         self.history: list[tuple[int, RuleSet]] = []
         self.levels = LevelTable()
         self.shapes = ShapeLines()
+        self.delays = DelaySets()
         self.lines = Lines.empty(64)
         self.head: Int32 = np.full(64, -1, np.int32)
         self.rule: list[str] = []
@@ -104,12 +105,22 @@ class RuleTable:
         """What is resolved from now on is resolved by these rules."""
         self.rules = rules
         self.history.append((from_us, rules))
-        self._profiles = Profiles(rules, self.levels, self.shapes)
+        self._profiles = Profiles(rules, self.levels, self.shapes, self.delays)
 
     @property
     def level_rows(self) -> list[int]:
         """The level row of each rule of the newest set, by its number."""
         return self._profiles.level_rows
+
+    def on_us(self, line: Index, slot: int) -> Int64:
+        """The on-delay of a kind with a limit by these lines, int64[k] [µs]."""
+        found: Int64 = self.delays.on_us[self.lines.delay[line], slot]
+        return found
+
+    def off_us(self, line: Index, slot: int) -> Int64:
+        """The off-delay of a kind with a limit by these lines, int64[k] [µs]."""
+        found: Int64 = self.delays.off_us[self.lines.delay[line], slot]
+        return found
 
     def change(self, rules: RuleSet, from_us: int, table: PointTable) -> int:
         """Judge readings from a time on by other rules.
@@ -129,7 +140,7 @@ class RuleTable:
         return from_us
 
     def again(
-        self, rows: Int32, from_us: int, table: PointTable, *, flag: int = 0
+        self, rows: Index, from_us: int, table: PointTable, *, flag: int = 0
     ) -> None:
         """Resolve the versions of these points anew from a time on.
 
@@ -166,7 +177,7 @@ class RuleTable:
         for row, line, mine in later:
             self.add_all([row], [self.point[line]], [mine])
 
-    def _is_as(self, line: Int32, number: Int32) -> NDArray[np.bool_]:
+    def _is_as(self, line: Index, number: Index) -> NDArray[np.bool_]:
         """Whether lines say what profiles say, bool[k]."""
         made = self._profiles.made
         same = np.asarray(
@@ -212,7 +223,7 @@ class RuleTable:
         self,
         rows: Sequence[int],
         points: Sequence[PointDef],
-        number: Int32,
+        number: Index,
         from_us: Sequence[int],
     ) -> None:
         """Append a line of this profile for each."""
@@ -259,7 +270,7 @@ class RuleTable:
         newest_us = int(lines.effective_from_us[begin:end].max())
         self._newest_us = max(self._newest_us, newest_us)
 
-    def version_at(self, rows: Int32, at_us: Int64) -> Int32:
+    def version_at(self, rows: Index, at_us: Int64) -> NDArray[np.intp]:
         """The line in force for each reading.
 
         Args:
@@ -267,14 +278,14 @@ class RuleTable:
             at_us: the readings' own times, int64[k] [µs].
 
         Returns:
-            Lines, int32[k]. A reading from before a point's first version is judged
+            Lines, intp[k]. A reading from before a point's first version is judged
             with that first version.
         """
-        line = self.head[rows]
-        if len(at_us) == 0 or int(at_us.min()) >= self._newest_us:
+        line = self.head[rows].astype(np.intp)
+        if np.count_nonzero(at_us >= self._newest_us) == len(at_us):
             return line
         while True:
-            before = self.lines.previous[line]
+            before = self.lines.previous[line].astype(np.intp)
             early = (self.lines.effective_from_us[line] > at_us) & (before >= 0)
             if not early.any():
                 return line

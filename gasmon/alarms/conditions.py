@@ -28,7 +28,7 @@ from gasmon.alarms.kinds import (
 )
 from gasmon.alarms.rule_profiles import MEASURES, UNKNOWN_QUANTITY
 from gasmon.alarms.shape import Shape
-from gasmon.batch import Float64, Int32
+from gasmon.batch import Float64, Index, Int32
 from gasmon.domain import states
 
 Bool = NDArray[np.bool_]
@@ -57,10 +57,13 @@ class Readings:
             fault bit is set, and no calibration is being honoured.
         calibrating: a calibration bit is being honoured, bool[k].
         shape: what is known of them beside their values.
+        told: state bits that any of them has, or of those they were selected from:
+            what no reading has need not be looked for in each.
     """
 
     value: Float64
     state: Int32
+    told: int
     limits: Float64
     range_high: Float64
     flags: NDArray[np.uint8]
@@ -73,6 +76,7 @@ class Readings:
         return Readings(
             value=self.value[index],
             state=self.state[index],
+            told=self.told,
             limits=self.limits[index],
             range_high=self.range_high[index],
             flags=self.flags[index],
@@ -83,11 +87,15 @@ class Readings:
 
     def bit(self, mask: int) -> Bool:
         """Whether any of the bits in ``mask`` is set."""
+        if not self.told & mask:
+            return np.zeros(len(self.state), np.bool_)
         return is_set(self.state, mask)
 
     @property
     def exact(self) -> Bool:
         """Good, and not a sensor at its end that only says "at least this"."""
+        if not self.told & states.OVER_RANGE:
+            return self.good
         return self.good & ~self.bit(states.OVER_RANGE)
 
 
@@ -95,7 +103,7 @@ def interpret(
     value: Float64,
     state: Int32,
     lines: Lines,
-    line: Int32,
+    line: Index,
     calibrating: Bool,
     shape_of: Callable[[Bool], Shape],
 ) -> Readings:
@@ -108,11 +116,15 @@ def interpret(
         calibrating: a calibration bit is being honoured, bool[k].
         shape_of: what is known of them beside their values, given which are good.
     """
-    bad = np.isnan(value) | is_set(state, states.NO_VALUE)
-    good = ~bad & ~calibrating
+    told = int(np.bitwise_or.reduce(state))
+    bad = np.isnan(value)
+    if told & states.NO_VALUE:
+        bad |= is_set(state, states.NO_VALUE)
+    good = ~(bad | calibrating)
     return Readings(
         value=value,
         state=state,
+        told=told,
         limits=np.take(lines.limits, line, axis=0),
         range_high=lines.range_high[line],
         flags=lines.flags[line],
@@ -132,13 +144,13 @@ def raise_bits(r: Readings, kinds: NDArray[np.uint16]) -> NDArray[np.uint16]:
         kinds: ``RuleTable.lines.kinds`` of each, uint16[k].
     """
     bits = np.zeros(len(r.value), np.uint16)
-    asked, told = int(np.bitwise_or.reduce(kinds)), int(np.bitwise_or.reduce(r.state))
+    asked = int(np.bitwise_or.reduce(kinds))
     for slot, condition in enumerate(RAISES):
         needed = _ONLY_WITH.get(slot)
-        if not asked >> slot & 1 or (needed is not None and not told & needed):
+        if not asked >> slot & 1 or (needed is not None and not r.told & needed):
             continue
         raises = condition(r)
-        if raises.any():
+        if np.count_nonzero(raises):
             bits[raises] |= np.uint16(1 << slot)
     return bits
 
@@ -155,15 +167,17 @@ def _own_alarm(r: Readings, mask: int) -> Bool:
 
 def _over_limit(r: Readings) -> Bool:
     over: Bool = r.good & (r.value >= r.limits[:, 0])
-    own = _own_alarm(r, states.ALARM)
-    if not own.any():
-        return over
-    # The bit of a switch is of its own kind (shape.switch_alarm).
-    return over | (own & ~r.shape.is_switch)
+    if r.told & states.ALARM:
+        # The bit of a switch is of its own kind (shape.switch_alarm).
+        over |= _own_alarm(r, states.ALARM) & ~r.shape.is_switch
+    return over
 
 
 def _cut_off(r: Readings) -> Bool:
-    return (r.good & (r.value >= r.limits[:, 2])) | _own_alarm(r, states.CUT_OFF)
+    over: Bool = r.good & (r.value >= r.limits[:, 2])
+    if r.told & states.CUT_OFF:
+        over |= _own_alarm(r, states.CUT_OFF)
+    return over
 
 
 def _low_limit(r: Readings) -> Bool:
@@ -177,13 +191,17 @@ def _low_cut_off(r: Readings) -> Bool:
 
 
 def _over_range(r: Readings) -> Bool:
-    measures = is_set(r.flags, MEASURES)
-    return r.bit(states.OVER_RANGE) | (r.good & measures & (r.value > r.range_high))
+    beyond: Bool = r.good & (r.value > r.range_high)
+    if np.count_nonzero(beyond):
+        beyond &= is_set(r.flags, MEASURES)
+    return beyond | r.bit(states.OVER_RANGE)
 
 
 def _sensor_break(r: Readings) -> Bool:
-    silent = np.isnan(r.value) & ~r.bit(_EXPLAINED)
-    return r.bit(states.SENSOR_FAULT) | silent
+    silent = np.isnan(r.value)
+    if not r.told:
+        return silent
+    return r.bit(states.SENSOR_FAULT) | (silent & ~r.bit(_EXPLAINED))
 
 
 def _substation(r: Readings) -> Bool:

@@ -13,17 +13,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gasmon.alarms import conditions, debounce
+from gasmon.alarms import conditions
 from gasmon.alarms.compiled import RuleTable
 from gasmon.alarms.conditions import Bool, Readings, is_set
-from gasmon.alarms.evading import evade
 from gasmon.alarms.events import AlarmEvent
+from gasmon.alarms.falling_silent import doubt, tell_silent
 from gasmon.alarms.forecast import ForecastEngine
 from gasmon.alarms.kinds import (
     FORECAST_KINDS,
     LINK_BREAK,
     N_VALUE_SLOTS,
-    NO_DATA,
+    SUBSTATION_BREAK,
 )
 from gasmon.alarms.late import judge_late, note_first_after_gap
 from gasmon.alarms.late_tell import settle_late
@@ -32,7 +32,7 @@ from gasmon.alarms.living import LivingAlarms
 from gasmon.alarms.quiet import QuietTable
 from gasmon.alarms.relations import Relations, over_limit_units
 from gasmon.alarms.resuming import LivingAlarm, go_on
-from gasmon.alarms.retired import Retirements, silent_and_listed, unpaused
+from gasmon.alarms.retired import Retirements, unpaused
 from gasmon.alarms.rule_asked import Asked
 from gasmon.alarms.rule_history import told_differently
 from gasmon.alarms.rules import RuleSet
@@ -40,7 +40,8 @@ from gasmon.alarms.shape import Shape, look
 from gasmon.alarms.silence import MineLinks, Sign, excuse
 from gasmon.alarms.speak import Speech
 from gasmon.alarms.state import LONG_AGO_US, PointState
-from gasmon.batch import Int32, Int64, ReadingBatch
+from gasmon.alarms.substations import Substations
+from gasmon.batch import Index, Int64, ReadingBatch
 from gasmon.domain import states
 from gasmon.points import PointDef, PointTable
 from gasmon.units import US_PER_S
@@ -73,6 +74,7 @@ class AlarmEngine:
     Attributes:
         table: the points it knows; ``adopt`` changes it.
         state: what it remembers of each point; ``links`` of each mine.
+        substations: which of them are silent as a whole.
         forecast: looks ahead at methane, if wanted; it decides no alarm.
         mark_us: the newest clock mark [µs UTC].
         n_late: readings that were not newer than what was judged before.
@@ -96,6 +98,7 @@ class AlarmEngine:
         self.mark_us = LONG_AGO_US
         self.n_late = 0
         self.links = MineLinks(self.rules.levels, self.patience.mine_us)
+        self.substations = Substations(self.state, self.rules.levels)
         self.relations = Relations(
             self.state, self.rules.levels, self.links, self.patience.point_us
         )
@@ -121,6 +124,7 @@ class AlarmEngine:
         self.retired.note(rows, told)
         self.state.grow(table.n, now_us)
         self.links.grow(len(table.mines), now_us)
+        self.substations.adopt(table)
         changed = {table.mine_index[point.key.mine] for point in told}
         self.relations.define(table, changed)
         if self.forecast is not None:
@@ -146,7 +150,9 @@ class AlarmEngine:
 
     def _follow_rules(self, from_us: int) -> None:
         rules = self.rules
-        self.links.grade_by(Asked(rules.rules, rules.level_rows), from_us)
+        asked = Asked(rules.rules, rules.level_rows)
+        self.links.grade_by(asked, from_us)
+        self.substations.grade_by(asked, from_us)
         self.relations.rules.follow(rules.rules, rules.level_rows, from_us)
 
     def resume(self, alarms: Iterable[LivingAlarm]) -> None:
@@ -159,6 +165,11 @@ class AlarmEngine:
         for alarm in alarms:
             if alarm.kind == LINK_BREAK:
                 self.links.resume(alarm.mine, alarm.raised_us, alarm.rank)
+                continue
+            if alarm.kind == SUBSTATION_BREAK:
+                self.substations.resume_named(
+                    alarm.subject, alarm.raised_us, alarm.rank
+                )
                 continue
             if alarm.subject:
                 self.relations.resume(
@@ -214,9 +225,9 @@ class AlarmEngine:
             return
         if (begin, end) != (0, batch.n):
             batch = batch.select(np.arange(begin, end))
-        mines = self.table.mine_of[batch.row]
+        mines = self.table.mine_of[batch.index].astype(np.intp)
         self.links.hear(mines, batch.arrived_us, speech)
-        for frames in self.relations.frames(batch, speech):
+        for frames in self.relations.frames(batch, mines, speech):
             for index in frames.rounds():
                 one = frames if len(index) == frames.n else frames.select(index)
                 self._round(one, speech)
@@ -226,38 +237,41 @@ class AlarmEngine:
 
     def _round(self, batch: ReadingBatch, speech: Speech) -> None:
         """Judge at most one reading a point."""
-        s, rows, at = self.state, batch.row, batch.at_us
+        s, rows, at = self.state, batch.index, batch.at_us
         before = s.last_at_us[rows]
         fresh = at > before
-        if not fresh.all():
-            stale = np.flatnonzero(~fresh)
+        if np.count_nonzero(fresh) < batch.n:
+            stale = (~fresh).nonzero()[0]
             self.n_late += len(stale)
             patience_us = self.patience.calibration_us
             judge_late(self.alarms, batch.select(stale), patience_us, speech)
-            batch = batch.select(np.flatnonzero(fresh))
+            batch = batch.select(fresh.nonzero()[0])
             if batch.n == 0:
                 return
-            rows, at, before = batch.row, batch.at_us, before[fresh]
+            rows, at, before = batch.index, batch.at_us, before[fresh]
         # Only news counts as hearing: a sensor whose sample times stand still, or were
         # set back with its substation's clock, tells nothing that could be alarmed on.
         arrived = np.maximum(s.last_arrived_us[rows], batch.arrived_us)
         s.last_arrived_us[rows] = arrived
+        self.substations.hear(rows, batch.arrived_us, speech)
         # What is judged after a mark cannot have arrived before it.
         s.lag_us[rows] = np.maximum(batch.arrived_us, self.mark_us) - at
         due = s.due_us[rows] <= at
-        if due.any():
+        if np.count_nonzero(due):
             self.alarms.fire(rows[due], at[due], batch.arrived_us[due], speech)
         line = self.rules.version_at(rows, at)
-        readings = self._interpret(batch, line)
+        readings = self._interpret(batch, rows, line)
         raising = conditions.raise_bits(readings, self.rules.lines.kinds[line])
         raising = unpaused(self.retired, batch, raising)
         spare = self.relations.changeovers.spare
         raising = spare(self.rules, batch, readings, raising)
         note_first_after_gap(self.alarms, batch, line, readings, before)
-        self.alarms.late.release(rows[is_set(raising, (1 << N_VALUE_SLOTS) - 1)])
-        self._remember(batch, line, readings)
+        if self.alarms.late.held:
+            by_value = is_set(raising, (1 << N_VALUE_SLOTS) - 1)
+            self.alarms.late.release(rows[by_value])
+        self._remember(batch, rows, line, readings)
         self.relations.take(batch, readings.good)
-        busy = np.flatnonzero(raising | s.busy[rows])
+        busy = (raising | s.busy[rows]).nonzero()[0]
         if len(busy):
             self.alarms.judge(
                 batch.select(busy),
@@ -267,32 +281,36 @@ class AlarmEngine:
                 speech,
             )
 
-    def _interpret(self, batch: ReadingBatch, line: Int32) -> Readings:
+    def _interpret(self, batch: ReadingBatch, rows: Index, line: Index) -> Readings:
         """What the values and state bits mean, before any limit is looked at."""
-        s, rows, lines = self.state, batch.row, self.rules.lines
+        s, lines = self.state, self.rules.lines
         calibrating = is_set(batch.state, states.CALIBRATION)
-        if calibrating.any() or (s.calibration_us[rows] != NEVER_US).any():
+        were = s.calibration_us[rows] != NEVER_US
+        if np.count_nonzero(calibrating | were):
             begun = np.minimum(s.calibration_us[rows], batch.at_us)
             s.calibration_us[rows] = np.where(calibrating, begun, NEVER_US)
             calibrating &= batch.at_us - begun < self.patience.calibration_us
 
         def shape_of(good: Bool) -> Shape:
-            return look(s, self.rules, batch, line, good)
+            return look(s, self.rules, batch, rows, line, good)
 
         return conditions.interpret(
             batch.value, batch.state, lines, line, calibrating, shape_of
         )
 
-    def _remember(self, batch: ReadingBatch, line: Int32, r: Readings) -> None:
-        s, rows = self.state, batch.row
+    def _remember(
+        self, batch: ReadingBatch, rows: Index, line: Index, r: Readings
+    ) -> None:
+        s = self.state
         s.last_at_us[rows] = batch.at_us
         s.last_value[rows] = batch.value
         s.last_state[rows] = batch.state
-        good = rows[r.good]
-        s.good_at_us[good] = batch.at_us[r.good]
-        s.good_value[good] = batch.value[r.good]
+        good = r.good.nonzero()[0]
+        known = rows[good]
+        s.good_at_us[known] = batch.at_us[good]
+        s.good_value[known] = batch.value[good]
         near = r.good & (batch.value >= self.rules.lines.rise[line])
-        if near.any():
+        if np.count_nonzero(near):
             s.near_at_us[rows[near]] = batch.at_us[near]
 
     # Silence
@@ -328,17 +346,7 @@ class AlarmEngine:
             self._doubt_mine(mine, mark_us, speech)
         if self.forecast is not None:
             speech.said += self.forecast.mark(mark_us, speech.now_us)
-        rows, since = silent_and_listed(self, mark_us, speech)
-        idle = s.phase[rows, NO_DATA] == debounce.IDLE
-        rows, since = rows[idle], since[idle]
-        if len(rows) == 0:
-            return
-        batch = self.alarms.as_batch(rows, since, np.full(len(rows), mark_us, np.int64))
-        line = self.rules.version_at(batch.row, batch.arrived_us)
-        self.alarms.begin(NO_DATA, batch, since, line, speech)
-        self.alarms.mark_busy(NO_DATA, rows)
-        s.due_us[rows] = s.slot_due_us[rows].min(axis=1)
-        self._doubt(rows, mark_us, speech)
+        tell_silent(self, mark_us, speech)
 
     def _pass_over(self, mark_us: int) -> None:
         """A gap before a mark that nobody lived through, or a step back."""
@@ -358,6 +366,7 @@ class AlarmEngine:
         """
         s, n = self.state, self.state.n
         self.links.pass_over(passed_us - lived_us, mark_us)
+        self.substations.pass_over(passed_us - lived_us, mark_us)
         excuse(s.last_arrived_us[:n], passed_us - lived_us, mark_us)
         # The time of mines stands still until they are heard, or silent.
         s.lag_us[:n] += passed_us
@@ -374,13 +383,9 @@ class AlarmEngine:
         s = self.state
         lag = s.lag_us[rows]
         silent = self.links.raised_us[self.table.mine_of[rows]] != NEVER_US
-        silent |= s.phase[rows, NO_DATA] != debounce.IDLE
+        silent |= s.is_silent(rows)
         return mark_us - np.where(silent, np.minimum(lag, 0), lag)
 
     def _doubt_mine(self, mine: int, mark_us: int, speech: Speech) -> None:
-        self._doubt(np.asarray(self.table.rows[mine], np.intp), mark_us, speech)
-
-    def _doubt(self, rows: NDArray[np.intp], mark_us: int, speech: Speech) -> None:
-        """Nothing comes from these points any more."""
-        self.alarms.doubt_rows(rows, mark_us, speech)
-        evade(self.alarms, rows, mark_us, speech)
+        rows = np.asarray(self.table.rows[mine], np.intp)
+        doubt(self.alarms, rows, mark_us, speech)

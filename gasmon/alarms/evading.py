@@ -9,13 +9,14 @@ import numpy as np
 
 from gasmon.alarms.kinds import EVASION
 from gasmon.alarms.levels import NEVER_US
-from gasmon.alarms.living import LivingAlarms, Rows
+from gasmon.alarms.living import LivingAlarms
 from gasmon.alarms.shape import rises_near
 from gasmon.alarms.shape_memory import SILENCE
 from gasmon.alarms.speak import Speech
+from gasmon.batch import Index
 
 
-def evade(alarms: LivingAlarms, rows: Rows, mark_us: int, speech: Speech) -> None:
+def evade(alarms: LivingAlarms, rows: Index, mark_us: int, speech: Speech) -> None:
     """These points are silent from now on.
 
     Args:

@@ -3,21 +3,20 @@
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gasmon.alarms import debounce, shape
 from gasmon.alarms.compiled import RuleTable
 from gasmon.alarms.conditions import Readings
 from gasmon.alarms.kinds import N_VALUE_SLOTS
 from gasmon.alarms.state import PointState
-from gasmon.batch import Int32
+from gasmon.batch import Index
 
 
 def held(
     state: PointState,
     rules: RuleTable,
     slot: int,
-    rows: NDArray[np.intp] | Int32,
+    rows: Index,
     r: Readings,
 ) -> Readings:
     """The readings with the limits that end a living alarm.

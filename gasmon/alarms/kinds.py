@@ -72,6 +72,9 @@ decide otherwise. The others follow the state bits alone, or how values move."""
 LINK_BREAK = "link_break"
 """A mine that is not heard of; its subject is the mine."""
 
+SUBSTATION_BREAK = "substation_break"
+"""A substation of which no point comes; its subject is the substation."""
+
 CLOCK_WRONG = "clock_wrong"
 """The clock of a mine's gateway is off; its subject is the mine."""
 
@@ -108,7 +111,10 @@ SLOT_OF = {
 DOUBTED_SLOTS = (*range(N_VALUE_SLOTS), SWITCH)
 """Slots whose living alarms say when their value is not known, and known again."""
 
-ENGINE_KINDS = (*SLOT_OF, LINK_BREAK, *RELATION_NAMES)
+BY_SUBJECT_KINDS = (SUBSTATION_BREAK, *RELATION_NAMES)
+"""Kinds whose alarms are told apart by their subject: no point and no whole mine."""
+
+ENGINE_KINDS = (*SLOT_OF, LINK_BREAK, *BY_SUBJECT_KINDS)
 """Kinds that an engine decides, and goes on with after a restart."""
 
 ALL_KINDS = (*ENGINE_KINDS, *STANDING_KINDS)

@@ -24,7 +24,7 @@ from gasmon.alarms.late_past import (
 from gasmon.alarms.late_tell import begin_late, begin_of, settle, still_held
 from gasmon.alarms.living import LivingAlarms
 from gasmon.alarms.speak import Speech
-from gasmon.batch import Int32, Int64, ReadingBatch
+from gasmon.batch import Index, Int64, ReadingBatch
 from gasmon.domain import states
 from gasmon.units import US_PER_S
 
@@ -39,7 +39,7 @@ before it ended there at the latest. Ours: above the slowest usual cycle of 20 s
 def note_first_after_gap(
     alarms: LivingAlarms,
     batch: ReadingBatch,
-    line: Int32,
+    line: Index,
     r: Readings,
     before_us: Int64,
 ) -> None:
@@ -49,7 +49,7 @@ def note_first_after_gap(
         line: rule line of each, int32[k].
         before_us: event time of each point's reading before, int64[k] [µs].
     """
-    after = np.flatnonzero((batch.at_us - before_us > GAP_US) & r.good)
+    after = ((batch.at_us - before_us > GAP_US) & r.good).nonzero()[0]
     if len(after):
         one = batch.select(after)
         ends = with_former(alarms.rules, line[after])

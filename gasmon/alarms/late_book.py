@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gasmon.batch import Int32, Int64, ReadingBatch
+from gasmon.batch import Index, Int32, Int64, ReadingBatch
 
 MAX_KEPT = 1 << 19
 """Newest strips, and newest notable readings, that are kept. Ours: 259 mines at a
@@ -137,7 +137,7 @@ class LateBook:
         waiting.seen.add((slot, at_us))
         waiting.heard_us = max(waiting.heard_us, arrived_us)
 
-    def release(self, rows: Int32) -> None:
+    def release(self, rows: Index) -> None:
         """Live readings of these points raise something: what was held is theirs."""
         if self.held:
             mine = set(rows.tolist())

@@ -16,7 +16,7 @@ from gasmon.alarms.kinds import (
 from gasmon.alarms.late_lives import Known, Life, lives
 from gasmon.alarms.living import LivingAlarms
 from gasmon.alarms.rules import Band
-from gasmon.batch import Float64, Int32, Int64, ReadingBatch
+from gasmon.batch import Float64, Index, Int32, Int64, ReadingBatch
 from gasmon.domain import states
 
 # Slot, and where its limit and its end stand in points.LIMIT_FIELDS.
@@ -37,7 +37,7 @@ class Sides:
         return np.asarray(self.past.all(axis=1))
 
 
-def with_former(rules: RuleTable, line: Int32) -> Float64:
+def with_former(rules: RuleTable, line: Index) -> Float64:
     """Limits of these lines; one that is gone is the last that there was, [k, 8].
 
     Taking a limit away proves nothing: what began by it ends by it.
@@ -179,7 +179,7 @@ def _known(
 def _delays(rules: RuleTable, row: int, at_us: Int64, slot: int) -> tuple[Int64, Int64]:
     """On- and off-delay of a point's slot at moments, int64[k] each [µs]."""
     line = rules.version_at(np.full(len(at_us), row, np.int32), at_us)
-    return rules.lines.on_delay_us[line, slot], rules.lines.off_delay_us[line, slot]
+    return rules.on_us(line, slot), rules.off_us(line, slot)
 
 
 def line_at(alarms: LivingAlarms, row: int, at_us: int) -> int:

@@ -26,7 +26,7 @@ def begin_of(alarms: LivingAlarms, row: int, slot: int) -> int | None:
         return None
     if phase == debounce.PENDING:
         return int(s.since_us[row, slot])
-    on_us = int(alarms.rules.lines.on_delay_us[s.line[row, slot], slot])
+    on_us = int(alarms.rules.on_us(s.line[row, slot], slot))
     return int(s.raised_us[row, slot]) - on_us
 
 

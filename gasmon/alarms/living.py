@@ -16,11 +16,8 @@ from gasmon.alarms.conditions import Bool, Readings, is_set
 from gasmon.alarms.held import held
 from gasmon.alarms.kinds import (
     BY_LINE,
-    CUT_OFF,
     DOUBTED_SLOTS,
     EVASION,
-    LOW_CUT_OFF,
-    LOW_LIMIT,
     N_SLOTS,
     N_VALUE_SLOTS,
     NO_DATA,
@@ -30,15 +27,14 @@ from gasmon.alarms.kinds import (
 )
 from gasmon.alarms.late_book import LateBook
 from gasmon.alarms.levels import NEVER_US
+from gasmon.alarms.peaks import enter_bands, is_steady, note_peaks
 from gasmon.alarms.regrade import regrade
 from gasmon.alarms.rule_profiles import METHANE
 from gasmon.alarms.rules import MAX_BANDS
 from gasmon.alarms.speak import Speech
 from gasmon.alarms.state import LONG_AGO_US, PointState
 from gasmon.alarms.told import Told
-from gasmon.batch import Float64, Int32, Int64, ReadingBatch
-
-Rows = NDArray[np.intp] | Int32
+from gasmon.batch import Float64, Index, Int64, ReadingBatch
 
 
 class LivingAlarms:
@@ -53,44 +49,46 @@ class LivingAlarms:
     def judge(
         self,
         batch: ReadingBatch,
-        line: Int32,
+        line: Index,
         r: Readings,
         raising: NDArray[np.uint16],
         speech: Speech,
         slots: Iterable[int] = range(N_SLOTS),
     ) -> None:
         """Take the slots of busy points one step on."""
-        s, rows = self.state, batch.row
+        s, rows = self.state, batch.index
+        concerned = raising | s.busy[rows]
+        asked = int(np.bitwise_or.reduce(concerned))
         for slot in slots:
-            mask = np.uint16(1 << slot)
-            hit = np.flatnonzero((raising | s.busy[rows]) & mask)
-            if len(hit) == 0:
+            if not asked >> slot & 1:
                 continue
-            self._slot(
-                slot,
-                batch.select(hit),
-                line[hit],
-                r.select(hit),
-                is_set(raising[hit], 1 << slot),
-                speech,
-            )
+            hit = (concerned & np.uint16(1 << slot)).nonzero()[0]
+            part, raises = batch.select(hit), is_set(raising[hit], 1 << slot)
+            if slot >= N_VALUE_SLOTS:
+                steady = is_steady(
+                    s, self.rules, slot, part, line[hit], raises, r.good[hit]
+                )
+                if np.count_nonzero(steady):
+                    moves = (~steady).nonzero()[0]
+                    hit, part, raises = hit[moves], part.select(moves), raises[moves]
+            if len(hit):
+                self._slot(slot, part, line[hit], r.select(hit), raises, speech)
         s.due_us[rows] = s.slot_due_us[rows].min(axis=1)
 
     def _slot(
         self,
         slot: int,
         batch: ReadingBatch,
-        line: Int32,
+        line: Index,
         r: Readings,
         raise_: Bool,
         speech: Speech,
     ) -> None:
-        s, rows, at = self.state, batch.row, batch.at_us
-        lines = self.rules.lines
+        s, rows, at = self.state, batch.index, batch.at_us
         on = off = np.zeros(len(rows), np.int64)
         begun = at  # without delays nothing is pending or clearing for a while
         if slot < N_VALUE_SLOTS:
-            on, off = lines.on_delay_us[line, slot], lines.off_delay_us[line, slot]
+            on, off = self.rules.on_us(line, slot), self.rules.off_us(line, slot)
             begun = s.since_us[rows, slot]
         known = conditions.known_of(slot, r)
         before = s.phase[rows, slot]
@@ -108,7 +106,13 @@ class LivingAlarms:
         if slot < N_VALUE_SLOTS:
             s.since_us[rows, slot] = step.since_us
         if slot == OVER_LIMIT:
-            self._enter_bands(rows, at, line, r)
+            enter_bands(s, self.rules, rows, at, line, r)
+        if slot in BY_LINE:
+            crosses = (
+                raise_ & (before != debounce.PENDING) & (before != debounce.ACTIVE)
+            )
+            for position in crosses.nonzero()[0].tolist():
+                s.crossings.note(int(rows[position]), slot, int(at[position]))
         cancelled = (before == debounce.PENDING) & (step.phase == debounce.IDLE)
         for position in np.flatnonzero(cancelled):
             row = int(rows[position])
@@ -116,7 +120,7 @@ class LivingAlarms:
         pending = step.phase == debounce.PENDING
         s.slot_due_us[rows, slot] = np.where(pending, step.since_us + on, NEVER_US)
         living = (step.phase >= debounce.ACTIVE) & ~step.raised
-        self._peaks(slot, rows, at, r, living)
+        note_peaks(s, slot, rows, at, r, living)
         if slot in DOUBTED_SLOTS:
             self._doubt(slot, batch, r.good, living, speech)
         if step.raised.any():
@@ -136,32 +140,12 @@ class LivingAlarms:
             )
         self.mark_busy(slot, rows)
 
-    def mark_busy(self, slot: int, rows: Rows) -> None:
+    def mark_busy(self, slot: int, rows: Index) -> None:
         s, mask = self.state, np.uint16(1 << slot)
         idle = s.phase[rows, slot] == debounce.IDLE
         s.busy[rows] = np.where(idle, s.busy[rows] & ~mask, s.busy[rows] | mask)
         if slot == OVER_LIMIT:
             s.band_us[rows[idle]] = NEVER_US
-
-    def _enter_bands(self, rows: Rows, at: Int64, line: Int32, r: Readings) -> None:
-        """Keep since when the value is in each band above the alarm limit."""
-        s = self.state
-        above = r.value[:, None] >= self.rules.lines.band[line]
-        since = np.where(above, np.minimum(s.band_us[rows], at[:, None]), NEVER_US)
-        s.band_us[rows] = np.where(r.good[:, None], since, s.band_us[rows])
-
-    def _peaks(
-        self, slot: int, rows: Rows, at: Int64, r: Readings, living: Bool
-    ) -> None:
-        if slot not in (OVER_LIMIT, CUT_OFF, LOW_LIMIT, LOW_CUT_OFF):
-            return
-        s = self.state
-        high = slot in (OVER_LIMIT, CUT_OFF)
-        peak = s.peak[rows, slot]
-        worse = np.isnan(peak) | ((r.value > peak) if high else (r.value < peak))
-        new = rows[living & r.good & worse]
-        s.peak[new, slot] = r.value[living & r.good & worse]
-        s.peak_at_us[new, slot] = at[living & r.good & worse]
 
     def _doubt(
         self,
@@ -172,7 +156,7 @@ class LivingAlarms:
         speech: Speech,
     ) -> None:
         """A living alarm whose value is not known holds, and says so."""
-        s, rows = self.state, batch.row
+        s, rows = self.state, batch.index
         changed = living & (s.unknown[rows, slot] == good)
         for position in np.flatnonzero(changed):
             row = int(rows[position])
@@ -191,7 +175,7 @@ class LivingAlarms:
         slot: int,
         batch: ReadingBatch,
         raised_us: Int64,
-        line: Int32,
+        line: Index,
         speech: Speech,
         *,
         peak: tuple[Float64, Int64] | None = None,
@@ -204,7 +188,7 @@ class LivingAlarms:
             peak: the worst values so far and their times, [k] each; None takes the
                 newest good value, if the alarm's own stretch has one yet.
         """
-        s, rows = self.state, batch.row
+        s, rows = self.state, batch.index
         if slot == NO_DATA:
             # It begins by arrival or by a bit. Two must not have one key.
             raised_us = np.maximum(raised_us, s.silence_ended_us[rows] + 1)
@@ -247,7 +231,7 @@ class LivingAlarms:
                 float(batch.value[position]),
             )
 
-    def _since(self, slot: int, rows: Rows) -> Int64:
+    def _since(self, slot: int, rows: Index) -> Int64:
         """When each band of the level row was entered, int64[k, bands]."""
         since = np.full((len(rows), MAX_BANDS), NEVER_US)
         since[:, 0] = self.state.raised_us[rows, slot]
@@ -263,7 +247,7 @@ class LivingAlarms:
         self, slot: int, batch: ReadingBatch, now_us: Int64, speech: Speech
     ) -> None:
         """Let the level of living alarms rise; it never falls."""
-        s, rows = self.state, batch.row
+        s, rows = self.state, batch.index
         before = s.rank[rows, slot]
         rank, due = self.rules.levels.judge(
             s.level[rows, slot], self._since(slot, rows), now_us, before
@@ -296,7 +280,7 @@ class LivingAlarms:
         if slot in BY_LINE:
             on_us = 0
             if slot < N_VALUE_SLOTS:
-                on_us = int(self.rules.lines.on_delay_us[s.line[row, slot], slot])
+                on_us = int(self.rules.on_us(s.line[row, slot], slot))
             self.told.add(row, slot, raised_us - on_us, at_us)
         if slot == NO_DATA:
             s.silence_ended_us[row] = at_us
@@ -322,7 +306,7 @@ class LivingAlarms:
 
     def fire(
         self,
-        rows: Rows,
+        rows: Index,
         until_us: Int64,
         arrived_us: Int64,
         speech: Speech,
@@ -351,7 +335,7 @@ class LivingAlarms:
     def _mature(
         self,
         slot: int,
-        rows: Rows,
+        rows: Index,
         due_us: Int64,
         arrived_us: Int64,
         speech: Speech,
@@ -367,7 +351,7 @@ class LivingAlarms:
             old = np.flatnonzero(~pending)
             self.rise(slot, batch.select(old), due_us[old], speech)
 
-    def as_batch(self, rows: Rows, at_us: Int64, arrived_us: Int64) -> ReadingBatch:
+    def as_batch(self, rows: Index, at_us: Int64, arrived_us: Int64) -> ReadingBatch:
         """What was last known of these points, at moments of the clock.
 
         A newest reading that says nothing of the gas counts as no value.
@@ -381,7 +365,7 @@ class LivingAlarms:
             state=self.state.last_state[rows],
         )
 
-    def doubt_rows(self, rows: Rows, mark_us: int, speech: Speech) -> None:
+    def doubt_rows(self, rows: Index, mark_us: int, speech: Speech) -> None:
         """Nothing comes from these points: their living alarms hold, unknown."""
         for slot in DOUBTED_SLOTS:
             living = self.state.phase[rows, slot] >= debounce.ACTIVE

@@ -46,7 +46,10 @@ class Work:
 
 
 _GAS = ("over_limit", "cut_off", "rapid_rise", "extent_over_limit")
-_DEAD = ("sensor_break", "no_data", "substation_not_reachable")
+_DEAD = (
+    *("sensor_break", "no_data", "substation_not_reachable"),
+    "substation_break",
+)
 
 WORKS: Mapping[str, Work] = {
     CALIBRATION: Work(
@@ -75,6 +78,7 @@ PLANNABLE = (
     *("over_limit", "cut_off", "low_limit", "low_cut_off", "over_range"),
     *("rapid_rise", "suspicious_data", "sensor_break", "substation_not_reachable"),
     *("calibration", "unknown_state", "no_data", "link_break", "extent_over_limit"),
+    "substation_break",
     *("door_pair_open", "duct_without_air", "main_fans_stopped"),
     *("mine_without_power", "fan_without_wind", "pump_stopped", "suction_lost"),
 )

@@ -18,6 +18,7 @@ from gasmon.alarms.kinds import (
     OVER_LIMIT,
     POINT_KINDS,
     SLOT_OF,
+    SUBSTATION_BREAK,
     SWITCH,
     SWITCH_KINDS,
 )
@@ -25,7 +26,7 @@ from gasmon.alarms.levels import NEVER_US
 from gasmon.alarms.resuming import LivingAlarm
 
 Subject = tuple[str, int | str]
-"""(kind, point row), (link_break, mine index), or (kind, subject) of a relation."""
+"""(kind, point row), (link_break, mine index), or (kind, subject) of the others."""
 
 
 def living(engine: AlarmEngine) -> set[Subject]:
@@ -38,7 +39,7 @@ def living(engine: AlarmEngine) -> set[Subject]:
     }
     broken = np.flatnonzero(engine.links.raised_us != NEVER_US)
     found |= {(LINK_BREAK, mine) for mine in broken.tolist()}
-    found |= engine.relations.living().keys()
+    found |= engine.substations.living().keys() | engine.relations.living().keys()
     if engine.forecast is not None:
         found |= engine.forecast.living().keys()
     return found
@@ -85,7 +86,8 @@ def reconcile(
 def _raised_us(engine: AlarmEngine, subject: Subject) -> int:
     kind, index = subject
     if isinstance(index, str):
-        return engine.relations.living()[kind, index]
+        found = {**engine.substations.living(), **engine.relations.living()}
+        return found[kind, index]
     if kind == LINK_BREAK:
         return int(engine.links.raised_us[index])
     if kind in FORECAST_KINDS:
@@ -96,14 +98,16 @@ def _raised_us(engine: AlarmEngine, subject: Subject) -> int:
 
 def _forget(engine: AlarmEngine, kind: str, index: int | str) -> None:
     """As if it had never been raised; the next reading judges anew."""
+    if kind == SUBSTATION_BREAK:
+        number = engine.substations.number_of(str(index))
+        assert number is not None  # it lives
+        engine.substations.forget(number)
+        return
     if isinstance(index, str):
         engine.relations.forget(index, kind)
         return
     if kind == LINK_BREAK:
-        engine.links.raised_us[index] = NEVER_US
-        engine.links.since_us[index] = NEVER_US
-        engine.links.due_us[index] = NEVER_US
-        engine.links.rank[index] = 0
+        engine.links.forget(index)
         return
     if kind in FORECAST_KINDS:
         assert engine.forecast is not None

@@ -6,11 +6,11 @@ from gasmon.alarms.compiled import RuleTable
 from gasmon.alarms.kinds import EVASION, N_SLOTS, N_VALUE_SLOTS, SENSOR_BREAK, SWITCH
 from gasmon.alarms.levels import OFF
 from gasmon.alarms.state import PointState
-from gasmon.batch import Int32
+from gasmon.batch import Index
 
 
 def regrade(
-    state: PointState, rules: RuleTable, slot: int, rows: Int32, line: Int32
+    state: PointState, rules: RuleTable, slot: int, rows: Index, line: Index
 ) -> None:
     """Grade living alarms as the rules of their newest readings say; no level is lost.
 

@@ -57,7 +57,7 @@ class RelationLives:
         idle = s["phase"][numbers] == debounce.IDLE
         # What nobody defines any more ends, and does not begin again.
         true &= ~(own["lost"][numbers] & idle)
-        busy = np.flatnonzero(true | ~idle)
+        busy = (true | ~idle).nonzero()[0]
         if len(busy) == 0:
             return
         numbers, at_us, arrived_us = numbers[busy], at_us[busy], arrived_us[busy]
@@ -96,15 +96,14 @@ class RelationLives:
         at, owner, terms = table.gather(numbers)
         truth = relation_terms.judge(terms, at_us[owner], self._scene())
         # A point that is gone for a day keeps an alarm only if it was its reason.
-        was = table.terms["was_true"]
-        was[at[truth.true]] = True
-        was[at[truth.false]] = False
-        gone = truth.gone & ~truth.true & ~truth.false & ~was[at]
+        was = (table.terms["was_true"][at] | truth.true) & ~truth.false
+        table.terms["was_true"][at] = was
+        there = ~truth.gone | was
         slot = 2 * owner + table.terms["second"][at]
         n = 2 * len(numbers)
         n_true = np.bincount(slot[truth.true], minlength=n)
-        n_open = np.bincount(slot[~truth.false & ~gone], minlength=n)
-        n_there = np.bincount(slot[~gone], minlength=n)
+        n_open = np.bincount(slot[~truth.false & there], minlength=n)
+        n_there = np.bincount(slot[there], minlength=n)
         need = np.empty(n, np.int64)
         need[0::2] = table.own["need"][numbers]
         need[1::2] = table.own["need_second"][numbers]

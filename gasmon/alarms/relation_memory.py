@@ -7,15 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from gasmon.batch import Float64, Int32, Int64
+from gasmon.batch import Float64, Index, Int32, Int64
 
 BUCKETS = 6
 """Parts of a window in which the lowest value is kept. Ours: the window is exact to a
 sixth of itself, at 64 bytes a point that has one."""
 
+_NO_WINDOW_US = 1
+"""Of points whose rise nobody asks for."""
+
 MEMORY_COLUMNS: dict[str, tuple[tuple[int, ...], Any, Any]] = {
     "row": ((), np.int32, 0),
-    "window_us": ((), np.int64, 1),
+    "window_us": ((), np.int64, _NO_WINDOW_US),
     "value": ((), np.float64, np.nan),
     "same": ((), np.bool_, False),
     "lowest": ((BUCKETS,), np.float64, np.nan),
@@ -92,16 +95,21 @@ class PointMemory:
         self.window_us[place], self.part[place] = window_us, newest
         self.lowest[place] = lowest
 
-    def put(self, row: Int32, value: Float64, at_us: Int64) -> None:
-        """Newer good values, at most one a point; most points have no place."""
-        place = self.place_of[row]
-        has = np.flatnonzero(place >= 0)
-        if len(has) == 0:
-            return
-        place, value = place[has], value[has]
+    def put(self, place: Index, value: Float64, at_us: Int64) -> None:
+        """Newer good values of these places, at most one of each."""
         self.same[place] = self.value[place] == value
         self.value[place] = value
-        now = at_us[has] // np.maximum(self.window_us[place] // BUCKETS, 1)
+        measured = self.window_us[place] > _NO_WINDOW_US
+        plain = (~measured).nonzero()[0]
+        if len(plain) < len(place):
+            risen = measured.nonzero()[0]
+            self._put_in_window(place[risen], value[risen], at_us[risen])
+        # Without a window the newest value is all that there is.
+        self.lowest[place[plain], 0] = value[plain]
+        self.part[place[plain]] = at_us[plain]
+
+    def _put_in_window(self, place: Index, value: Float64, at_us: Int64) -> None:
+        now = at_us // np.maximum(self.window_us[place] // BUCKETS, 1)
         gone = np.clip(now - self.part[place], 0, BUCKETS)
         source = np.arange(BUCKETS) - gone[:, None]
         lowest = np.take_along_axis(self.lowest[place], np.maximum(source, 0), axis=1)

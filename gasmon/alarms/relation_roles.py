@@ -83,6 +83,18 @@ class Member:
 
 
 Members = Sequence[Member]
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A unit with its points, among all points of its mine."""
+
+    slug: str
+    kind: str
+    own: Members
+    whole: Members
+
+
 Found = tuple[tuple[Clause, ...], dict[str, bool]]
 """Clauses of a relation, and what is special about it."""
 
@@ -118,9 +130,10 @@ def relations_of(mine: MineDef, members: Members, asked: Asked) -> list[Relation
     out = []
     for slug, own in units.items():
         subject = subject_of(None, mine, slug)
+        unit = Unit(slug, subject.unit_kind, own, members)
         for kind, find in _OF_UNIT.items():
             params = asked.params(kind, subject)
-            found = params and find(own, subject.unit_kind, params)
+            found = params and find(unit, params)
             if params and found:
                 name = f"{mine.code}/u/{slug}"
                 level = int(asked.level_rows[params.level])
@@ -169,8 +182,8 @@ def _both(*clauses: Clause) -> Found | None:
     return (clauses, {}) if all(c.terms for c in clauses) else None
 
 
-def _extent(unit: Members, unit_kind: str, params: KindParams) -> Found | None:
-    own = [m for m in unit if m.point.value_kind == "MN"]
+def _extent(unit: Unit, params: KindParams) -> Found | None:
+    own = [m for m in unit.own if m.point.value_kind == "MN"]
     need = int(params.number("least_points"))
     if len(own) < need:
         return None
@@ -178,8 +191,8 @@ def _extent(unit: Members, unit_kind: str, params: KindParams) -> Found | None:
     return (Clause(terms, need),), {"one_up": True}
 
 
-def _doors(unit: Members, unit_kind: str, params: KindParams) -> Found | None:
-    doors = sorted(_of(unit, "DOOR"), key=lambda m: m.point.key.no)
+def _doors(unit: Unit, params: KindParams) -> Found | None:
+    doors = sorted(_of(unit.own, "DOOR"), key=lambda m: m.point.key.no)
     pairs = set()
     for door in doors:
         told = set(door.other("G"))
@@ -203,36 +216,71 @@ def _by_number(doors: Members) -> Iterable[tuple[int, ...]]:
         yield from combinations([door.row for door in doors[begin:end]], 2)
 
 
-def _duct(unit: Members, unit_kind: str, params: KindParams) -> Found | None:
+def _duct(unit: Unit, params: KindParams) -> Found | None:
     return _both(
-        Clause(_equal(_of(unit, "FAN_LOCAL"), 1.0, "fan")),
-        Clause(_equal(_of(unit, "DUCT"), 0.0, "duct")),
+        Clause(_equal(_of(unit.own, "FAN_LOCAL"), 1.0, "fan")),
+        Clause(_equal(_of(unit.own, "DUCT"), 0.0, "duct")),
     )
 
 
-def _no_wind(unit: Members, unit_kind: str, params: KindParams) -> Found | None:
+def _no_wind(unit: Unit, params: KindParams) -> Found | None:
     least = params.number("least_m_s")
-    winds = _of(unit, "AIR_VELOCITY")
+    winds = _of(unit.own, "AIR_VELOCITY")
     return _both(
-        Clause(_equal(_of(unit, "FAN_LOCAL", "FAN_MAIN"), 1.0, "fan")),
+        Clause(_equal(_of(unit.own, "FAN_LOCAL", "FAN_MAIN"), 1.0, "fan")),
         Clause(tuple(Term(ops.BELOW, m.row, "velocity", least) for m in winds), ALL),
     )
 
 
-def _feed(unit: Members, unit_kind: str, params: KindParams) -> Found | None:
-    due = [Term(ops.CUT_DUE, m.row, "cut_off") for m in _of(unit, "CH4")]
-    due += _equal(_of(unit, "BREAKER"), 0.0, "breaker")
-    feeds = _of(unit, "FEED")
-    named = {no for m in _of(unit, "CH4") for no in m.other("D")}
+def _feed(unit: Unit, params: KindParams) -> Found | None:
+    """Each point that cuts, with each load side that must be dead then.
+
+    The load side may hang in another unit, as the switch of a whole section does: it
+    is an alarm of the unit where the gas is.
+    """
+    feeds = _of(unit.own, "FEED")
+    named = {no for m in _of(unit.own, "CH4") for no in m.other("D")}
     # Of several feeds those count that the methane points say they cut.
-    told = [m for m in feeds if m.point.key.no in named]
-    return _both(Clause(tuple(due)), Clause(_equal(told or feeds, 1.0, "feed")))
+    usual = [m for m in feeds if m.point.key.no in named] or feeds
+    terms = []
+    for source in _of(unit.whole, *_CUTS):
+        slug = source.point.unit_slug
+        if slug not in (None, unit.slug):
+            continue
+        told = _cut_by(source, unit.whole)
+        if slug is None and told:
+            # What names no unit goes with what it cuts first.
+            slug = told[0].point.unit_slug
+        if slug == unit.slug:
+            op, role = _CUTS[source.point.quantity]
+            terms += [
+                Term(op, source.row, role, 1.0, feed.row, other_role="feed")
+                for feed in told or usual
+            ]
+    return _both(Clause(tuple(terms)))
 
 
-def _downstream(unit: Members, unit_kind: str, params: KindParams) -> Found | None:
+_CUTS = {"CH4": (ops.CUT_BUT_LIVE, "cut_off"), "BREAKER": (ops.OFF_BUT_LIVE, "breaker")}
+"""What cuts the power, and which part it plays."""
+
+
+def _cut_by(source: Member, whole: Members) -> list[Member]:
+    """The load sides that a point says it cuts, also by way of a breaker."""
+    named = set(source.other("D"))
+    found = [m for m in _of(whole, "FEED") if m.point.key.no in named]
+    for breaker in _of(whole, "BREAKER"):
+        if breaker.point.key.no in named and breaker is not source:
+            told, slug = set(breaker.other("D")), breaker.point.unit_slug
+            feeds = _of(whole, "FEED")
+            own = [m for m in feeds if slug and m.point.unit_slug == slug]
+            found += [m for m in feeds if m.point.key.no in told] or own
+    return found
+
+
+def _downstream(unit: Unit, params: KindParams) -> Found | None:
     tolerance = params.number("tolerance_pct")
     by_place: dict[str, list[Member]] = {}
-    for member in _of(unit, "CH4"):
+    for member in _of(unit.own, "CH4"):
         by_place.setdefault(member.point.place_class or "", []).append(member)
     terms = tuple(
         Term(ops.LOWER, lower.row, "downstream", tolerance, upper.row)
@@ -244,41 +292,41 @@ def _downstream(unit: Members, unit_kind: str, params: KindParams) -> Found | No
     return _both(Clause(terms))
 
 
-def _flat(unit: Members, unit_kind: str, params: KindParams) -> Found | None:
-    if unit_kind not in ("face", "heading"):
+def _flat(unit: Unit, params: KindParams) -> Found | None:
+    if unit.kind not in ("face", "heading"):
         return None
-    gas = [m for m in _of(unit, "CH4") if m.point.place_class not in INTAKES]
+    gas = [m for m in _of(unit.own, "CH4") if m.point.place_class not in INTAKES]
     found = _both(
-        Clause(_equal(_equipment(unit, MACHINES), 1.0, "machine")),
+        Clause(_equal(_equipment(unit.own, MACHINES), 1.0, "machine")),
         Clause(tuple(Term(ops.SAME, m.row, "methane") for m in gas), ALL),
     )
     return found and (found[0], {"impatient": True})
 
 
-def _pump(unit: Members, unit_kind: str, params: KindParams) -> Found | None:
-    if unit_kind != "drainage":
+def _pump(unit: Unit, params: KindParams) -> Found | None:
+    if unit.kind != "drainage":
         return None
-    return _both(Clause(_equal(_equipment(unit, PUMPS), 0.0, "pump"), ALL))
+    return _both(Clause(_equal(_equipment(unit.own, PUMPS), 0.0, "pump"), ALL))
 
 
-def _suction(unit: Members, unit_kind: str, params: KindParams) -> Found | None:
-    if unit_kind != "drainage":
+def _suction(unit: Unit, params: KindParams) -> Found | None:
+    if unit.kind != "drainage":
         return None
     least = params.number("least_kpa")
     terms = tuple(
         Term(ops.NEAR_ZERO, m.row, "suction", least * KPA_IN[m.point.uom])
-        for m in _of(unit, "PIPE_PRESSURE", "SUCTION")
+        for m in _of(unit.own, "PIPE_PRESSURE", "SUCTION")
         if m.point.uom in KPA_IN
     )
     return _both(Clause(terms, ALL))
 
 
 def _rising(quantity: str, param: str) -> Callable[..., Found | None]:
-    def find(unit: Members, unit_kind: str, params: KindParams) -> Found | None:
+    def find(unit: Unit, params: KindParams) -> Found | None:
         window_us, bound = params.duration_us("window"), params.number(param)
         terms = tuple(
             Term(ops.ROSE, m.row, "pipe", bound, window_us=window_us)
-            for m in _of(unit, quantity)
+            for m in _of(unit.own, quantity)
         )
         return _both(Clause(terms))
 
@@ -293,7 +341,7 @@ def _no_power(members: Members) -> Found | None:
     return _both(Clause(_equal(_of(members, "POWER"), 0.0, "power"), ALL))
 
 
-_OF_UNIT: dict[str, Callable[[Members, str, KindParams], Found | None]] = {
+_OF_UNIT: dict[str, Callable[[Unit, KindParams], Found | None]] = {
     kinds.EXTENT: _extent,
     kinds.DOORS: _doors,
     kinds.DUCT: _duct,

@@ -5,13 +5,10 @@ from typing import Any
 from gasmon.alarms import debounce
 from gasmon.alarms.kinds import OVER_LIMIT
 from gasmon.alarms.relation_roles import Relation
-from gasmon.alarms.speak import in_words, number
-from gasmon.alarms.state import LONG_AGO_US, PointState
+from gasmon.alarms.speak import MOST_POINTS, in_words, last_said
+from gasmon.alarms.state import PointState
 from gasmon.points import PointTable
 from gasmon.units import US_PER_S, iso_us
-
-MOST_POINTS = 20
-"""Points that an explanation names; a unit has fewer."""
 
 
 def explain(
@@ -27,30 +24,18 @@ def explain(
         state: what each point last said.
         raised_us: since when it holds; ``happened_us``: now [µs UTC].
     """
-    rows = {
-        row: term.role
-        for clause in relation.clauses
-        for term in clause.terms
-        for row in (term.other, term.row)
-        if row >= 0
-    }
+    rows: dict[int, str] = {}
+    for clause in relation.clauses:
+        for term in clause.terms:
+            rows |= term.roles
     if relation.one_up:
         # Those over their limits, of all that could be.
         lives = state.phase[:, OVER_LIMIT] >= debounce.ACTIVE
         rows = {row: role for row, role in rows.items() if lives[row]} or rows
-    points = []
-    for row, role in list(rows.items())[:MOST_POINTS]:
-        point, last_us = table.current[row], int(state.last_at_us[row])
-        points.append(
-            {
-                "no": point.key.no,
-                "role": role,
-                "place": point.place,
-                "value": number(state.last_value[row]),
-                "state": int(state.last_state[row]),
-                "at": iso_us(last_us) if last_us > LONG_AGO_US else None,
-            }
-        )
+    points = [
+        last_said(row, role, state, table)
+        for row, role in list(rows.items())[:MOST_POINTS]
+    ]
     values = relation.params.values
     settings = {
         (f"{name}_s" if isinstance(value, int) else name): (

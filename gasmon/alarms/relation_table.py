@@ -53,6 +53,7 @@ _OF_TERM: dict[str, Any] = {
     "bound": np.float64,
     "second": np.bool_,
     "was_true": np.bool_,
+    "owner": np.int32,
 }
 
 
@@ -64,8 +65,9 @@ class RelationTable:
         own: fixed columns: its mine, its terms [begin, end), needs of both clauses,
             delays, level row; ``lost``: it only waits for its alarm to end.
         state: columns of ``RELATION_STATE``.
-        terms: columns of the terms; ``second``: it is of the second clause;
-            ``was_true``: so when it was last known.
+        terms: columns of the terms, which lie in the order of their relations;
+            ``second``: it is of the second clause; ``was_true``: so when it was last
+            known; ``owner``: number of its relation.
         first, middle, stop: the relations of a mine are [first, stop), int64[m]; those
             from the middle on depend on the alarms of points.
     """
@@ -169,6 +171,7 @@ class RelationTable:
             state[name] = np.full(len(added), start, dtype)
             state[name][known] = self.state[name][before[known]]
         n = self.n
+        terms["owner"] = np.repeat(np.arange(n, n + len(added)), sizes)
         self.own = _joined(self.own, own)
         self.state = _joined(self.state, state)
         self.terms = _joined(self.terms, terms)
@@ -206,6 +209,7 @@ class RelationTable:
         self.terms = {name: column[terms] for name, column in self.terms.items()}
         self.own["end"] = np.cumsum(end - begin)
         self.own["begin"] = self.own["end"] - (end - begin)
+        self.terms["owner"] = np.repeat(np.arange(self.n, dtype=np.int32), end - begin)
         sizes = self.stop[mines] - self.first[mines]
         n_one_up = self.stop[mines] - self.middle[mines]
         self.stop[mines] = np.cumsum(sizes)
@@ -228,6 +232,8 @@ class RelationTable:
         first, stop = self.first[mines], self.middle[mines]
         if one_up:
             first, stop = stop, self.stop[mines]
+        if len(mines) == 1:
+            return np.arange(first[0], stop[0]), stop - first
         return ranges(first, stop), stop - first
 
     def is_of(self, numbers: Rows, units: Collection[tuple[int, str]]) -> Bool:
@@ -250,18 +256,39 @@ class RelationTable:
             return -1
         return next((r for r in self._range(mine) if self.relations[r].key == key), -1)
 
-    def gather(self, numbers: Rows) -> tuple[Rows, Rows, TermArrays]:
+    def gather(self, numbers: Rows) -> tuple[Rows | slice, Rows, TermArrays]:
         """The terms of these relations.
 
         Returns:
-            Term numbers, intp[t]; whose each is, as a position in ``numbers``,
-            intp[t]; and the terms.
+            Where they lie, an index of t terms; whose each is, as a position in
+            ``numbers``, intp[t]; and the terms.
         """
-        begin, end = self.own["begin"][numbers], self.own["end"][numbers]
-        at = ranges(begin, end)
-        owner = np.repeat(np.arange(len(numbers)), end - begin)
-        columns = (self.terms[name][at] for name in ("op", "row", "other", "bound"))
-        return at, owner, TermArrays(*columns)
+        at: Rows | slice
+        if _is_run(numbers):
+            first = numbers[0]
+            at = slice(int(self.own["begin"][first]), int(self.own["end"][numbers[-1]]))
+            owner = self.terms["owner"][at] - first
+        else:
+            begin, end = self.own["begin"][numbers], self.own["end"][numbers]
+            at = ranges(begin, end)
+            owner = np.repeat(np.arange(len(numbers)), end - begin)
+        terms = self.terms
+        return (
+            at,
+            owner,
+            TermArrays(
+                op=terms["op"][at],
+                row=terms["row"][at].astype(np.intp),
+                other=terms["other"][at].astype(np.intp),
+                bound=terms["bound"][at],
+            ),
+        )
+
+
+def _is_run(numbers: Rows) -> bool:
+    """Whether each number is one above the one before, as those of a mine are."""
+    steps = numbers[1:] - numbers[:-1]
+    return len(numbers) > 0 and np.count_nonzero(steps == 1) == len(steps)
 
 
 def ranges(begin: Int64, end: Int64) -> Rows:

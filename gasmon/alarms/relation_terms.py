@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from gasmon.alarms import debounce
 from gasmon.alarms.conditions import Bool, is_set
-from gasmon.alarms.kinds import CUT_OFF, NO_DATA, OVER_LIMIT
+from gasmon.alarms.kinds import CUT_OFF, OVER_LIMIT
+from gasmon.alarms.levels import NEVER_US
 from gasmon.alarms.relation_memory import PointMemory
 from gasmon.alarms.state import PointState
-from gasmon.batch import Float64, Int32, Int64
+from gasmon.batch import Float64, Index, Int32, Int64
 from gasmon.domain import states
 from gasmon.units import US_PER_DAY
 
@@ -34,9 +35,12 @@ SAME = 5
 """The value is the one before, to the last digit."""
 ROSE = 6
 """The value rose by the bound within the window."""
-CUT_DUE = 7
-"""A cut-off is due by our limit, or the mine's own system says that it was made."""
-OVER = 8
+CUT_BUT_LIVE = 7
+"""A cut-off is due by our limit, or the mine's own system says that it was made, and
+the other point is the bound."""
+OFF_BUT_LIVE = 8
+"""The value is 0, and the other point is the bound."""
+OVER = 9
 """An over-limit alarm of the point lives, and its value is known."""
 
 GONE_US = US_PER_DAY
@@ -52,7 +56,8 @@ class Term:
         op: EQUALS …
         row: of the point; ``other`` of the second one, -1 without.
         bound: in the point's unit.
-        role: what the point is in this relation, for the explanation.
+        role: what the point is in this relation, for the explanation;
+            ``other_role`` the second one, if that is something else.
         window_us: of ROSE [µs].
     """
 
@@ -62,6 +67,15 @@ class Term:
     bound: float = nan
     other: int = -1
     window_us: int = 0
+    other_role: str = ""
+
+    @property
+    def roles(self) -> dict[int, str]:
+        """Its points and what each of them is, the second one first."""
+        found = {self.row: self.role}
+        if self.other >= 0:
+            found = {self.other: self.other_role or self.role, **found}
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,19 +83,30 @@ class TermArrays:
     """k terms as arrays.
 
     Attributes:
-        op: int8[k]; ``row`` and ``other``: int32[k]; ``bound``: float64[k].
+        op: int8[k]; ``row`` and ``other``: intp[k]; ``bound``: float64[k].
     """
 
     op: NDArray[np.int8]
-    row: Int32
-    other: Int32
+    row: NDArray[np.intp]
+    other: NDArray[np.intp]
     bound: Float64
 
-    def select(self, index: NDArray[np.intp]) -> "TermArrays":
-        """The terms at ``index``."""
-        return TermArrays(
-            self.op[index], self.row[index], self.other[index], self.bound[index]
-        )
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """k terms of one op, with what is known of their points now.
+
+    Attributes:
+        row: intp[k]; ``other``: the second points, -1 without; ``bound``: float64[k].
+        known: the first point's value says something, bool[k].
+        other_known: the second one's does, bool[k].
+    """
+
+    row: NDArray[np.intp]
+    other: NDArray[np.intp]
+    bound: Float64
+    known: Bool
+    other_known: Bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +115,7 @@ class Truth:
 
     Attributes:
         true: bool[k]; ``false``: bool[k]; neither where it is not known.
-        gone: no good value for a day, bool[k].
+        gone: neither, and one of its points had no good value for a day, bool[k].
     """
 
     true: Bool
@@ -106,40 +131,66 @@ class Scene:
         state: what each point last said as of the moment that is judged, and its
             alarms as of the end of the frame.
         memory: of points whose rise or standing still matters.
-        broken: the link to the point's mine is broken, by mine, bool[m].
+        broken_us: since when the link of each mine is broken, int64[m] [µs UTC];
+            NEVER_US where it is not.
         mine_of: mine index by row.
         fresh_us: a value counts for this long [µs].
     """
 
     state: PointState
     memory: PointMemory
-    broken: Bool
+    broken_us: Int64
     mine_of: Int32
     fresh_us: int
 
-    def known(self, row: Int32, at_us: Int64) -> Bool:
+    def known(self, row: Index, at_us: Int64) -> Bool:
         """Whether the last value of these points says something now, bool[k]."""
         state, last_us = self.state, self.state.last_at_us[row]
         known: Bool = (state.good_at_us[row] == last_us) & (
             at_us - last_us <= self.fresh_us
         )
-        known &= state.phase[row, NO_DATA] == debounce.IDLE
-        known &= ~self.broken[self.mine_of[row]]
+        known &= ~state.is_silent(row)
+        mines = self.mine_of[row].astype(np.intp)
+        known &= self.broken_us[mines] == NEVER_US
         return known
 
 
 def judge(terms: TermArrays, at_us: Int64, scene: Scene) -> Truth:
     """What terms say at a moment of each, int64[k] [µs UTC]."""
-    known = scene.known(terms.row, at_us)
-    true = np.zeros(len(known), np.bool_)
-    false = np.zeros(len(known), np.bool_)
-    for op in np.flatnonzero(np.bincount(terms.op)):
-        hit = np.flatnonzero(terms.op == op)
-        true[hit], false[hit] = _OPS[op](
-            terms.select(hit), known[hit], at_us[hit], scene
-        )
-    good_us = scene.state.good_at_us[terms.row]
-    return Truth(true, false, at_us - good_us > GONE_US)
+    n = len(terms.op)
+    both = scene.known(
+        np.concatenate([terms.row, terms.other]), np.concatenate([at_us, at_us])
+    )
+    known, other_known = both[:n], both[n:]
+    # Most terms compare one value with their bound; they are judged all at once.
+    value = scene.state.last_value[terms.row]
+    holds = np.where(terms.op == EQUALS, value == terms.bound, value < terms.bound)
+    true, false = known & holds, known & ~holds
+    asked = np.bincount(terms.op, minlength=max(_OPS) + 1).tolist()
+    for op, judge_op in _OPS.items():
+        if asked[op]:
+            hit = (terms.op == op).nonzero()[0]
+            pairs = Pairs(
+                terms.row[hit],
+                terms.other[hit],
+                terms.bound[hit],
+                known[hit],
+                other_known[hit],
+            )
+            true[hit], false[hit] = judge_op(pairs, scene)
+    gone = np.zeros(n, np.bool_)
+    open_ = (~(true | false)).nonzero()[0]
+    if len(open_):
+        heard_us = _heard_us(terms.row[open_], terms.other[open_], scene.state)
+        gone[open_] = at_us[open_] - heard_us > GONE_US
+    return Truth(true, false, gone)
+
+
+def _heard_us(row: Index, other: Index, state: PointState) -> Int64:
+    """When both points of terms last had a good value, int64[k] [µs UTC]."""
+    own_us, other_us = state.good_at_us[row], state.good_at_us[other]
+    found: Int64 = np.where(other < 0, own_us, np.minimum(own_us, other_us))
+    return found
 
 
 Answer = tuple[Bool, Bool]
@@ -149,63 +200,66 @@ def _split(known: Bool, holds: Bool) -> Answer:
     return known & holds, known & ~holds
 
 
-def _equals(t: TermArrays, known: Bool, at_us: Int64, scene: Scene) -> Answer:
-    return _split(known, scene.state.last_value[t.row] == t.bound)
+def _near_zero(t: Pairs, scene: Scene) -> Answer:
+    return _split(t.known, np.abs(scene.state.last_value[t.row]) < t.bound)
 
 
-def _below(t: TermArrays, known: Bool, at_us: Int64, scene: Scene) -> Answer:
-    return _split(known, scene.state.last_value[t.row] < t.bound)
-
-
-def _near_zero(t: TermArrays, known: Bool, at_us: Int64, scene: Scene) -> Answer:
-    return _split(known, np.abs(scene.state.last_value[t.row]) < t.bound)
-
-
-def _both_equal(t: TermArrays, known: Bool, at_us: Int64, scene: Scene) -> Answer:
-    first, second = scene.state.last_value[t.row], scene.state.last_value[t.other]
-    other_known = scene.known(t.other, at_us)
-    true = known & other_known & (first == t.bound) & (second == t.bound)
-    # One that is known to differ is enough for a no.
-    false = (known & (first != t.bound)) | (other_known & (second != t.bound))
-    return true, false
-
-
-def _lower(t: TermArrays, known: Bool, at_us: Int64, scene: Scene) -> Answer:
-    both = known & scene.known(t.other, at_us)
+def _both_equal(t: Pairs, scene: Scene) -> Answer:
     value = scene.state.last_value
-    return _split(both, value[t.row] < value[t.other] - t.bound)
+    first, second = value[t.row] == t.bound, value[t.other] == t.bound
+    # One that is known to differ is enough for a no.
+    false = (t.known & ~first) | (t.other_known & ~second)
+    return t.known & t.other_known & first & second, false
 
 
-def _same(t: TermArrays, known: Bool, at_us: Int64, scene: Scene) -> Answer:
-    return _split(known, scene.memory.same[scene.memory.place_of[t.row]])
+def _lower(t: Pairs, scene: Scene) -> Answer:
+    value = scene.state.last_value
+    lower = value[t.row] < value[t.other] - t.bound
+    return _split(t.known & t.other_known, lower)
 
 
-def _rose(t: TermArrays, known: Bool, at_us: Int64, scene: Scene) -> Answer:
-    return _split(known, scene.memory.rise[scene.memory.place_of[t.row]] >= t.bound)
+def _same(t: Pairs, scene: Scene) -> Answer:
+    return _split(t.known, scene.memory.same[scene.memory.place_of[t.row]])
 
 
-def _cut_due(t: TermArrays, known: Bool, at_us: Int64, scene: Scene) -> Answer:
+def _rose(t: Pairs, scene: Scene) -> Answer:
+    rise = scene.memory.rise[scene.memory.place_of[t.row]]
+    return _split(t.known, rise >= t.bound)
+
+
+def _cut_but_live(t: Pairs, scene: Scene) -> Answer:
     # A cut-off that is in force stays so while its sensor is not known.
     due = scene.state.phase[t.row, CUT_OFF] >= debounce.ACTIVE
-    due |= known & is_set(scene.state.last_state[t.row], states.CUT_OFF)
-    return due, known & ~due
+    due |= t.known & is_set(scene.state.last_state[t.row], states.CUT_OFF)
+    return _but_live(t, due, t.known & ~due, scene)
 
 
-def _over(t: TermArrays, known: Bool, at_us: Int64, scene: Scene) -> Answer:
+def _off_but_live(t: Pairs, scene: Scene) -> Answer:
+    is_off = scene.state.last_value[t.row] == 0.0
+    return _but_live(t, t.known & is_off, t.known & ~is_off, scene)
+
+
+def _but_live(t: Pairs, due: Bool, not_due: Bool, scene: Scene) -> Answer:
+    """The other point must be dead and is not; one no is enough for a no."""
+    live = scene.state.last_value[t.other] == t.bound
+    true, dead = _split(t.other_known, live)
+    return due & true, not_due | dead
+
+
+def _over(t: Pairs, scene: Scene) -> Answer:
     state = scene.state
     lives = state.phase[t.row, OVER_LIMIT] >= debounce.ACTIVE
     return lives & ~state.unknown[t.row, OVER_LIMIT], ~lives
 
 
-_OPS = (
-    _equals,
-    _below,
-    _near_zero,
-    _both_equal,
-    _lower,
-    _same,
-    _rose,
-    _cut_due,
-    _over,
-)
-"""By op."""
+_OPS = {
+    NEAR_ZERO: _near_zero,
+    BOTH_EQUAL: _both_equal,
+    LOWER: _lower,
+    SAME: _same,
+    ROSE: _rose,
+    CUT_BUT_LIVE: _cut_but_live,
+    OFF_BUT_LIVE: _off_but_live,
+    OVER: _over,
+}
+"""What compares more than one value with its bound, by op."""

@@ -21,6 +21,15 @@ from gasmon.alarms.changeover import Changeovers
 from gasmon.alarms.conditions import Bool
 from gasmon.alarms.kinds import OVER_LIMIT, POINT_KINDS
 from gasmon.alarms.levels import NEVER_US, LevelTable
+from gasmon.alarms.moments import (
+    Came,
+    differs,
+    is_distinct,
+    is_one,
+    joined,
+    nth,
+    parts_of,
+)
 from gasmon.alarms.relation_lives import RelationLives
 from gasmon.alarms.relation_memory import PointMemory
 from gasmon.alarms.relation_roles import Member, relations_of
@@ -30,7 +39,7 @@ from gasmon.alarms.relation_terms import Scene
 from gasmon.alarms.silence import MineLinks
 from gasmon.alarms.speak import Speech
 from gasmon.alarms.state import LONG_AGO_US, PointState
-from gasmon.batch import Int32, Int64, ReadingBatch
+from gasmon.batch import Index, Int32, Int64, ReadingBatch
 from gasmon.points import PointTable
 
 _REWOUND = ("last_value", "last_at_us", "last_state", "good_at_us", "good_value")
@@ -71,12 +80,13 @@ class Relations:
         self._fresh_us = fresh_us
         self._points = PointTable()
         self._mine_of: Int32 = np.empty(0, np.int32)
-        self._came: list[tuple[ReadingBatch, Bool]] = []
-        self._before: tuple[Int32, dict[str, NDArray[np.generic]]] | None = None
+        self._came: list[Came] = []
+        self._before: tuple[Index, dict[str, NDArray[np.generic]]] | None = None
+        self._alone: Index | None = None
 
     def _scene(self) -> Scene:
-        broken = self._links.raised_us != NEVER_US
-        return Scene(self._state, self.memory, broken, self._mine_of, self._fresh_us)
+        broken_us = self._links.raised_us
+        return Scene(self._state, self.memory, broken_us, self._mine_of, self._fresh_us)
 
     def define(self, table: PointTable, changed: Iterable[int]) -> None:
         """Know the points of some mines anew; what is remembered goes on.
@@ -116,38 +126,38 @@ class Relations:
 
     # Frames
 
-    def frames(self, batch: ReadingBatch, speech: Speech) -> Iterator[ReadingBatch]:
+    def frames(
+        self, batch: ReadingBatch, mine: Index, speech: Speech
+    ) -> Iterator[ReadingBatch]:
         """A batch in parts that hold at most one frame of each mine, in order.
 
         A frame is what came of one mine at one moment. After each part, stage 1 judges
         its readings and ``judge`` the relations; so it makes no difference whether two
         frames come in one batch.
+
+        Args:
+            mine: of each reading, intp[n].
         """
-        mine = self._mine_of[batch.row]
-        first = np.flatnonzero(_differs(mine) | _differs(batch.arrived_us))
-        wave = _nth(mine[first], batch.arrived_us[first])
-        last = int(wave.max())
-        of_reading = np.repeat(wave, np.diff(first, append=batch.n)) if last else None
-        for n in range(last + 1):
-            part = batch
-            if of_reading is not None:
-                part = batch.select(np.flatnonzero(of_reading == n))
-            self._begin_part(part)
+        for part, own in parts_of(batch, mine):
+            self._begin_part(part, own)
             n_said = len(speech.said)
             yield part
             self._judge(speech)
             self._judge_one_up(part, over_limit_units(speech, n_said), speech)
 
-    def _begin_part(self, part: ReadingBatch) -> None:
+    def _begin_part(self, part: ReadingBatch, mine: Index) -> None:
         """Keep what stage 1 will overwrite where a frame holds several moments."""
         self._came.clear()
         self._before = None
         self.changeovers.look(part)
-        mine = self._mine_of[part.row]
-        first = np.flatnonzero(_differs(mine) | _differs(part.at_us))
-        if _is_distinct(mine[first]):
+        single = is_one(mine)
+        self._alone = mine[:1] if single and is_one(part.at_us) else None
+        if self._alone is not None:
             return
-        rows = np.unique(part.row)
+        first = (differs(mine) | differs(part.at_us)).nonzero()[0]
+        if not single and is_distinct(mine[first]):
+            return
+        rows = np.unique(part.index)
         self._before = (rows, {n: getattr(self._state, n)[rows] for n in _REWOUND})
 
     def take(self, batch: ReadingBatch, good: Bool) -> None:
@@ -158,11 +168,18 @@ class Relations:
         """Judge each moment of the part's frames, mine by mine."""
         if not self._came:
             return
-        batch, good = _joined(self._came)
-        mine = self._mine_of[batch.row]
+        batch, good = joined(self._came)
+        if self._alone is not None:
+            # One frame with one time, as nearly all are.
+            mine = self._alone
+            at_us = np.maximum(batch.at_us[:1], self.watermark_us[mine])
+            self._remember(batch, good)
+            self._moment(mine, at_us, batch.arrived_us[:1], speech)
+            return
+        mine = self._mine_of[batch.index].astype(np.intp)
         at_us = np.maximum(batch.at_us, self.watermark_us[mine])
-        first = np.flatnonzero(_differs(mine) | _differs(at_us))
-        if self._before is None or _is_distinct(mine[first]):
+        first = (differs(mine) | differs(at_us)).nonzero()[0]
+        if self._before is None or is_distinct(mine[first]):
             self._remember(batch, good)
             head = batch.arrived_us[first]
             self._moment(mine[first], at_us[first], head, speech)
@@ -171,43 +188,49 @@ class Relations:
         for name, column in columns.items():
             getattr(self._state, name)[rows] = column
         order = np.lexsort((at_us, mine))
-        nth = _nth(mine[order], at_us[order])
-        for n in range(int(nth.max()) + 1):
-            index = order[nth == n]
+        number = nth(mine[order], at_us[order])
+        for n in range(int(number.max()) + 1):
+            index = order[number == n]
             self._put(batch.select(index), good[index])
-            head = index[_differs(mine[index])]
+            head = index[differs(mine[index])]
             self._moment(mine[head], at_us[head], batch.arrived_us[head], speech)
 
     def _judge_one_up(
         self, part: ReadingBatch, changed: Collection[tuple[int, str]], speech: Speech
     ) -> None:
         """What depends on alarms of points: it can only change when they do."""
-        mines, head = np.unique(self._mine_of[part.row], return_index=True)
+        mines, head = self._alone, np.zeros(1, np.intp)
+        if mines is None:
+            mines, head = np.unique(self._mine_of[part.index], return_index=True)
         numbers, n_of = self.table.of_mines(mines, one_up=True)
-        if len(numbers) == 0:
-            return
         is_busy = self.table.state["phase"][numbers] != debounce.IDLE
         if changed:
             is_busy |= self.table.is_of(numbers, changed)
+        if not np.count_nonzero(is_busy):
+            return
         at_us = np.repeat(self.watermark_us[mines], n_of)[is_busy]
         arrived_us = np.repeat(part.arrived_us[head], n_of)[is_busy]
-        if len(at_us):
-            self.lives.advance(numbers[is_busy], at_us, arrived_us, speech)
+        self.lives.advance(numbers[is_busy], at_us, arrived_us, speech)
 
     def _put(self, batch: ReadingBatch, good: Bool) -> None:
         """Bring the points to one moment, again as stage 1 left them in the end."""
-        s, rows, known = self._state, batch.row, batch.row[good]
+        s, rows, known = self._state, batch.index, batch.index[good]
         s.last_value[rows], s.last_at_us[rows] = batch.value, batch.at_us
         s.last_state[rows] = batch.state
         s.good_value[known], s.good_at_us[known] = batch.value[good], batch.at_us[good]
         self._remember(batch, good)
 
     def _remember(self, batch: ReadingBatch, good: Bool) -> None:
-        if self.memory.n:
-            self.memory.put(batch.row[good], batch.value[good], batch.at_us[good])
+        if self.memory.n == 0:
+            return
+        place = self.memory.place_of[batch.index]
+        known = (good & (place >= 0)).nonzero()[0]
+        if len(known):
+            own = place[known].astype(np.intp)
+            self.memory.put(own, batch.value[known], batch.at_us[known])
 
     def _moment(
-        self, mines: Int32, at_us: Int64, arrived_us: Int64, speech: Speech
+        self, mines: Index, at_us: Int64, arrived_us: Int64, speech: Speech
     ) -> None:
         """All relations of these mines at one moment of each."""
         self._make(self.rules.turn(mines, at_us))
@@ -320,7 +343,7 @@ class Relations:
         marks = np.full(len(numbers), mark_us, np.int64)
         self.lives.advance(numbers, reached, marks, speech)
 
-    def _reached(self, mines: Int32, mark_us: int) -> Int64:
+    def _reached(self, mines: Index, mark_us: int) -> Int64:
         """How far the time of these mines has come [µs UTC].
 
         It goes on as ours does between two frames; once nothing comes, ours counts.
@@ -353,45 +376,3 @@ def over_limit_units(speech: Speech, n_before: int) -> set[tuple[int, str]]:
         for event in speech.said[n_before:]
         if event.kind == name and event.unit is not None
     }
-
-
-def _differs(column: NDArray[np.generic]) -> Bool:
-    """Where a value is not the one before it; the first is not."""
-    differs = np.ones(len(column), np.bool_)
-    np.not_equal(column[1:], column[:-1], out=differs[1:])
-    return differs
-
-
-def _is_distinct(mine: Int32) -> bool:
-    """Whether no mine occurs twice."""
-    if len(mine) == 1:
-        return True
-    ordered = np.sort(mine)
-    return not bool((ordered[1:] == ordered[:-1]).any())
-
-
-def _nth(mine: Int32, moment_us: Int64) -> NDArray[np.intp]:
-    """Of runs in order: the how-manieth moment of its mine each belongs to, from 0."""
-    if _is_distinct(mine):
-        return np.zeros(len(mine), np.intp)
-    order = np.argsort(mine, kind="stable")
-    new_mine = _differs(mine[order])
-    number = np.cumsum(new_mine | _differs(moment_us[order])) - 1
-    first = number[new_mine][np.cumsum(new_mine) - 1]
-    nth = np.empty(len(mine), np.intp)
-    nth[order] = number - first
-    return nth
-
-
-def _joined(came: list[tuple[ReadingBatch, Bool]]) -> tuple[ReadingBatch, Bool]:
-    if len(came) == 1:
-        return came[0]
-    rounds = [batch for batch, _ in came]
-    batch = ReadingBatch(
-        row=np.concatenate([one.row for one in rounds]),
-        value=np.concatenate([one.value for one in rounds]),
-        at_us=np.concatenate([one.at_us for one in rounds]),
-        arrived_us=np.concatenate([one.arrived_us for one in rounds]),
-        state=np.concatenate([one.state for one in rounds]),
-    )
-    return batch, np.concatenate([good for _, good in came])

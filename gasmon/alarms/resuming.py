@@ -25,7 +25,8 @@ class LivingAlarm:
 
     Attributes:
         row: of its point, else -1.
-        subject: ``unit:…`` or ``mine:…`` of a relation, else empty.
+        subject: ``unit:…`` or ``mine:…`` of a relation, ``substation:…`` of a silent
+            one, else empty.
     """
 
     kind: str

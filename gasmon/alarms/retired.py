@@ -54,6 +54,10 @@ class Retirements:
         told = self._at(row, at_us)
         return told[0] if told is not None and told[1] else None
 
+    def gone(self, at_us: int) -> list[int]:
+        """The points that are retired at a moment."""
+        return [row for row in self._told if self.since_us(row, at_us) is not None]
+
     def listed_us(self, row: int, at_us: int) -> int:
         """Since when it is listed again; ``NEVER_LISTED_US`` when it always was."""
         told = self._at(row, at_us)
@@ -108,8 +112,7 @@ def silent_and_listed(
     if not known:
         return rows, since
     _end(engine, known, mark_us, speech)
-    gone = [row for row in known if engine.retired.since_us(row, mark_us) is not None]
-    is_gone = np.isin(rows, gone)
+    is_gone = np.isin(rows, engine.retired.gone(mark_us))
     engine.alarms.doubt_rows(rows[is_gone], mark_us, speech)
     rows, since = rows[~is_gone], since[~is_gone]
     for position in np.flatnonzero(np.isin(rows, known)).tolist():

@@ -12,6 +12,7 @@ from gasmon.alarms.kinds import (
     OF_A_MINE,
     POINT_KINDS,
     STANDING_KINDS,
+    SUBSTATION_BREAK,
 )
 from gasmon.alarms.relation_kinds import RELATION_KINDS
 from gasmon.alarms.rule_spec import KindParams, KindSpec, ParamSpec, Value
@@ -68,6 +69,7 @@ KINDS: tuple[KindSpec, ...] = (
     ),
     *SHAPE_KINDS,
     *RELATION_KINDS,
+    KindSpec(SUBSTATION_BREAK, "mine"),
 )
 """All of them; the names are part of every alarm's key."""
 

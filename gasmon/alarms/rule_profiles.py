@@ -25,12 +25,13 @@ from gasmon.alarms.kinds import (
     SWITCH_KINDS,
 )
 from gasmon.alarms.levels import OFF, Int16, LevelTable
+from gasmon.alarms.rule_delays import DelaySets
 from gasmon.alarms.rule_entries import AFTER_RISE
 from gasmon.alarms.rule_match import subject_of
 from gasmon.alarms.rule_spec import KindParams
 from gasmon.alarms.rules import MAX_BANDS, Band, RuleSet, resolve
 from gasmon.alarms.shape_lines import NO_SWITCH, ShapeLines
-from gasmon.batch import Float64, Int64
+from gasmon.batch import Float64
 from gasmon.points import LIMIT_FIELDS, MineDef, PointDef
 
 # Flags: which conditions need more than the limits.
@@ -56,8 +57,7 @@ class Profile:
     range_high: float
     rise: float
     rise_within_us: int
-    on_delay_us: Int64
-    off_delay_us: Int64
+    delay: int
     level: Int16
     flags: int
     shape: int
@@ -75,16 +75,24 @@ class Profiles:
         level_rows: row of ``LevelTable`` by number of a rule.
     """
 
-    def __init__(self, rules: RuleSet, levels: LevelTable, shapes: ShapeLines) -> None:
+    def __init__(
+        self,
+        rules: RuleSet,
+        levels: LevelTable,
+        shapes: ShapeLines,
+        delays: DelaySets,
+    ) -> None:
         """Know none yet.
 
         Args:
-            levels, shapes: get what the rules bring along; other sets share them.
+            levels, shapes, delays: get what the rules bring along; other sets share
+                them.
         """
         self.made: list[Profile] = []
         self.level_rows = levels.add(rules.levels)
         self._rules = rules
         self._shapes = shapes
+        self._delays = delays
         self._number_of: dict[tuple[object, ...], int] = {}
         self._named = _Named.by(rules)
 
@@ -128,8 +136,9 @@ class Profiles:
             range_high=point.range_high,
             rise=_rounded(rules.rise_fraction * alarm),
             rise_within_us=rules.rise_within_us,
-            on_delay_us=_durations(said, "on_delay"),
-            off_delay_us=_durations(said, "off_delay"),
+            delay=self._delays.number_of(
+                _durations(said, "on_delay"), _durations(said, "off_delay")
+            ),
             level=self._levels(said),
             flags=METHANE * (point.quantity == "CH4")
             | MEASURES * (point.value_kind == "MN")
@@ -194,10 +203,9 @@ class _Named:
         )
 
 
-def _durations(said: Mapping[int, KindParams], name: str) -> Int64:
-    """A delay of each kind with a limit, int64[value slots] [µs]."""
-    slots = range(N_VALUE_SLOTS)
-    return np.asarray([said[slot].duration_us(name) for slot in slots], np.int64)
+def _durations(said: Mapping[int, KindParams], name: str) -> list[int]:
+    """A delay of each kind with a limit [µs]."""
+    return [said[slot].duration_us(name) for slot in range(N_VALUE_SLOTS)]
 
 
 def _kinds(limits: Sequence[float]) -> int:

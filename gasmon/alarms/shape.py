@@ -38,7 +38,7 @@ from gasmon.alarms.shape_lines import (
     ShapeLines,
 )
 from gasmon.alarms.state import LONG_AGO_US, PointState, possible
-from gasmon.batch import Float64, Int32, Int64, ReadingBatch
+from gasmon.batch import Float64, Index, Int64, ReadingBatch
 from gasmon.domain import states
 
 if TYPE_CHECKING:
@@ -46,8 +46,6 @@ if TYPE_CHECKING:
     from gasmon.alarms.conditions import Readings
 
 Bool = NDArray[np.bool_]
-Rows = NDArray[np.intp] | Int32
-
 _PAUSED = states.NOT_POLLED | states.PAUSED
 _AWAY = states.SENSOR_FAULT | states.SUBSTATION_FAULT
 
@@ -58,7 +56,8 @@ class Shape:
 
     Attributes:
         lines: the numbers of kinds, by set.
-        number: which set each is judged by, int32[k].
+        number: which set each is judged by, int32[k]; ``numbers``: what it says,
+            float64[k, 11] (``ShapeLines.judge``).
         before: the good value before each, float64[k]; NaN when there is none.
         rise: what they prove, float64[k]; NaN when nothing.
         causes: why they are suspicious, uint8[k].
@@ -67,7 +66,8 @@ class Shape:
     """
 
     lines: ShapeLines
-    number: Int32
+    number: Index
+    numbers: Float64
     before: Float64
     rise: Float64
     causes: NDArray[np.uint8]
@@ -79,6 +79,7 @@ class Shape:
         return Shape(
             lines=self.lines,
             number=self.number[index],
+            numbers=self.numbers[index],
             before=self.before[index],
             rise=self.rise[index],
             causes=self.causes[index],
@@ -87,9 +88,8 @@ class Shape:
         )
 
     def judge(self, column: int) -> Float64:
-        """A number of their sets, float64[k] (``ShapeLines.judge``)."""
-        numbers: Float64 = self.lines.judge[self.number, column]
-        return numbers
+        """A number of their sets, float64[k]."""
+        return self.numbers[:, column]
 
     @property
     def is_switch(self) -> Bool:
@@ -102,23 +102,25 @@ def look(
     state: PointState,
     rules: "RuleTable",
     batch: ReadingBatch,
-    line: Int32,
+    rows: Index,
+    line: Index,
     good: Bool,
 ) -> Shape:
     """Look at a round of readings, and remember the shape of the good ones.
 
     Args:
         state: still with the readings before these as the newest; changed.
-        line: rule line of each, int32[k]; ``good``: bool[k] as in ``Readings``.
+        rows: of the readings' points, intp[k].
+        line: rule line of each, intp[k]; ``good``: bool[k] as in ``Readings``.
     """
-    shapes, number = rules.shapes, rules.lines.shape[line]
-    n, rows = batch.n, batch.row
+    shapes, number = rules.shapes, rules.lines.shape[line].astype(np.intp)
+    n = batch.n
     before, before_us = state.good_value[rows], state.good_at_us[rows]
     # Before the values are followed: it looks at the ones before.
-    hole = _hole(state, rules, batch, line, good, before_us)
+    hole = _hole(state, rules, batch, rows, line, good, before_us)
     rise = np.full(n, np.nan)
     causes = np.zeros(n, np.uint8)
-    chosen = np.flatnonzero(good & shapes.is_followed[number])
+    chosen = (good & shapes.is_followed[number]).nonzero()[0]
     if len(chosen):
         new = memory.Followed(
             rows[chosen],
@@ -129,23 +131,25 @@ def look(
         )
         rise[chosen], causes[chosen] = memory.follow(state, new, shapes, number[chosen])
     calm = np.zeros(n, np.bool_)
-    doubted = np.flatnonzero(state.busy[rows] & np.uint16(1 << SUSPICIOUS_DATA))
+    doubted = (state.busy[rows] & np.uint16(1 << SUSPICIOUS_DATA)).nonzero()[0]
     if len(doubted):
         since_us = batch.at_us[doubted] - state.odd_at_us[rows[doubted]]
         calm[doubted] = since_us >= shapes.calm_us[number[doubted]]
-    return Shape(shapes, number, before, rise, causes, calm, hole)
+    numbers = np.take(shapes.judge, number, axis=0)
+    return Shape(shapes, number, numbers, before, rise, causes, calm, hole)
 
 
-def unmoved(rules: "RuleTable", line: Int32) -> Shape:
+def unmoved(rules: "RuleTable", line: Index) -> Shape:
     """Of readings whose way there does not count: what lines say of them, no more.
 
     Args:
         line: rule line of each, int32[k].
     """
-    n = len(line)
+    n, number = len(line), rules.lines.shape[line]
     return Shape(
         lines=rules.shapes,
-        number=rules.lines.shape[line],
+        number=number,
+        numbers=np.take(rules.shapes.judge, number, axis=0),
         before=np.full(n, np.nan),
         rise=np.full(n, np.nan),
         causes=np.zeros(n, np.uint8),
@@ -154,7 +158,7 @@ def unmoved(rules: "RuleTable", line: Int32) -> Shape:
     )
 
 
-def rises_near(state: PointState, rules: "RuleTable", rows: Rows) -> Bool:
+def rises_near(state: PointState, rules: "RuleTable", rows: Index) -> Bool:
     """Whether the newest reading is a good value that rises near its limit, bool[k].
 
     With the line that was in force at that reading: of what came after it nothing is
@@ -174,16 +178,17 @@ def _hole(
     state: PointState,
     rules: "RuleTable",
     batch: ReadingBatch,
-    line: Int32,
+    rows: Index,
+    line: Index,
     good: Bool,
     good_us: Int64,
 ) -> NDArray[np.uint8]:
     """What begins with a reading, where the value before it rose near its limit."""
-    rows, bits = batch.row, batch.state
+    bits = batch.state
     hole = np.zeros(batch.n, np.uint8)
     newer = rules.lines.effective_from_us[line] > good_us
     calibration = (bits & states.CALIBRATION) != 0
-    maybe = np.flatnonzero(~good | calibration | newer)
+    maybe = (~good | calibration | newer).nonzero()[0]
     if len(maybe) == 0:
         return hole
     maybe = maybe[rises_near(state, rules, rows[maybe])]
@@ -236,19 +241,15 @@ def suspicious_data(r: "Readings") -> Bool:
 
 def switch_alarm(r: "Readings") -> Bool:
     """By its state; by the mine's own bit where that says nothing or no state does."""
-    raises = np.zeros(len(r.value), np.bool_)
-    switches = np.flatnonzero(r.shape.is_switch)
-    raises[switches] = _switch_alarm(r.select(switches))
+    shape, raises = r.shape, r.good & _in_state(r, r.value)
+    if np.count_nonzero(raises):
+        # A fan that was not seen running does not stop: it is a standby.
+        left: Bool = ~np.isnan(shape.before) & ~_in_state(r, shape.before)
+        raises &= np.isnan(shape.judge(BY_CHANGE)) | left
+    if r.told & states.ALARM:
+        own = r.bit(states.ALARM) & ~r.calibrating & shape.is_switch
+        raises |= own & (np.isnan(shape.judge(STATE)) | ~r.good)
     return raises
-
-
-def _switch_alarm(r: "Readings") -> Bool:
-    shape, own = r.shape, r.bit(states.ALARM) & ~r.calibrating
-    bit: Bool = own & (np.isnan(shape.judge(STATE)) | ~r.good)
-    # A fan that was not seen running does not stop: it is a standby.
-    left: Bool = ~np.isnan(shape.before) & ~_in_state(r, shape.before)
-    anyhow: Bool = np.isnan(shape.judge(BY_CHANGE))
-    return (r.good & _in_state(r, r.value) & (anyhow | left)) | bit
 
 
 def evasion(r: "Readings") -> Bool:
@@ -311,7 +312,7 @@ _BEGIN = {HIGH_PRE_WARNING: PRE_HIGH, LOW_PRE_WARNING: PRE_LOW}
 
 
 def held(
-    slot: int, r: "Readings", raised_by: Int32, living: Bool, rules: "RuleTable"
+    slot: int, r: "Readings", raised_by: Index, living: Bool, rules: "RuleTable"
 ) -> "Readings":
     """The readings with the numbers that end a living alarm.
 
@@ -333,4 +334,5 @@ def held(
         return r
     number = shape.number.copy()
     number[gone] = rules.lines.shape[raised_by[gone]]
-    return replace(r, shape=replace(shape, number=number))
+    numbers = np.take(shape.lines.judge, number, axis=0)
+    return replace(r, shape=replace(shape, number=number, numbers=numbers))

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gasmon.alarms.shape_lines import ShapeLines
-from gasmon.batch import Float64, Int32, Int64
+from gasmon.batch import Float64, Index, Int64
 
 FLAT_LINE = 1
 STUCK_VALUE = 2
@@ -90,7 +90,7 @@ def rounded(numbers: Float64) -> Float64:
 
 
 def follow(
-    memory: Any, new: Followed, numbers: ShapeLines, of: Int32
+    memory: Any, new: Followed, numbers: ShapeLines, of: Index
 ) -> tuple[Float64, NDArray[np.uint8]]:
     """Take one good value of each of k points.
 
@@ -123,7 +123,7 @@ def follow(
 
 
 def _rise(
-    m: Any, new: Followed, joined: NDArray[np.bool_], numbers: ShapeLines, of: Int32
+    m: Any, new: Followed, joined: NDArray[np.bool_], numbers: ShapeLines, of: Index
 ) -> Float64:
     """By how much the two newest values are above all of an earlier half-window.
 
@@ -168,7 +168,7 @@ def _standing_still(
     moved: NDArray[np.intp],
     step: Float64,
     numbers: ShapeLines,
-    of: Int32,
+    of: Index,
 ) -> NDArray[np.uint8]:
     """Whether a value stands still for too long; learns what is usual from moves."""
     rows, still_us = new.rows, new.at_us - m.still_since_us[new.rows]
@@ -196,7 +196,7 @@ def _standing_still(
     return causes
 
 
-def _enough_us(m: Any, rows: NDArray[Any], numbers: ShapeLines, of: Int32) -> Float64:
+def _enough_us(m: Any, rows: NDArray[Any], numbers: ShapeLines, of: Index) -> Float64:
     """How long these points must stand still for a flat line, float64[k] [µs].
 
     A sensor of coarse steps stands still for longer, in proportion; of one whose step
@@ -214,7 +214,7 @@ def _stood(
     long: NDArray[np.intp],
     still_us: Int64,
     numbers: ShapeLines,
-    of: Int32,
+    of: Index,
 ) -> NDArray[np.uint8]:
     """Causes for those that may stand still for too long, uint8[k]."""
     rows, value = new.rows[long], new.value[long]
@@ -238,7 +238,7 @@ def _returned(
     moved: NDArray[np.intp],
     step: Float64,
     numbers: ShapeLines,
-    of: Int32,
+    of: Index,
 ) -> NDArray[np.intp]:
     """Which values are back where they were before they jumped."""
     rows = new.rows

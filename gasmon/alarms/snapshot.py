@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gasmon.alarms import debounce, relation_snapshot
+from gasmon.alarms.breaks import BREAK_COLUMNS
 from gasmon.alarms.engine import AlarmEngine
 from gasmon.alarms.forecast_snapshot import (
     forecast_arrays,
@@ -89,10 +90,13 @@ def dump(engine: AlarmEngine) -> bytes:
     arrays["line"] = rules.lines.effective_from_us[line]
     arrays["after_rise"] = rules.levels.after_rise[state.level[touched, SENSOR_BREAK]]
     arrays["told"] = np.asarray(list(engine.alarms.told.stretches()), np.int64)
+    arrays["crossed"] = np.asarray(list(state.crossings.all()), np.int64)
     for name, column in engine.alarms.late.arrays().items():
         arrays[f"late_{name}"] = column
     for name in LINK_COLUMNS:
         arrays[f"link_{name}"] = getattr(engine.links, name)
+    substations, columns = engine.substations.arrays()
+    arrays.update({f"substation_{n}": column for n, column in columns.items()})
     relations, columns = relation_snapshot.dump(engine.relations)
     arrays.update(columns)
     header = {
@@ -104,6 +108,7 @@ def dump(engine: AlarmEngine) -> bytes:
         "mark_us": int(engine.mark_us),
         "n_late": engine.n_late,
         "mines": [mine.code for mine in table.mines],
+        "substations": substations,
         "relations": relations,
     }
     if engine.forecast is not None:
@@ -162,10 +167,15 @@ def load(engine: AlarmEngine, data: bytes) -> int:
     for row, slot, begin, end in arrays["told"].reshape(-1, 4).tolist():
         if row_of[row] >= 0:
             engine.alarms.told.add(int(row_of[row]), slot, begin, end)
+    for row, slot, at_us in arrays["crossed"].reshape(-1, 3).tolist():
+        if row_of[row] >= 0:
+            state.crossings.note(int(row_of[row]), slot, at_us)
     late = {n.removeprefix("late_"): a for n, a in arrays.items() if n[:5] == "late_"}
     engine.alarms.late.load(late, row_of)
     ours = _mines_of(engine, header["mines"])
     _load_links(engine, ours, arrays)
+    silent = {n: arrays[f"substation_{n}"] for n in BREAK_COLUMNS}
+    engine.substations.load(header["substations"], silent)
     relation_snapshot.load(
         engine.relations, header["relations"], arrays, row_of, ours, rules_changed
     )
@@ -284,7 +294,7 @@ def _apply_new_rules(
             waits = np.flatnonzero(phase == debounce.PENDING)
             own = rows[waits]
             newest = engine.rules.version_at(own, state.last_at_us[own])
-            on_us = lines.on_delay_us[newest, slot]
+            on_us = engine.rules.on_us(newest, slot)
             due[waits] = state.since_us[own, slot] + on_us
         state.slot_due_us[rows, slot] = due
         if slot == OVER_LIMIT:

@@ -7,6 +7,7 @@ from math import isnan
 from typing import Any
 
 from gasmon.alarms.compiled import RuleTable
+from gasmon.alarms.crossings import chatters
 from gasmon.alarms.events import AlarmEvent
 from gasmon.alarms.kinds import (
     CUT_OFF,
@@ -21,11 +22,15 @@ from gasmon.alarms.kinds import (
 )
 from gasmon.alarms.quiet import QuietTable
 from gasmon.alarms.shape_words import PRE_LIMITS, why
-from gasmon.alarms.state import PointState
+from gasmon.alarms.state import LONG_AGO_US, PointState
 from gasmon.points import LIMIT_FIELDS, PointTable
 from gasmon.units import US_PER_S, iso_us
 
 _RAISING_LIMIT = {OVER_LIMIT: 0, CUT_OFF: 2, LOW_LIMIT: 4, LOW_CUT_OFF: 6}
+
+
+MOST_POINTS = 20
+"""Points that an explanation of several names; a unit or a substation has fewer."""
 
 
 def number(value: float) -> float | None:
@@ -37,6 +42,25 @@ def number(value: float) -> float | None:
 def in_words(text: tuple[str, ...]) -> dict[str, Any]:
     """The text of a rule as an explanation has it; nothing where there is none."""
     return {"text": dict(zip(("zh", "en"), text, strict=True))} if text else {}
+
+
+def last_said(
+    row: int, role: str, state: PointState, table: PointTable
+) -> dict[str, Any]:
+    """What a point last said, as an explanation of several points has it.
+
+    Args:
+        role: what it is in what is explained.
+    """
+    point, last_us = table.current[row], int(state.last_at_us[row])
+    return {
+        "no": point.key.no,
+        "role": role,
+        "place": point.place,
+        "value": number(state.last_value[row]),
+        "state": int(state.last_state[row]),
+        "at": iso_us(last_us) if last_us > LONG_AGO_US else None,
+    }
 
 
 class Speech:
@@ -225,8 +249,14 @@ class Speech:
             "level_rule": self._rules.levels.number_of(int(state.level[row, slot])),
         }
         if slot < N_VALUE_SLOTS:
-            told["on_delay_s"] = int(lines.on_delay_us[line, slot]) / US_PER_S
+            on_us = self._rules.delays.on_us[lines.delay[line], slot]
+            told["on_delay_s"] = int(on_us) / US_PER_S
         told |= in_words(self._rules.texts[line].get(self._text_of(slot, row), ()))
+        crossed = state.crossings.until(row, slot, happened_us)
+        if len(crossed) > 1:
+            told["crossings_10min"] = len(crossed)
+            told["crossed_at"] = [iso_us(each) for each in crossed[-10:]]
+            told["chattering"] = chatters(crossed)
         begun = int(state.raised_us[row, slot])
         if begun <= happened_us:
             told["since"] = iso_us(begun)

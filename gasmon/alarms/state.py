@@ -1,13 +1,15 @@
 """PointState: everything the engine remembers of each point, as arrays.
 
-About 800 bytes a point. Rows are the point table's; capacity doubles.
+About 720 bytes a point. Rows are the point table's; capacity doubles.
 """
 
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from gasmon.alarms.kinds import N_SLOTS, N_VALUE_SLOTS
+from gasmon.alarms.crossings import Crossings
+from gasmon.alarms.kinds import N_SLOTS, N_VALUE_SLOTS, NO_DATA
 from gasmon.alarms.levels import NEVER_US
 from gasmon.alarms.rules import MAX_BANDS
 from gasmon.alarms.shape_memory import SHAPE_COLUMNS
@@ -15,6 +17,9 @@ from gasmon.batch import Float64
 
 LONG_AGO_US = np.iinfo(np.int64).min // 4
 """Before every reading [µs]; far enough from the end that differences fit."""
+
+IDLE = 0
+"""The phase of a slot in which nothing lives (debounce.py)."""
 
 STATE_COLUMNS: dict[str, tuple[tuple[int, ...], Any, Any]] = {
     # One value a point: the newest reading in event time, what was last good, …
@@ -30,8 +35,9 @@ STATE_COLUMNS: dict[str, tuple[tuple[int, ...], Any, Any]] = {
     "silence_ended_us": ((), np.int64, LONG_AGO_US),
     "due_us": ((), np.int64, NEVER_US),
     "busy": ((), np.uint16, 0),
+    "folded": ((), np.bool_, False),
     # One value a point and slot.
-    "phase": ((N_SLOTS,), np.int8, 0),
+    "phase": ((N_SLOTS,), np.int8, IDLE),
     "slot_due_us": ((N_SLOTS,), np.int64, NEVER_US),
     "raised_us": ((N_SLOTS,), np.int64, NEVER_US),
     "rank": ((N_SLOTS,), np.int8, 0),
@@ -82,6 +88,7 @@ class PointState:
         slot_due_us: next moment at which a delay or a level of a slot matures by
             itself, int64[n, slots]; ``due_us``: the earliest of them, int64[n].
         busy: bit per slot that is not idle, uint16[n].
+        folded: its substation is silent as a whole and speaks for it, bool[n].
         phase: debounce.IDLE …, int8[n, slots].
         since_us: start of the present pending or clearing, int64[n, value slots].
         raised_us: event time at which the living alarm began, int64[n, slots].
@@ -89,6 +96,7 @@ class PointState:
         level: its level row; ``peak``: its worst value, ``peak_at_us`` when; both
             for the slots with limits only.
         unknown: raised, and the value is not known now.
+        crossings: when values went beyond what begins an alarm.
     """
 
     last_at_us: np.ndarray[Any, np.dtype[np.int64]]
@@ -103,6 +111,7 @@ class PointState:
     silence_ended_us: np.ndarray[Any, np.dtype[np.int64]]
     due_us: np.ndarray[Any, np.dtype[np.int64]]
     busy: np.ndarray[Any, np.dtype[np.uint16]]
+    folded: np.ndarray[Any, np.dtype[np.bool_]]
     phase: np.ndarray[Any, np.dtype[np.int8]]
     since_us: np.ndarray[Any, np.dtype[np.int64]]
     slot_due_us: np.ndarray[Any, np.dtype[np.int64]]
@@ -131,6 +140,7 @@ class PointState:
 
     def __init__(self) -> None:
         self.n = 0
+        self.crossings = Crossings()
         self._allocate(64)
 
     def _allocate(self, capacity: int) -> None:
@@ -151,6 +161,12 @@ class PointState:
         if n > self.n:
             self.last_arrived_us[self.n : n] = heard_us
             self.n = n
+
+    def is_silent(self, rows: NDArray[Any]) -> NDArray[np.bool_]:
+        """Whether nothing comes of points although their mine goes on, bool[k]."""
+        silent: NDArray[np.bool_] = self.folded[rows]
+        silent |= self.phase[rows, NO_DATA] != IDLE
+        return silent
 
     def bytes_per_point(self) -> int:
         """Memory that one point takes here [bytes]."""

@@ -17,10 +17,14 @@ import psycopg
 
 from gasmon.alarms.engine import AlarmEngine
 from gasmon.alarms.events import AlarmEvent
-from gasmon.alarms.kinds import ENGINE_KINDS, FORECAST_KINDS, LINK_BREAK
+from gasmon.alarms.kinds import (
+    BY_SUBJECT_KINDS,
+    ENGINE_KINDS,
+    FORECAST_KINDS,
+    LINK_BREAK,
+)
 from gasmon.alarms.packing import BadPacking
 from gasmon.alarms.reconcile import reconcile, subject_of
-from gasmon.alarms.relation_kinds import RELATION_NAMES
 from gasmon.alarms.resuming import LivingAlarm
 from gasmon.alarms.rule_versions import RuleChange
 from gasmon.alarms.snapshot import excuse_absence, history_in, load
@@ -218,7 +222,7 @@ def carried_on(
             peak=float("nan") if event.peak is None else event.peak,
             peak_at_us=event.peak_at_us or event.raised_at_us,
             unknown=event.event == "unknown",
-            subject=event.subject if event.kind in RELATION_NAMES else "",
+            subject=event.subject if event.kind in BY_SUBJECT_KINDS else "",
         )
         subject = subject_of(alarm)
         if event.event == "cleared":

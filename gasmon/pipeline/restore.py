@@ -7,13 +7,13 @@ import numpy as np
 
 from gasmon.alarms.engine import AlarmEngine
 from gasmon.alarms.kinds import (
+    BY_SUBJECT_KINDS,
     ENGINE_KINDS,
     FORECAST_KINDS,
     LINK_BREAK,
     MINE_ONLY_KINDS,
 )
 from gasmon.alarms.planned import PlannedWork, is_silent
-from gasmon.alarms.relation_kinds import RELATION_NAMES
 from gasmon.alarms.resuming import LivingAlarm
 from gasmon.batch import FrameKey
 from gasmon.domain import states
@@ -81,8 +81,8 @@ def living_of(book: PointBook, open_now: Iterable[OpenAlarm]) -> list[LivingAlar
     for alarm in open_now:
         row = _row(book, alarm)
         mine = book.table.mine_index.get(alarm.mine, -1)
-        related = alarm.kind in RELATION_NAMES
-        of_mine = related or alarm.kind == LINK_BREAK
+        named = alarm.kind in BY_SUBJECT_KINDS
+        of_mine = named or alarm.kind == LINK_BREAK
         judged = alarm.kind in (*ENGINE_KINDS, *FORECAST_KINDS)
         if not judged or (mine if of_mine else row) < 0:
             continue
@@ -96,7 +96,7 @@ def living_of(book: PointBook, open_now: Iterable[OpenAlarm]) -> list[LivingAlar
                 peak=nan if alarm.peak is None else alarm.peak,
                 peak_at_us=alarm.peak_at_us or alarm.raised_at_us,
                 unknown=alarm.unknown,
-                subject=f"{alarm.subject_type}:{alarm.subject_id}" if related else "",
+                subject=f"{alarm.subject_type}:{alarm.subject_id}" if named else "",
             )
         )
     return living

@@ -51,6 +51,7 @@ KINDS = {
     "substation_power_loss": ("分站停电", "substation without mains"),
     "calibration": ("标校", "calibration"),
     "no_data": ("测点无数据", "no data from the sensor"),
+    "substation_break": ("分站通讯中断", "substation silent"),
     "link_break": ("联网中断", "link broken"),
     "clock_wrong": ("煤矿时钟错误", "the mine's clock is wrong"),
     "definitions_missing": ("测点定义缺失", "point definitions are missing"),

@@ -36,7 +36,9 @@ PLACE = sql.SQL(
     "     <= (extract(epoch FROM a.raised_at) * 1000000)::bigint"
     "   ORDER BY w.effective_from_us DESC LIMIT 1)"
     "  UNION ALL SELECT u.name, '', '' FROM unit u WHERE a.subject_type = 'unit'"
-    "   AND u.mine_id = a.mine_id AND u.slug = a.unit_slug) v ON true"
+    "   AND u.mine_id = a.mine_id AND u.slug = a.unit_slug"
+    "  UNION ALL SELECT '分站 ' || split_part(a.subject_id, '-', 3), '', ''"
+    "   WHERE a.subject_type = 'substation') v ON true"
 )
 
 _ALARMS = sql.SQL(

@@ -241,7 +241,7 @@ def silences_real(
             if cause != "silence" or raised < paused_us:
                 is_open.append(shown)
             continue
-        if kind == "no_data":
+        if kind in ("no_data", "substation_break"):
             false.append(shown)
             continue
         begin = raised - mine_us if cause == "silence" else raised

@@ -176,7 +176,7 @@ def _alarms(conn: psycopg.Connection[tuple[object, ...]], facts: Facts) -> None:
     ):
         end = None if cleared is None else int(str(cleared))
         key = AlarmKey(f"{type_}:{subject}", str(kind), int(str(raised)))
-        if kind in ("link_break", "no_data"):
+        if kind in ("link_break", "substation_break", "no_data"):
             facts.silences.append(
                 (str(mine), str(kind), key.raised_us, end, str(cause))
             )

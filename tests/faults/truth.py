@@ -25,7 +25,11 @@ from tests.scalar_engine import ScalarEngine
 MOVING_KINDS = ("rapid_rise", "suspicious_data", "evasion")
 """They follow what came in time, so a frame that faults made late changes them."""
 
-SILENT_KINDS = ("link_break", "no_data", *RELATION_NAMES, *MOVING_KINDS)
+SILENT_KINDS = (
+    *("link_break", "substation_break", "no_data"),
+    *RELATION_NAMES,
+    *MOVING_KINDS,
+)
 """Judged by arrival, or of several points by the frame: no series of one point can tell
 them; property tests look at them."""
 

@@ -65,6 +65,8 @@ def _points(mine: str) -> list[PointDef]:
         at("pumps", "002D01", "EQUIPMENT", value_kind="KG"),
         at("pumps", "002A01", "PIPE_PRESSURE", uom="kPa"),
         at("pumps", "002A02", "PIPE_CO"),
+        at("pumps", "002A03", "CH4", relations=("D-001D03-馈电",)),
+        at("face", "001C01", "BREAKER", value_kind="KG"),
         at(None, "003D01", "FAN_MAIN", value_kind="KG"),
         at(None, "003D02", "FAN_MAIN", value_kind="KG", relations=("Z-003D01-主扇",)),
         at(None, "003D03", "POWER", value_kind="DT"),

@@ -72,6 +72,7 @@ function flags(alarm) {
   if (alarm.unknown) words.push(t("flag.unknown"));
   if (alarm.late) words.push(t("flag.late"));
   if (alarm.explain && alarm.explain.advisory) words.push(t("flag.advisory"));
+  if (alarm.explain && alarm.explain.chattering) words.push(t("flag.chattering"));
   if (alarm.planned && !alarm.quiet) words.push(t("flag.broke_through"));
   if (isShelved(alarm)) words.push(t("flag.shelved"));
   return words.map((word) => html` <span class="flag">${word}</span>`);

@@ -39,6 +39,7 @@ export function shown(name, value) {
   if (name === "limits_from") return origin(value);
   if (name === "level_rule") return t("why.number", { n: value });
   if (MOMENTS.includes(name)) return moment(value, serverNow());
+  if (name === "crossed_at") return value.map((one) => moment(one, serverNow())).join(" · ");
   if (name.endsWith("_s") && name !== "least_m_s") return duration(value * 1000);
   if (Array.isArray(value)) return value.map((one) => tCode("because", one)).join(" ");
   if (typeof value === "number") return Number.isInteger(value) ? String(value) : number(value);

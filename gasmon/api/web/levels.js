@@ -7,6 +7,7 @@ const DEVICE_KINDS = new Set([
   "over_range",
   "sensor_break",
   "substation_not_reachable",
+  "substation_break",
   "calibration",
   "no_data",
   "suspicious_data",
@@ -18,7 +19,7 @@ const DEVICE_KINDS = new Set([
 
 export const KINDS = [
   "over_limit", "cut_off", "low_limit", "low_cut_off", "over_range", "sensor_break",
-  "substation_not_reachable", "calibration", "no_data", "link_break",
+  "substation_not_reachable", "calibration", "no_data", "substation_break", "link_break",
   "evasion", "rapid_rise", "high_pre_warning", "low_pre_warning", "suspicious_data",
   "local_fan_stopped", "main_fan_stopped", "smoke", "air_reversed", "on_off_alarm",
   "feed_lost", "breaker_open", "substation_power_loss",

@@ -106,6 +106,92 @@ def test_the_feed_that_is_told_is_the_one_that_must_be_dead() -> None:
     assert told(feed(engine, frame(16, 1.6, 1.0, 0.0)), FEED) == ["raised"]
 
 
+def feeds(*points: PointDef, unit: str = "11121") -> set[tuple[str, str]]:
+    """Which point must have cut which load side in a unit."""
+    table = (engine := World.of(*points).engine()).table
+    no = [key.no for key in table.keys]
+    return {
+        (no[term.row], no[term.other])
+        for relation in found(engine, FEED)
+        if relation.unit == unit
+        for term in relation.clauses[0].terms
+    }
+
+
+def test_each_methane_point_has_load_sides_of_its_own() -> None:
+    """What another point cuts may stay live; who tells none has those of its unit."""
+    points = [
+        gas("001A01", relations=("D-001D01-feed",)),
+        gas("001A02", relations=("D-001D02-feed",)),
+        gas("001A03"),
+        switch("001D01", "FEED"),
+        switch("001D02", "FEED"),
+        switch("001D03", "FEED"),
+    ]
+    assert feeds(*points) == {
+        ("001A01", "001D01"),
+        ("001A02", "001D02"),
+        ("001A03", "001D01"),
+        ("001A03", "001D02"),
+    }
+    engine = World.of(*points, rules=at_once()).engine()
+    log = frame(1, 1.6, 0.2, 0.2, 0.0, 1.0, 1.0)
+    assert told(feed(engine, log), FEED) == []
+
+
+def test_a_load_side_in_another_unit_must_be_dead_too() -> None:
+    """By its number, and by way of the breaker that feeds it; where the gas is."""
+    away = {"unit_slug": "switchgear"}
+    points = [
+        gas("001A01", relations=("D-002D01-feed", "D-003C01-breaker")),
+        gas("001A02", relations=("D-003C02-breaker",)),
+        switch("002D01", "FEED", **away),
+        switch("003C01", "BREAKER", unit_slug="section"),
+        switch("003D01", "FEED", unit_slug="section"),
+        switch("003C02", "BREAKER", unit_slug=None, relations=("D-003D02-feed",)),
+        switch("003D02", "FEED", unit_slug="far"),
+    ]
+    assert feeds(*points) == {
+        ("001A01", "002D01"),
+        ("001A01", "003D01"),
+        ("001A02", "003D02"),
+    }
+    # What names no unit goes with what it cuts.
+    assert feeds(*points, unit="far") == {("003C02", "003D02")}
+    engine = World.of(*points, rules=at_once()).engine()
+    said = feed(engine, frame(1, 1.6, 0.2, 1.0, 1.0, 1.0, 1.0, 1.0))
+    (event,) = [event for event in said if event.kind == FEED]
+    assert event.subject == UNIT
+    roles = {point["no"]: point["role"] for point in event.explain["points"]}
+    assert (roles["001A01"], roles["002D01"]) == ("cut_off", "feed")
+
+
+def test_methane_of_no_unit_is_judged_where_its_load_side_is() -> None:
+    """Without one there is nothing to be judged."""
+    points = [
+        point("001A01", relations=("D-001D01-feed",)),
+        point("001A02"),
+        switch("001D01", "FEED"),
+    ]
+    assert feeds(*points) == {("001A01", "001D01")}
+
+
+def test_a_load_side_that_was_removed_holds_no_alarm() -> None:
+    """One of two feeds was not heard of for a day: the dead one ends the alarm."""
+    points = [
+        gas("001A01"),
+        switch("001D01", "FEED"),
+        switch("001D02", "FEED"),
+    ]
+    engine = World.of(
+        *points, rules=at_once(), patience=Patience(mine_us=10**15)
+    ).engine()
+    feed(engine, frame(0, 0.2, 1.0, 0.0))
+    late_on = DAY_S + 10
+    assert told(feed(engine, frame(late_on, 1.6, 1.0)), FEED) == ["raised"]
+    assert told(feed(engine, frame(late_on + 15, 1.6, 0.0)), FEED) == ["cleared"]
+
+
 @pytest.mark.parametrize(("uom", "value"), [("MPa", 0.0029), ("Pa", -2900.0)])
 def test_suction_is_compared_in_its_own_unit(uom: str, value: float) -> None:
     """Three kilopascals, however they are written."""

@@ -295,11 +295,11 @@ def test_another_window_keeps_what_is_known_of_the_one_before() -> None:
     """Neither longer nor shorter parts lose a lowest value that is still in them."""
     memory = PointMemory()
     memory.grow(1)
-    rows = np.asarray([0], np.int32)
+    place = np.asarray([memory.place(0)], np.int32)
 
     def put(minute: float, value: float) -> float:
         times = np.asarray([round(minute * US_PER_MIN)])
-        memory.put(rows, np.asarray([value]), times)
+        memory.put(place, np.asarray([value]), times)
         return float(memory.rise[0])
 
     memory.place(0, 60 * US_PER_MIN)

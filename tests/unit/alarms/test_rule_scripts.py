@@ -10,7 +10,8 @@ the kind that is looked at and every event of that kind that is expected, as
     0.5+0.1x4  0.5 and four steps of 0.1 more
 
 A case may have several ``points`` of one unit instead, by name, each with a series of
-its own and all of them in one frame; ``unit_kind`` says what the unit is.
+its own and all of them in one frame; ``unit_kind`` says what the unit is. Each hangs on
+a substation of its own unless its ``no`` says another.
 
 ``beside`` puts a second point into the mine that goes on sending. ``level_row`` is
 the number of the ``[[rule]]`` in default_rules.toml that grades the case.
@@ -80,7 +81,7 @@ def test_a_rule_script(case: dict[str, Any]) -> None:
     told, unit = case.get("points") or {"": case["point"]}, case.get("unit_kind")
     series = case["series"] if "points" in case else {"": case["series"]}
     points = [
-        point(f"{number:03d}A01", **_attributes(told[name], "points" in case))
+        point(**{"no": f"{number:03d}A01", **_attributes(told[name], "points" in case)})
         for number, name in enumerate(told, 1)
     ]
     if case.get("beside"):
