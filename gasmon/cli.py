@@ -37,6 +37,7 @@ COMMANDS = (
     "replay",
     "forecast",
     "receive",
+    "platform",
     "doctor",
     "demo",
 )

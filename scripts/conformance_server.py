@@ -217,12 +217,23 @@ async def offers_are_kept(url: str, token: str) -> None:
         await begin(socket, **({"reports": ["drawn"]} if "receipts" in offers else {}))
         if "receipts" in offers:
             await say(socket, type="receipt", step="drawn", ids=["of nobody"])
+        if "answers" in offers:
+            ids = ["of nobody"]
+            await say(socket, type="receipt", step="drawn", ids=ids, key="r" * 8)
+            await result_of(socket, "r" * 8, True, 200)
         if "commands" in offers:
             await say(socket, type="command", key="k" * 8, alarm_id=0, action="confirm")
-            while (told := await frame(socket))["type"] != "result":
-                pass
-            assert (told["key"], told["ok"]) == ("k" * 8, False), told
-            assert told["status"] in (403, 404), told
+            await result_of(socket, "k" * 8, False, 403, 404)
+
+
+async def result_of(
+    socket: ClientConnection, key: str, ok: bool, *statuses: int
+) -> None:
+    """Read on until a result comes; whether it is the wanted one."""
+    while (told := await frame(socket))["type"] != "result":
+        pass
+    assert (told["key"], told["ok"]) == (key, ok), told
+    assert told["status"] in statuses, told
 
 
 SERVER_CHECKS = [

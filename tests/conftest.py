@@ -18,6 +18,7 @@ pytest_plugins = [
     "tests.fix_api",
     "tests.fix_receivers",
     "tests.fix_scenarios",
+    "tests.fix_receive",
 ]
 
 FOLDER_COST = {

@@ -57,6 +57,11 @@ class Ledger:
         self._notes.append(note)
         self._has_notes.set()
 
+    async def write(self, note: IdNote) -> None:
+        """Write one step now."""
+        async with self._pool.connection() as conn:
+            await write_ids(conn, note, self._clock.now_us())
+
     async def run(self) -> None:
         """Write for ever."""
         while True:
@@ -122,8 +127,17 @@ class StreamNotes:
     ) -> None:
         """The recipient says so, at a time of its own clock if it says one."""
         if ids:
-            at_us = self._clock.now_us() if at_us is None else at_us
-            self._ledger.note(IdNote(ids, self._recipient, self._scope, step, at_us))
+            self._ledger.note(self._by_id(step, ids, at_us))
+
+    async def write(
+        self, step: str, ids: tuple[str, ...], at_us: int | None = None
+    ) -> None:
+        """As :meth:`reported`, and written when this returns."""
+        await self._ledger.write(self._by_id(step, ids, at_us))
+
+    def _by_id(self, step: str, ids: tuple[str, ...], at_us: int | None) -> IdNote:
+        at_us = self._clock.now_us() if at_us is None else at_us
+        return IdNote(ids, self._recipient, self._scope, step, at_us)
 
     def acked(self, seq: int) -> None:
         """Everything up to here is held."""

@@ -17,6 +17,7 @@ from gasmon.api.commanding import carry_out
 from gasmon.api.hub import Subscriber
 from gasmon.api.ledger import StreamNotes
 from gasmon.api.sockets import (
+    NO_DATABASE,
     StreamClosed,
     admit,
     close,
@@ -149,13 +150,25 @@ class AlarmStream:
                     raise StreamClosed(action.code, action.reason)
                 case Begin():
                     self._begin.set_result(action)
-                case Receipt():
+                case Receipt(key=None):
                     self._notes.reported(action.step, action.ids, action.at_us)
+                case Receipt():
+                    await self._socket.send_text(await self._written(action))
                 case Command():
                     who = self._principal
                     await self._socket.send_text(
                         await carry_out(self._state, who, action)
                     )
+
+    async def _written(self, receipt: Receipt) -> str:
+        """Write a receipt whose sender waits for it; gives the result's frame."""
+        assert receipt.key is not None
+        try:
+            await self._notes.write(receipt.step, receipt.ids, receipt.at_us)
+        except NO_DATABASE:
+            detail = "no database; send it again"
+            return frames.result(receipt.key, status=503, detail=detail)
+        return frames.result(receipt.key, status=200)
 
     async def guard(self) -> None:
         """Wait until the hub cuts this client off; its writer may be stuck in a send.

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from gasmon.alarms.receipts import PROMISED
 from gasmon.clock import SystemClock
 from gasmon.errors import ConfigError, DependencyError
 from gasmon.remote.keeping import Keeping
@@ -41,17 +42,7 @@ def add_parser(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
         metavar="FILE",
         help="SQLite file with the position and every event received",
     )
-    receive.add_argument(
-        "--exec",
-        metavar="COMMAND",
-        dest="command_line",
-        help="run for each event, its JSON on standard input",
-    )
-    receive.add_argument(
-        "--on-silence",
-        metavar="COMMAND",
-        help="run once when heartbeats stop",
-    )
+    _add_hooks(receive)
     receive.add_argument(
         "--area",
         action="append",
@@ -83,11 +74,42 @@ def add_parser(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
     )
 
 
+def _add_hooks(receive: argparse.ArgumentParser) -> None:
+    """What is run, and what is said back."""
+    receive.add_argument(
+        "--exec",
+        metavar="COMMAND",
+        dest="command_line",
+        help="run for each event, its JSON on standard input",
+    )
+    receive.add_argument(
+        "--exec-proves",
+        action="append",
+        default=[],
+        choices=PROMISED,
+        help="a step that the command's end without an error proves; repeatable",
+    )
+    receive.add_argument(
+        "--reports",
+        action="append",
+        default=[],
+        choices=PROMISED,
+        help="a step that `gasmon platform report` will tell of each event",
+    )
+    receive.add_argument(
+        "--on-silence",
+        metavar="COMMAND",
+        help="run once when heartbeats stop",
+    )
+
+
 def run(args: argparse.Namespace, settings: Settings) -> int:
     """Run the command until it is done or a signal ends it."""
     stream_url(args.url)
     if args.count is not None and args.count < 1:
         raise ConfigError(f"--count must be at least 1, not {args.count}")
+    if args.exec_proves and args.command_line is None:
+        raise ConfigError("--exec-proves needs --exec")
     token = read_secret(args.token_file)
     assert token is not None
     options = Options(
@@ -102,6 +124,8 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         silence_command=args.on_silence,
         count=args.count,
         once=args.once,
+        reports=tuple(args.reports),
+        proves=tuple(args.exec_proves),
     )
     with Keeping(options.state) as keeping:
         return asyncio.run(_receive(options, keeping, args))
@@ -153,6 +177,7 @@ def _tell(name: str, kind: str, facts: dict[str, Any], as_json: bool) -> None:
         line = json.dumps({"receiver": name, "notice": kind, **facts}, default=str)
     else:
         words = " ".join(f"{key}={value}" for key, value in facts.items())
-        mark = "!!! " if kind in LOUD else ""
+        is_loud = kind in LOUD or facts.get("status", 0) >= 400
+        mark = "!!! " if is_loud else ""
         line = f"{mark}gasmon receive {name}: {kind} {words}"
     print(line, file=sys.stderr, flush=True)

@@ -32,11 +32,16 @@ DEFAULT_HEARTBEAT_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What a client subscribes to; None = all that its token may see."""
+    """What a client subscribes to; None = all that its token may see.
+
+    Attributes:
+        reports: steps that it promises to report of each event.
+    """
 
     areas: tuple[str, ...] | None = None
     min_rank: int = 0
     kinds: tuple[str, ...] | None = None
+    reports: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +90,7 @@ class Keep:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Action: tell a person: connected, refused, snapshot or unfiltered."""
+    """Action: tell a person: connected, refused, snapshot, unfiltered, unreported."""
 
     kind: str
     facts: dict[str, Any]
@@ -98,7 +103,14 @@ class Fail:
     reason: str
 
 
-Action = Send | Keep | Notice | Fail
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """Action: the server says what came of a receipt or command."""
+
+    result: parsing.Result
+
+
+Action = Send | Keep | Notice | Fail | Answered
 
 
 class State(Enum):
@@ -118,6 +130,7 @@ class ClientSession:
         chain: where we are in the stream.
         heartbeat_s: interval that both sides keep [s].
         head: newest number of the server when it said hello.
+        offers: what the server takes beyond the first edition of the protocol.
     """
 
     def __init__(self, wish: Wish, held: Held | None) -> None:
@@ -126,6 +139,7 @@ class ClientSession:
         self.chain = Chain()
         self.heartbeat_s = DEFAULT_HEARTBEAT_S
         self.head = 0
+        self.offers: tuple[str, ...] = ()
         self._wish = wish
         self._held = held
         self._subscription = ""
@@ -174,11 +188,10 @@ class ClientSession:
                 self.chain.take(frame)
                 if isinstance(frame, parsing.Event):
                     events.append(_arrived(frame.epoch, frame.seq, frame.data))
-            case (
-                State.ANSWERING | State.STREAMING,
-                parsing.Unknown() | parsing.Result(),
-            ):
-                pass  # of a newer server, or the answer to a command of another shell
+            case State.ANSWERING | State.STREAMING, parsing.Result():
+                actions.append(Answered(frame))
+            case State.ANSWERING | State.STREAMING, parsing.Unknown():
+                pass  # of a newer server
             case _:
                 raise Malformed(f"{type(frame).__name__} while {self.state.value}")
 
@@ -191,12 +204,16 @@ class ClientSession:
         actions: list[Action] = []
         wish, held = self._wish, self._held
         self.heartbeat_s, self.head = hello.heartbeat_s, hello.head
+        self.offers = hello.offers
         parts = [wish.areas, wish.min_rank, hello.principal, hello.areas]
         if wish.kinds is not None:
             parts.append(wish.kinds)
             if "kinds" not in hello.offers:
                 reason = "the server is older and sends all kinds"
                 actions.append(Notice("unfiltered", {"reason": reason}))
+        if wish.reports and "receipts" not in hello.offers:
+            reason = "the server is older and takes no receipts"
+            actions.append(Notice("unreported", {"reason": reason}))
         self._subscription = orjson.dumps(parts).decode()
         if held is not None and held.subscription != self._subscription:
             reason = "other filter or rights than before"
@@ -212,6 +229,7 @@ class ClientSession:
             areas=wish.areas,
             min_rank=wish.min_rank,
             kinds=wish.kinds,
+            reports=wish.reports if "receipts" in hello.offers else (),
         )
         return [*actions, Send(text)]
 

@@ -28,7 +28,7 @@ CLOSE_FLOOD = 4429
 REFUSALS = ("epoch_changed", "too_old", "ahead")
 
 
-OFFERS = ("kinds", "receipts", "commands")
+OFFERS = ("kinds", "receipts", "commands", "answers")
 """What this server takes beyond the first edition of v1, as its hello says."""
 
 
@@ -274,9 +274,17 @@ def client_heartbeat(seq: int) -> str:
     return f'{{"type":"heartbeat","seq":{seq}}}'
 
 
-def receipt(step: str, ids: Sequence[str], at_us: int | None = None) -> str:
-    """A step happened to events on the client's side, at its time [µs UTC]."""
+def receipt(
+    step: str, ids: Sequence[str], at_us: int | None = None, key: str = ""
+) -> str:
+    """A step happened to events on the client's side, at its time [µs UTC].
+
+    Args:
+        key: asks for a result that bears it.
+    """
     frame: dict[str, Any] = {"type": "receipt", "step": step, "ids": list(ids)}
+    if key:
+        frame["key"] = key
     if at_us is not None:
         frame["at"] = iso_us(at_us)
     return _dumps(frame)

@@ -7,7 +7,7 @@ the event's ``id`` tells a repetition).
 
 Tables: ``event`` (n in order of arrival, id, seq, body, and how far it was told),
 ``snapshot`` (one row each: why, when, which alarms were open), ``memory`` (position,
-subscription).
+subscription); what is said back is in ``replies``.
 """
 
 import os
@@ -21,7 +21,9 @@ from typing import Any, Self
 import orjson
 
 from gasmon.errors import ConfigError
+from gasmon.remote import replies
 from gasmon.remote.client_session import Arrived, Held
+from gasmon.remote.replies import Replies
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS memory (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -60,7 +62,11 @@ class Kept:
 
 
 class Keeping:
-    """One receiver's file; used by one process at a time."""
+    """One receiver's file; used by one process at a time.
+
+    Attributes:
+        replies: what is owed to the server; other processes may add to it.
+    """
 
     def __init__(self, path: Path) -> None:
         """Open or make the file.
@@ -74,10 +80,11 @@ class Keeping:
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
             self._db.execute("PRAGMA busy_timeout=5000")
-            self._db.executescript(_SCHEMA)
+            self._db.executescript(_SCHEMA + replies.SCHEMA)
         except sqlite3.Error as error:
             os.close(self._lock)
             raise ConfigError(f"state file {path}: {error}") from None
+        self.replies = Replies(self._db)
 
     def __enter__(self) -> Self:
         return self
@@ -97,11 +104,7 @@ class Keeping:
 
     def position(self) -> tuple[str, int] | None:
         """Epoch and number up to which everything is held; None before the first."""
-        value = self._recall("position")
-        if value is None:
-            return None
-        epoch, seq = orjson.loads(value)
-        return str(epoch), int(seq)
+        return position_in(self._db)
 
     def held(self) -> Held | None:
         """The position with the filter and rights that it belongs to."""
@@ -135,6 +138,8 @@ class Keeping:
     ) -> list[Kept]:
         """Keep events and the position that they reach, in one transaction.
 
+        With each new event goes the receipt that it was received.
+
         Args:
             position: epoch and number after these events.
             subscription: the filter and rights that the position belongs to.
@@ -164,6 +169,7 @@ class Keeping:
                 if cursor.rowcount:
                     assert cursor.lastrowid is not None
                     fresh.append(Kept(cursor.lastrowid, event.id, event.body))
+                    replies.owe(self._db, "received", event.id, now_us)
             if snapshot_reason is not None:
                 ids = orjson.dumps([event.id for event in events]).decode()
                 self._db.execute(
@@ -194,9 +200,24 @@ class Keeping:
         kept = self._kept("hook = 'pending'", limit=1)
         return kept[0] if kept else None
 
-    def mark_hook(self, n: int, state: str) -> None:
-        """A hook is ``done`` or ``failed``."""
-        self._db.execute("UPDATE event SET hook = ? WHERE n = ?", (state, n))
+    def mark_hook(
+        self, event: Kept, state: str, at_us: int, proves: Sequence[str] = ()
+    ) -> None:
+        """A hook is ``done`` or ``failed``.
+
+        Args:
+            at_us: now [µs UTC].
+            proves: steps that its end proves; their receipts are owed with the mark.
+        """
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            self._db.execute("UPDATE event SET hook = ? WHERE n = ?", (state, event.n))
+            for step in proves:
+                replies.owe(self._db, step, event.id, at_us)
+            self._db.execute("COMMIT")
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
 
     def retry_failed(self) -> int:
         """Owe again the hooks that failed; gives how many."""
@@ -210,6 +231,15 @@ class Keeping:
             (limit,),
         ).fetchall()
         return [Kept(*row) for row in rows]
+
+
+def position_in(db: sqlite3.Connection) -> tuple[str, int] | None:
+    """Epoch and number that an open file holds everything up to; None: none yet."""
+    row = db.execute("SELECT value FROM memory WHERE key = 'position'").fetchone()
+    if row is None:
+        return None
+    epoch, seq = orjson.loads(row[0])
+    return str(epoch), int(seq)
 
 
 def _lock(path: Path) -> int:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
+from gasmon.alarms.receipts import PROMISED
 from gasmon.errors import ConfigError
 from gasmon.remote.client_session import Wish
 
@@ -26,6 +27,8 @@ class Options:
         silence_command: run once when the line falls silent.
         count: stop after this many new events.
         once: stop when everything that the server has now is received.
+        reports: steps that will be reported of each event, besides receiving.
+        proves: steps that a hook's end without an error proves; reported by themselves.
     """
 
     name: str
@@ -39,11 +42,15 @@ class Options:
     silence_command: str | None = None
     count: int | None = None
     once: bool = False
+    reports: tuple[str, ...] = ()
+    proves: tuple[str, ...] = ()
 
     @property
     def wish(self) -> Wish:
         """What to subscribe to."""
-        return Wish(self.areas, self.min_rank, self.kinds)
+        promised = {*self.reports, *self.proves}
+        reports = tuple(step for step in PROMISED if step in promised)
+        return Wish(self.areas, self.min_rank, self.kinds, reports)
 
 
 def stream_url(url: str) -> str:

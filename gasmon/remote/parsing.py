@@ -64,11 +64,13 @@ class Receipt:
 
     Attributes:
         at_us: [µs UTC]; None when it says none or an incredible one.
+        key: a result with it is wanted once it is written; None: no result.
     """
 
     step: str
     ids: tuple[str, ...]
     at_us: int | None
+    key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,13 +243,18 @@ def _receipt(frame: dict[str, Any]) -> Receipt:
             raise Malformed(f"at {_shown(frame['at'])} is not a time") from None
         if not CREDIBLE_US[0] <= at_us <= CREDIBLE_US[1]:
             at_us = None
-    return Receipt(step, ids, at_us)
+    return Receipt(step, ids, at_us, _key(frame) if "key" in frame else None)
 
 
-def _command(frame: dict[str, Any]) -> Command:
+def _key(frame: dict[str, Any]) -> str:
     key = _text(frame, "key")
     if not _KEY.fullmatch(key):
         raise Malformed(f"key {_shown(key)} is not 8 to 80 printable characters")
+    return key
+
+
+def _command(frame: dict[str, Any]) -> Command:
+    key = _key(frame)
     body = {k: v for k, v in frame.items() if k not in ("type", "alarm_id", "action")}
     return Command(key, _count(frame, "alarm_id"), _text(frame, "action"), body)
 

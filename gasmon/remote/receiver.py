@@ -29,6 +29,7 @@ from gasmon.remote import frames, parsing
 from gasmon.remote.client_session import (
     DEFAULT_HEARTBEAT_S,
     Action,
+    Answered,
     ClientSession,
     Fail,
     Keep,
@@ -39,6 +40,7 @@ from gasmon.remote.client_session import (
 from gasmon.remote.hooks import run_with_retries
 from gasmon.remote.keeping import Keeping, Kept
 from gasmon.remote.options import Options, stream_url
+from gasmon.remote.replying import Replier
 
 SILENCE_HEARTBEATS = 3
 """Heartbeats that may be missing before the line counts as silent."""
@@ -91,7 +93,8 @@ class Receiver:
             clock: wall time for stamps, monotonic time for silence.
             on_event: told each new event's JSON, after it was kept.
             on_notice: told what a person should know: connected, lost, refused,
-                snapshot, unfiltered, silence, heard, hook_failed.
+                snapshot, unfiltered, unreported, answered, silence, heard,
+                hook_failed.
             rng: shakes the waits between attempts.
         """
         self.position = keeping.position()
@@ -107,6 +110,8 @@ class Receiver:
         self._rng = rng or random.Random()
         self._heartbeat_s = DEFAULT_HEARTBEAT_S
         self._heard_s = clock.monotonic_s()
+        self._replier = Replier(keeping.replies, clock, on_notice)
+        self._streaming = asyncio.Event()
         self._owed = asyncio.Event()
         self._idle = asyncio.Event()
 
@@ -178,15 +183,20 @@ class Receiver:
             close_timeout=2,
         ) as socket:
             session = ClientSession(self._options.wish, self._keeping.held())
+            self._streaming.clear()
             async with asyncio.timeout(SILENCE_HEARTBEATS * DEFAULT_HEARTBEAT_S):
                 await self._perform(socket, session.take([await socket.recv()]))
             self._heartbeat_s = session.heartbeat_s
-            speaking = asyncio.create_task(self._speak(socket, session))
+            parts = [
+                asyncio.create_task(self._speak(socket, session)),
+                asyncio.create_task(self._reply(socket, session)),
+            ]
             try:
                 await self._take_frames(socket, session)
             finally:
-                speaking.cancel()
-                await asyncio.gather(speaking, return_exceptions=True)
+                for part in parts:
+                    part.cancel()
+                await asyncio.gather(*parts, return_exceptions=True)
 
     async def _speak(self, socket: ClientConnection, session: ClientSession) -> None:
         """Send heartbeats, so that the server knows that we live."""
@@ -196,6 +206,16 @@ class Receiver:
                 await socket.send(session.heartbeat())
         except ConnectionClosed:
             pass  # whoever reads the socket is told as well
+
+    async def _reply(self, socket: ClientConnection, session: ClientSession) -> None:
+        """Say back what the file owes, as soon as the subscription is answered."""
+        try:
+            await self._streaming.wait()
+            await self._replier.run(socket.send, session.offers)
+        except ConnectionClosed:
+            pass  # whoever reads the socket is told as well
+        except TimeoutError:
+            await socket.close(1000, "no answer")
 
     async def _take_frames(
         self, socket: ClientConnection, session: ClientSession
@@ -257,7 +277,10 @@ class Receiver:
                 case Notice(kind, facts):
                     if kind == "connected":
                         self.n_connects += 1
+                        self._streaming.set()
                     self._notice(kind, facts)
+                case Answered(result):
+                    self._replier.take(result)
                 case Fail(reason):
                     raise parsing.Malformed(reason)
 
@@ -273,6 +296,8 @@ class Receiver:
         self.position = keep.position
         self.n_events += len(fresh)
         self._print(fresh)
+        if fresh:
+            self._replier.owed.set()
         if fresh and self._options.command is not None:
             self._idle.clear()
             self._owed.set()
@@ -287,8 +312,11 @@ class Receiver:
         options = self._options
         if options.count is not None and self.n_events >= options.count:
             raise Finished
-        is_streaming = session.state is State.STREAMING
-        if options.once and is_streaming and session.chain.position >= session.head:
+        if not options.once or session.state is not State.STREAMING:
+            return
+        if session.chain.position < session.head:
+            return
+        if self._keeping.replies.next_said(session.offers) is None:
             raise Finished
 
     async def _run_hooks(self) -> None:
@@ -299,7 +327,13 @@ class Receiver:
             self._owed.clear()
             while (event := self._keeping.next_hook()) is not None:
                 problem = await run_with_retries(self._options.command, event.body)
-                self._keeping.mark_hook(event.n, "failed" if problem else "done")
+                now_us = self._clock.now_us()
+                if problem is None:
+                    proves = self._options.proves
+                    self._keeping.mark_hook(event, "done", now_us, proves)
+                    self._replier.owed.set()
+                else:
+                    self._keeping.mark_hook(event, "failed", now_us)
                 if problem is not None:
                     facts = {"id": event.id, "reason": problem}
                     self._notice("hook_failed", facts)

@@ -73,6 +73,23 @@ async def test_the_ledger_has_each_step_of_each_recipient(world: World) -> None:
     assert ledger(world, body["alarm_id"], "dispatcher") == {}
 
 
+async def test_a_receipt_with_a_key_is_written_when_it_is_answered(
+    world: World,
+) -> None:
+    """The result is the proof; ids of others are ignored, and answered all the same."""
+    world.record(world.event(MINE_Z), world.event(MINE_S))
+    async with dial(world) as client:
+        await client.subscribe()
+        (alarm,) = client.snapshot or []
+        told = {"type": "receipt", "step": "drawn", "key": KEY, "ids": [alarm["id"]]}
+        await client.say(**told)
+        while (frame := await client.frame())["type"] != "result":
+            client.position = frame["to"]
+
+    assert (frame["key"], frame["ok"], frame["status"]) == (KEY, True, 200)
+    assert "drawn" in ledger(world, alarm["alarm_id"])["zhenxiong"]
+
+
 async def test_a_snapshot_is_in_the_ledger(world: World) -> None:
     """What a platform learns from a snapshot was sent and stored as well."""
     world.record(world.event(MINE_Z))

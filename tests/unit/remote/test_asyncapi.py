@@ -91,6 +91,7 @@ def test_what_the_server_writes_is_documented(text: str) -> None:
         ),
         frames.receipt("drawn", ["a"], AT_US),
         frames.receipt("drawn", ["a"]),
+        frames.receipt("drawn", ["a"], AT_US, key="12345678"),
         frames.command("12345678", 5, "confirm", text=""),
     ],
 )

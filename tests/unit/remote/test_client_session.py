@@ -10,6 +10,7 @@ import pytest
 from gasmon.remote import frames
 from gasmon.remote.client_session import (
     Action,
+    Answered,
     Arrived,
     ClientSession,
     Fail,
@@ -104,6 +105,30 @@ def test_kinds_are_asked_for_and_an_old_server_is_named() -> None:
     assert send == only
     assert isinstance(only, Send)
     assert json.loads(only.text)["kinds"] == ["smoke"]
+
+
+def test_steps_are_promised_where_they_are_taken() -> None:
+    """An older server is not asked for what it does not know, and it is said."""
+    wish = Wish(reports=("drawn",))
+    notice, old = ClientSession(wish, None).take([hello()])
+    session = ClientSession(wish, None)
+    (new,) = session.take([hello(offers=["receipts", "answers"])])
+
+    assert isinstance(notice, Notice)
+    assert notice.kind == "unreported"
+    assert isinstance(old, Send)
+    assert isinstance(new, Send)
+    assert "reports" not in json.loads(old.text)
+    assert json.loads(new.text)["reports"] == ["drawn"]
+    assert session.offers == ("receipts", "answers")
+
+
+def test_an_answer_is_handed_on() -> None:
+    """With what the server says of it."""
+    (answered,) = resumed().take([frames.result("12345678", status=409, detail="why")])
+
+    assert isinstance(answered, Answered)
+    assert (answered.result.key, answered.result.status) == ("12345678", 409)
 
 
 def test_a_refusal_is_the_reason_of_the_snapshot() -> None:

@@ -52,10 +52,10 @@ def test_hooks_are_owed_in_order_until_done(tmp_path: Path) -> None:
         keep(keeping, 3, with_hook=False)
         first = keeping.next_hook()
         assert first is not None
-        keeping.mark_hook(first.n, "failed")
+        keeping.mark_hook(first, "failed", 2)
         second = keeping.next_hook()
         assert second is not None
-        keeping.mark_hook(second.n, "done")
+        keeping.mark_hook(second, "done", 2)
 
         assert (first.id, second.id) == ("id1", "id2")
         assert keeping.next_hook() is None

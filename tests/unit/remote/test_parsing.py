@@ -48,6 +48,7 @@ def test_a_subscription_is_read() -> None:
         ('{"type":"subscribe","reports":["sent"]}', "reports 'sent'"),
         ('{"type":"receipt","step":"sent","ids":["a"]}', "step 'sent'"),
         ('{"type":"receipt","step":"drawn"}', "ids None"),
+        ('{"type":"receipt","step":"drawn","ids":["a"],"key":"short"}', "'short'"),
         ('{"type":"receipt","step":"drawn","ids":["a\\u0000"]}', "NUL"),
         ('{"type":"receipt","step":"drawn","ids":["a"],"at":"now"}', "at 'now'"),
         ('{"type":"command","key":"short","alarm_id":1,"action":"x"}', "key 'short'"),
