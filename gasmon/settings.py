@@ -19,6 +19,7 @@ from gasmon import domain
 from gasmon.errors import ConfigError
 from gasmon.settings_access import AccountSettings as AccountSettings
 from gasmon.settings_access import ApiSettings as ApiSettings
+from gasmon.settings_access import LedgerSettings as LedgerSettings
 from gasmon.settings_access import Section as Section
 
 ENV_PREFIX = "GASMON_"
@@ -283,6 +284,7 @@ class Settings(Section):
     duty: DutySettings = Field(default_factory=DutySettings)
     life: LifeSettings = Field(default_factory=LifeSettings)
     escalation: EscalationSettings = Field(default_factory=EscalationSettings)
+    ledger: LedgerSettings = Field(default_factory=LedgerSettings)
 
 
 def _merge(into: dict[str, Any], path: list[str], value: Any) -> None:

@@ -1,4 +1,4 @@
-"""Settings of who comes in, and how: pages, HTTP, streams, accounts."""
+"""Settings of who comes in, and how, and of what must reach them."""
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -81,4 +81,31 @@ class AccountSettings(Section):
         gt=0,
         le=60,
         description="one failure is forgotten after this: the longest wait [s]",
+    )
+
+
+class LedgerSettings(Section):
+    """How soon alarms must get where they belong, and which rooms can be woken."""
+
+    stored_within_s: int = Field(
+        30, ge=5, le=3600, description="to be sent to a platform and stored there [s]"
+    )
+    drawn_within_s: int = Field(
+        30, ge=5, le=3600, description="to be drawn on a screen and to sound [s]"
+    )
+    confirmed_within_s: int = Field(
+        300, ge=5, le=86_400, description="to be confirmed where that is promised [s]"
+    )
+    console_expected_h: int = Field(
+        12,
+        ge=1,
+        le=168,
+        description="a room without shifts is expected to hear for so long after its "
+        "last console was heard of [h]",
+    )
+    sound_test_h: int = Field(
+        24, ge=1, le=168, description="how long a test of the sound counts [h]"
+    )
+    retention_days: int = Field(
+        365, ge=8, description="how long steps of deliveries are kept [d]"
     )

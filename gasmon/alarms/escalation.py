@@ -15,11 +15,17 @@ once where the time is over.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from gasmon.alarms.escalation_rules import EscalationRule, EscalationRules, Step
+from gasmon.alarms.escalation_rules import (
+    DELIVERED,
+    EscalationRule,
+    EscalationRules,
+    Step,
+)
 from gasmon.alarms.events import RED
 from gasmon.alarms.lifecycle import TIERS
+from gasmon.alarms.receipts import Gap
 
 NEVER_US = 2**62
 """A time that does not come [µs UTC]."""
@@ -60,6 +66,7 @@ class History:
         quiet: shelves and other windows.
         cleared_us: when it was told that the value is back [µs UTC].
         closed_us: when it was closed [µs UTC].
+        gaps: whom its events did not reach in time.
     """
 
     kind: str
@@ -72,6 +79,7 @@ class History:
     quiet: tuple[Answer, ...] = ()
     cleared_us: int | None = None
     closed_us: int | None = None
+    gaps: tuple[Gap, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +130,7 @@ def dues(
     Args:
         present: the tiers that are there for this alarm.
     """
-    found = list(_reports(rules, history))
+    found = [*_reports(rules, history), *_undelivered(rules, history, present)]
     for without, tier in sorted(_wanted(rules, history, present)):
         for piece in _owed(rules, history, without, tier):
             for step in piece.rule.steps:
@@ -168,6 +176,7 @@ def _wanted(
         (step.without, acting_tier(step.tier, present))
         for _, rank in history.levels
         for step in _row(rules, history, rank).steps
+        if step.without != DELIVERED
     }
 
 
@@ -235,6 +244,71 @@ def _due(piece: _Piece, step: Step, tier: str) -> Iterator[Due]:
             of_tier=step.tier,
             channels=step.channels,
         )
+
+
+def _undelivered(
+    rules: EscalationRules, history: History, present: frozenset[str]
+) -> Iterable[Due]:
+    """An event that did not get somewhere calls the tier above, once for all of them.
+
+    Whoever answered the alarm in that tier, or above it up to the one that is called,
+    knows of it.
+    """
+    found: dict[tuple[str, int, int], Due] = {}
+    for gap in history.gaps:
+        rule = _row(rules, history, gap.rank)
+        over_us = _over_us(history, rule)
+        if gap.until_us is not None:
+            over_us = min(over_us, gap.until_us)
+        above = TIERS[min(TIERS.index(gap.tier) + 1, len(TIERS) - 1)]
+        who = acting_tier(above, present)
+        knowing = TIERS[TIERS.index(gap.tier) : TIERS.index(who) + 1]
+        answers = [
+            answer
+            for answer in (*history.confirmed, *history.handled, *history.quiet)
+            if answer.rank >= gap.rank and answer.tier in (None, *knowing)
+        ]
+        pieces = list(_uncovered(gap.from_us, over_us, answers))
+        for step in rule.steps:
+            if (step.without, step.tier) != (DELIVERED, above):
+                continue
+            due = _first_due(rule, step, gap, who, pieces)
+            if due is None:
+                continue
+            key = (due.key, due.rank, due.since_us)
+            before = found.setdefault(key, due)
+            found[key] = replace(
+                due,
+                due_us=min(due.due_us, before.due_us),
+                until_us=max(due.until_us, before.until_us),
+            )
+    return found.values()
+
+
+def _first_due(
+    rule: EscalationRule,
+    step: Step,
+    gap: Gap,
+    tier: str,
+    pieces: Iterable[tuple[int, int]],
+) -> Due | None:
+    """When a gap calls: in the first of its pieces that lasts until then."""
+    for from_us, until_us in pieces:
+        due_us = max(gap.from_us + step.after_us, from_us)
+        if due_us < until_us:
+            return Due(
+                key=step.key,
+                rule=rule.name,
+                without=DELIVERED,
+                rank=gap.rank,
+                since_us=gap.told_us,
+                due_us=due_us,
+                until_us=until_us,
+                tier=tier,
+                of_tier=step.tier,
+                channels=step.channels,
+            )
+    return None
 
 
 def _reports(rules: EscalationRules, history: History) -> Iterator[Due]:

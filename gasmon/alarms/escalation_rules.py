@@ -24,7 +24,8 @@ from gasmon.alarms.toml_fields import (
 from gasmon.errors import ConfigError
 
 SHIPPED = "default_escalation.toml"
-WITHOUT = ("confirmed", "handled")
+DELIVERED = "delivered"
+WITHOUT = ("confirmed", "handled", DELIVERED)
 """What a step waits for in vain."""
 
 CHANNEL_KINDS = ("webhook", "mail", "sms")
@@ -45,7 +46,7 @@ class Step:
         key: what it is called in the database. Made of what it waits for, of its tier
             and of its place among equal ones, so that neither another name of its rule
             nor another time makes it happen again for an alarm that it happened to.
-        without: what nobody did, of ``WITHOUT``.
+        without: what nobody did, or what did not happen, of ``WITHOUT``.
         after_us: for how long [µs].
         tier: who must act then, of ``lifecycle.TIERS``.
         channels: names or kinds of the channels that are called.

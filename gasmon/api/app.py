@@ -19,6 +19,7 @@ from gasmon.api import (
     routes_audit,
     routes_cap,
     routes_changes,
+    routes_consoles,
     routes_escalation,
     routes_forecasts,
     routes_ledger,
@@ -29,6 +30,7 @@ from gasmon.api import (
     routes_shifts,
     routes_users,
 )
+from gasmon.api.consoles import Consoles
 from gasmon.api.follower import Follower
 from gasmon.api.gate import PasswordGate
 from gasmon.api.health import Check, health_routes
@@ -60,6 +62,7 @@ ROUTES = (
     routes_alarms,
     routes_life,
     routes_ledger,
+    routes_consoles,
     routes_plans,
     routes_changes,
     routes_escalation,
@@ -168,6 +171,7 @@ def _build_state(
         live=LiveFollower(settings.database, metrics, clock),
         streams=StreamPlaces(settings.api.max_streams_per_principal),
         ledger=Ledger(pool, metrics, clock),
+        consoles=Consoles(pool, metrics),
         refused_logins=metrics.counter(
             "gasmon_api_refused_tokens_total", "tokens that were nobody's"
         ),
@@ -198,6 +202,7 @@ def _start_tasks(
             ("follower", state.follower.run),
             ("live", state.live.run),
             ("ledger", state.ledger.run),
+            ("consoles", state.consoles.run),
         )
     ]
 

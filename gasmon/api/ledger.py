@@ -16,7 +16,14 @@ from psycopg_pool import PoolTimeout
 from gasmon.alarms.receipts import SENT, STORED
 from gasmon.clock import Clock
 from gasmon.store.db import AsyncPool
-from gasmon.store.receipts import IdNote, SeqNote, write_ids, write_seqs
+from gasmon.store.receipts import (
+    IdNote,
+    SeqNote,
+    ShownNote,
+    write_ids,
+    write_seqs,
+    write_shown,
+)
 from gasmon.store.scope import Scope
 from gasmon.telemetry import Metrics
 
@@ -44,13 +51,20 @@ class Ledger:
     def __init__(self, pool: AsyncPool, metrics: Metrics, clock: Clock) -> None:
         self._pool = pool
         self._clock = clock
-        self._notes: deque[SeqNote | IdNote] = deque(maxlen=MAX_NOTES)
+        self._notes: deque[SeqNote | IdNote | ShownNote] = deque(maxlen=MAX_NOTES)
         self._has_notes = asyncio.Event()
         self._lost = metrics.counter(
             "gasmon_api_receipts_lost_total", "steps of deliveries that nobody wrote"
         )
+        self._written = metrics.counter(
+            "gasmon_api_receipts_written_total", "steps of deliveries that were written"
+        )
+        metrics.gauge(
+            "gasmon_api_receipts_waiting",
+            "steps of deliveries that wait for a database",
+        ).follow(lambda: len(self._notes))
 
-    def note(self, note: SeqNote | IdNote) -> None:
+    def note(self, note: SeqNote | IdNote | ShownNote) -> None:
         """Remember a step until it is written."""
         if len(self._notes) == MAX_NOTES:
             self._lost.inc()
@@ -85,6 +99,9 @@ class Ledger:
                 for note in batch:
                     if isinstance(note, IdNote):
                         await write_ids(conn, note, now_us)
+                    elif isinstance(note, ShownNote):
+                        await write_shown(conn, note, now_us)
+            self._written.inc(len(batch))
             # What came meanwhile stands at the other end.
             for note in batch:
                 if self._notes and self._notes[0] is note:

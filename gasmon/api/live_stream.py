@@ -11,7 +11,9 @@ from starlette.websockets import WebSocketDisconnect
 
 from gasmon import domain
 from gasmon.api.auth import Caller
+from gasmon.api.consoles import ConsolePlace
 from gasmon.api.live import LiveListener, LiveMine
+from gasmon.api.page_frames import Credit, parse_page
 from gasmon.api.sockets import (
     StreamClosed,
     admit,
@@ -23,14 +25,12 @@ from gasmon.api.sockets import (
 )
 from gasmon.api.state import ApiState
 from gasmon.remote import frames
+from gasmon.remote.parsing import Malformed
 from gasmon.remote.session import covers
 from gasmon.units import US_PER_MS
 
 SEND_WAIT_S = 15.0
 """A page that takes no frame for this long is closed (1013) [s]."""
-
-MAX_PAGE_FRAMES = 200
-"""Frames a page may send before it is closed: it has nothing to say here."""
 
 
 async def serve_live(socket: WebSocket, state: ApiState) -> None:
@@ -73,6 +73,9 @@ class LiveStream:
         self._area: str | None = None
         self._mine: str | None = None
         self._with_points = True
+        self._room = ConsolePlace(
+            state.consoles, state.ledger, state.clock, caller.principal
+        )
         self._read_query()
         self._number = 0
         self._place = state.hub.join(
@@ -107,7 +110,8 @@ class LiveStream:
                 raise StreamClosed(frames.CLOSE_FORBIDDEN, f"mine {self._mine[:20]}")
 
     def leave(self) -> None:
-        """Give up the places in the hub and among the listeners."""
+        """Give up the places in the hub, among the listeners and in the room."""
+        self._room.close()
         self._state.hub.leave(self._place)
         self._state.live.listeners.discard(self._listener)
 
@@ -121,14 +125,15 @@ class LiveStream:
         return allowed and self._covers(mine.area, mine.code)
 
     async def read(self) -> None:
-        """Notice when the page leaves; what it says is not needed.
+        """Take what the page says of itself and showed, and notice when it leaves.
 
         Raises:
-            StreamClosed: it says too much.
+            StreamClosed: it says too much, or what nobody understands.
             WebSocketDisconnect: it left.
         """
         largest = self._state.settings.api.max_client_frame_bytes
-        for _ in range(MAX_PAGE_FRAMES):
+        credit = Credit(self._state.clock.monotonic_s())
+        while True:
             message = await self._socket.receive()
             if message["type"] == "websocket.disconnect":
                 raise WebSocketDisconnect(
@@ -138,7 +143,12 @@ class LiveStream:
                 raise StreamClosed(
                     frames.CLOSE_TOO_LARGE, f"frame over {largest} bytes"
                 )
-        raise StreamClosed(frames.CLOSE_FLOOD, f"over {MAX_PAGE_FRAMES} frames")
+            if not credit.take(self._state.clock.monotonic_s()):
+                raise StreamClosed(frames.CLOSE_FLOOD, "too many frames")
+            try:
+                self._room.take(parse_page(message.get("text") or ""))
+            except Malformed as error:
+                raise StreamClosed(frames.CLOSE_MALFORMED, str(error)) from None
 
     async def guard(self) -> None:
         """Wait until the hub cuts this page off.

@@ -45,6 +45,7 @@ ADDRESSES = (
     "/alarms",
     "/alarm/{rest:path}",
     "/shifts",
+    "/consoles",
     "/handover/{rest:path}",
     "/area/{rest:path}",
     "/mine/{rest:path}",

@@ -5,9 +5,12 @@ from starlette.responses import Response
 
 from gasmon.api.answers import PROBLEMS, answer
 from gasmon.api.auth import Asker, Shared, no_query
+from gasmon.api.log_in import in_database
 from gasmon.api.routes_alarms import AlarmId, alarm_of
 from gasmon.api.schemas_escalation import AlarmEscalation, EscalationNow
 from gasmon.store import views_escalation
+from gasmon.store.expected import expecting_of
+from gasmon.store.views_consoles import readiness
 from gasmon.units import US_PER_S, iso_us
 
 router = APIRouter(tags=["escalation"], responses=PROBLEMS)
@@ -23,9 +26,18 @@ async def escalation_now(asker: Asker, shared: Shared) -> Response:
             conn, asker.principal.scope, now_us=now_us, nearly_us=nearly_us
         )
         channels = await views_escalation.channels(conn, asker.principal.scope)
+    expecting, scope = expecting_of(shared.settings.ledger), asker.principal.scope
+    found = await in_database(
+        shared, lambda conn: readiness(conn, scope, expecting, now_us)
+    )
     return answer(
         {
             "at": iso_us(now_us),
+            "rooms_not_ready": [
+                f"{room['tier']}/{room['place']}"
+                for room in found["rooms"]
+                if not room["ready"]
+            ],
             "nearly_due_s": nearly_us / US_PER_S,
             "tiers": tiers,
             "channels": channels,

@@ -8,19 +8,30 @@ from starlette.responses import Response
 
 from gasmon.api.answers import PROBLEMS, answer
 from gasmon.api.auth import Asker, Shared, no_query
+from gasmon.api.log_in import in_database
 from gasmon.api.routes_alarms import AlarmId, alarm_of
 from gasmon.api.schemas import Answer
 from gasmon.store import views_receipts
+from gasmon.store.expected import expecting_of
 
 router = APIRouter(tags=["alarms"], responses=PROBLEMS)
 
 
+class ConsoleSteps(Answer):
+    person: str
+    console: str = Field(description="the workstation")
+    steps: dict[str, datetime] = Field(
+        description="`blocked`: it could not sound there"
+    )
+
+
 class Recipient(Answer):
-    recipient: str
-    role: str
+    recipient: str = Field(description="a platform's name, or the post of a room")
+    role: str = Field(description="`room` for a room")
     subscribed_at: datetime | None = Field(description="null: it never subscribed")
     steps: dict[str, datetime | None] = Field(description="in the order of the way")
     missing: list[str] = Field(description="steps that should have happened by now")
+    consoles: list[ConsoleSteps] = Field(description="of a room: who showed it where")
 
 
 class LedgerEvent(Answer):
@@ -44,9 +55,12 @@ class AlarmLedger(Answer):
     dependencies=[Depends(no_query)],
 )
 async def alarm_ledger(asker: Asker, shared: Shared, alarm_id: AlarmId) -> Response:
-    """Which step of its way each event came to, at each recipient of the stream."""
+    """Which step of its way each event came to, at each platform and room."""
     alarm = await alarm_of(asker, shared, alarm_id)
     scope, now_us = asker.principal.scope, shared.clock.now_us()
-    async with shared.pool.connection() as conn:
-        events = await views_receipts.ledger(conn, scope, alarm, now_us)
+    expecting = expecting_of(shared.settings.ledger)
+    events = await in_database(
+        shared,
+        lambda conn: views_receipts.ledger(conn, scope, alarm, expecting, now_us),
+    )
     return answer({"alarm_id": alarm_id, "events": events})

@@ -34,6 +34,9 @@ class EscalationNow(Answer):
     nearly_due_s: float
     tiers: AllTierCounts
     channels: list[ChannelNow] = Field(description="empty for a mine's own people")
+    rooms_not_ready: list[str] = Field(
+        description="posts with a shift where no console would sound; see `consoles`"
+    )
 
 
 class Delivery(Answer):

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from gasmon.alarms.escalation_rules import EscalationRules
+from gasmon.api.consoles import Consoles
 from gasmon.api.follower import Follower
 from gasmon.api.gate import PasswordGate
 from gasmon.api.hub import Hub
@@ -28,6 +29,7 @@ class ApiState:
         refused_logins: tokens that were nobody's.
         streams: open alarm streams of each principal.
         ledger: what was sent to whom and came of it.
+        consoles: what pages say of themselves.
         closes: streams closed by us or by them, by stream and code.
         life: what this site sets about the life of its alarms.
         escalation: when whom it calls.
@@ -45,6 +47,7 @@ class ApiState:
     live: LiveFollower
     streams: StreamPlaces
     ledger: Ledger
+    consoles: Consoles
     refused_logins: Counter
     closes: Counter
     life: LifeRules

@@ -25,7 +25,12 @@ from gasmon.store.on_duty import load_on_duty
 from gasmon.units import US_PER_MIN, iso_us
 
 _TIERS_ZH = {"mine": "煤矿", "county": "县级", "city": "市级"}
-_MISSING_ZH = {"confirmed": "未确认", "handled": "未处置", "report": "未反馈"}
+_MISSING_ZH = {
+    "confirmed": "未确认",
+    "handled": "未处置",
+    "delivered": "未送达",
+    "report": "未反馈",
+}
 
 
 def add_parser(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
@@ -159,7 +164,7 @@ def _explain(args: argparse.Namespace, settings: Settings) -> int:
     require_schema(settings)
     now_us = SystemClock().now_us()
     with connect(settings.database) as conn:
-        known = escalations.watched(conn, [args.alarm_id])
+        known = escalations.watched(conn, [args.alarm_id], escalation.expecting, now_us)
         if not known:
             raise GasmonError(
                 f"alarm {args.alarm_id}: there is none that anybody must answer"

@@ -19,7 +19,7 @@ from gasmon.alarms.escalation import (
     next_due,
     overdue_tiers,
 )
-from gasmon.alarms.escalation_rules import EscalationRules
+from gasmon.alarms.escalation_rules import DELIVERED, EscalationRules
 from gasmon.duty.channel_file import Channel
 from gasmon.store import alarms, deliveries, escalations
 from gasmon.store.alarm_records import acted, last_us, write_record
@@ -27,12 +27,18 @@ from gasmon.store.alarms import Encode, StoredEvent
 from gasmon.store.db import Connection, retry_deadlock
 from gasmon.store.deliveries import Letter
 from gasmon.store.escalations import Watch, Watched
+from gasmon.store.expected import Expecting
 from gasmon.store.life_jobs import BY
 from gasmon.store.on_duty import OnDuty, load_on_duty
-from gasmon.units import US_PER_MIN, iso_us
+from gasmon.units import US_PER_MIN, US_PER_S, iso_us
 
 CHUNK = 500
 """Alarms whose histories are read at once: about 2 MB, some 50 ms."""
+
+
+LOOK_AGAIN_US = 15 * US_PER_S
+"""How soon a delivery that was missing is looked at again [µs]: what arrives stands in
+the ledger and not in the outbox, so nothing else tells of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +46,7 @@ class Escalation:
     """What a look needs to know.
 
     Attributes:
+        expecting: how soon events must get where they belong.
         encode: makes the body of the events that tell of steps.
         channels: of the site, besides page and streams.
         exercise: everything here is one, so no SMS leaves the house; a drill's alarms
@@ -47,6 +54,7 @@ class Escalation:
     """
 
     rules: EscalationRules
+    expecting: Expecting
     encode: Encode
     channels: Sequence[Channel] = ()
     exercise: bool = False
@@ -82,7 +90,7 @@ class Escalation:
     ) -> list[int]:
         """Write what alarms wait for; returns those that have something to record."""
         due, watches = [], []
-        known = escalations.watched(conn, ids)
+        known = escalations.watched(conn, ids, self.expecting, now_us)
         for alarm in known:
             steps = self.steps(alarm, on_duty)
             if any(True for _ in _new(alarm, steps, now_us)):
@@ -101,7 +109,7 @@ class Escalation:
         """Record what came for one alarm, looked at again under its lock."""
         with conn.transaction():
             row = alarms.lock(conn, alarm_id)
-            known = escalations.watched(conn, [alarm_id])
+            known = escalations.watched(conn, [alarm_id], self.expecting, now_us)
             if not known:  # closed by a rule a moment ago
                 return 0
             alarm = known[0]
@@ -170,10 +178,16 @@ class Escalation:
 
 def watch_of(alarm_id: int, steps: Sequence[Due], now_us: int) -> Watch:
     """What an alarm waits for, once everything that came is recorded."""
-    following = next_due(steps, now_us)
+    # What has not arrived after a second is no step that somebody waits for.
+    following = next_due((d for d in steps if d.without != DELIVERED), now_us)
     # A step may also end by time alone: a window that begins later answers it then.
     ends = [d.until_us for d in came(steps, now_us) if now_us < d.until_us < NEVER_US]
-    moments = [*ends, *([] if following is None else [following.due_us])]
+    again = [
+        d.due_us if d.due_us > now_us else now_us + LOOK_AGAIN_US
+        for d in steps
+        if d.without == DELIVERED and d.until_us > now_us
+    ]
+    moments = [*ends, *again, *([] if following is None else [following.due_us])]
     return Watch(
         alarm_id=alarm_id,
         overdue=overdue_tiers(steps, now_us),

@@ -16,6 +16,7 @@ from gasmon.remote.frames import encode_body
 from gasmon.settings import Settings
 from gasmon.store import handovers, life_jobs, retention, sessions
 from gasmon.store.db import Connection
+from gasmon.store.expected import expecting_of
 from gasmon.store.partitions import open_partitions
 
 log = logging.getLogger("gasmon.duty")
@@ -55,7 +56,11 @@ def jobs(settings: Settings, rules: Callable[[], RuleSet]) -> tuple[Job, ...]:
         return f"{made} partitions made"
 
     def keep(conn: Connection, now_us: int) -> str:
-        return str(retention.apply_retention(conn, settings.storage, now_us))
+        return str(
+            retention.apply_retention(
+                conn, settings.storage, now_us, settings.ledger.retention_days
+            )
+        )
 
     def log_out(conn: Connection, now_us: int) -> str:
         idle_us = sessions.life_of(settings.api).idle_us
@@ -104,4 +109,6 @@ def escalation_of(settings: Settings) -> Escalation:
     channels = load_channels(settings.escalation.channels_file)
     check_names(rules, channels)
     # Only a real site calls real telephones.
-    return Escalation(rules, encode_body, channels, settings.mode != "production")
+    is_exercise = settings.mode != "production"
+    expecting = expecting_of(settings.ledger)
+    return Escalation(rules, expecting, encode_body, channels, is_exercise)

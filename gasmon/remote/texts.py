@@ -165,6 +165,7 @@ _DONE = {
 _MISSING = {
     "confirmed": ("无人确认", "nobody confirmed"),
     "handled": ("无人处置", "nobody handled it"),
+    "delivered": ("报警未送达", "it did not get there"),
 }
 """What an event ``escalated`` says is missing."""
 

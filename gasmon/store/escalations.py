@@ -15,8 +15,11 @@ from psycopg.rows import dict_row
 from gasmon.alarms.escalation import NEVER_US, Answer, Due, History
 from gasmon.alarms.kinds import FORECAST_KINDS
 from gasmon.alarms.planned import BROKE_THROUGH
+from gasmon.alarms.receipts import Gap
 from gasmon.store.db import Connection
+from gasmon.store.expected import Expecting
 from gasmon.store.shelves import ABOUT
+from gasmon.store.undelivered import gaps_of
 from gasmon.units import to_datetime
 
 MOST_CHANGED = 20_000
@@ -102,10 +105,16 @@ def waiting(conn: Connection, now_us: int) -> list[int]:
     return [cast(int, row[0]) for row in rows]
 
 
-def watched(conn: Connection, alarm_ids: Sequence[int]) -> list[Watched]:
+def watched(
+    conn: Connection, alarm_ids: Sequence[int], expecting: Expecting, now_us: int
+) -> list[Watched]:
     """What is known of alarms.
 
     Pre-warnings ask nobody and are left out, as is what a rule closed by itself.
+
+    Args:
+        expecting: how soon their events must get where they belong.
+        now_us: wall time [µs UTC].
     """
     ids = list(alarm_ids)
     with conn.cursor(row_factory=dict_row) as cursor:
@@ -123,6 +132,7 @@ def watched(conn: Connection, alarm_ids: Sequence[int]) -> list[Watched]:
         ).fetchall()
     journal, marks = _journal(conn, ids), _marks(conn, ids)
     quiet, done = _windows(conn, ids), _done(conn, ids)
+    gaps = gaps_of(conn, [row["alarm_id"] for row in rows], expecting, now_us)
     return [
         Watched(
             alarm_id=row["alarm_id"],
@@ -135,6 +145,7 @@ def watched(conn: Connection, alarm_ids: Sequence[int]) -> list[Watched]:
                 journal[row["alarm_id"]],
                 marks[row["alarm_id"]],
                 quiet[row["alarm_id"]],
+                gaps.get(row["alarm_id"], ()),
             ),
             done=frozenset(done[row["alarm_id"]]),
         )
@@ -293,6 +304,7 @@ def _history(
     journal: list[dict[str, Any]],
     marks: list[Answer],
     quiet: list[Answer],
+    gaps: tuple[Gap, ...],
 ) -> History:
     levels: list[tuple[int, int]] = []
     handled: list[Answer] = []
@@ -329,4 +341,5 @@ def _history(
         quiet=tuple(quiet),
         cleared_us=cleared_us,
         closed_us=row["closed_us"],
+        gaps=gaps,
     )

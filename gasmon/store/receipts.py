@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
+from gasmon.alarms.receipts import ASKING
 from gasmon.store.db import AsyncConnection
 from gasmon.store.scope import Scope, scope_condition
 from gasmon.units import to_datetime
@@ -31,6 +32,19 @@ _BY_ID = sql.SQL(
     " ON CONFLICT DO NOTHING"
 )
 
+_SHOWN = sql.SQL(
+    "INSERT INTO receipt (alarm_id, event_id, recipient, console, step, happened_at,"
+    " recorded_at)"
+    " SELECT a.alarm_id, j.event_id, %(recipient)s, %(console)s, %(step)s, %(at)s,"
+    " %(now)s"
+    " FROM unnest(%(ids)s::bigint[], %(ranks)s::int[]) AS n (alarm_id, rank)"
+    " JOIN alarm a USING (alarm_id) LEFT JOIN mine m USING (mine_id)"
+    " JOIN alarm_journal j USING (alarm_id)"
+    " WHERE j.actor IS NULL AND j.event = ANY(%(asking)s) AND j.rank <= n.rank"
+    " AND a.run = 0 AND {scope}"
+    " ON CONFLICT DO NOTHING"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class SeqNote:
@@ -48,6 +62,25 @@ class IdNote:
 
     ids: tuple[str, ...]
     recipient: str
+    scope: Scope
+    step: str
+    at_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class ShownNote:
+    """What a page drew or sounded.
+
+    Attributes:
+        alarms: (alarm, level at which it was shown).
+        recipient: name of the person who is signed in.
+        console: the workstation.
+        at_us: by our clock [µs UTC].
+    """
+
+    alarms: tuple[tuple[int, int], ...]
+    recipient: str
+    console: str
     scope: Scope
     step: str
     at_us: int
@@ -83,6 +116,26 @@ async def write_ids(conn: AsyncConnection, note: IdNote, now_us: int) -> None:
     )
 
 
+async def write_shown(conn: AsyncConnection, note: ShownNote, now_us: int) -> None:
+    """Write what a page showed of alarms that its person may see.
+
+    An alarm that is shown at a level tells of all its events up to that level.
+    """
+    await conn.execute(
+        _SHOWN.format(scope=scope_condition(note.scope, "a.area_code")),
+        {
+            "ids": [alarm_id for alarm_id, _ in note.alarms],
+            "ranks": [rank for _, rank in note.alarms],
+            "asking": list(ASKING),
+            "recipient": note.recipient,
+            "console": note.console,
+            "step": note.step,
+            "at": to_datetime(note.at_us),
+            "now": to_datetime(now_us),
+        },
+    )
+
+
 async def subscribed(
     conn: AsyncConnection,
     recipient: str,
@@ -96,8 +149,8 @@ async def subscribed(
     """Remember what a recipient wants from now on."""
     await conn.execute(
         "INSERT INTO stream_recipient (recipient, areas, kinds, min_rank, reports,"
-        " subscribed_at) VALUES (%(recipient)s, %(areas)s, %(kinds)s, %(min_rank)s,"
-        " %(reports)s, %(now)s)"
+        " subscribed_at, first_at) VALUES (%(recipient)s, %(areas)s, %(kinds)s,"
+        " %(min_rank)s, %(reports)s, %(now)s, %(now)s)"
         " ON CONFLICT (recipient) DO UPDATE SET areas = excluded.areas,"
         " kinds = excluded.kinds, min_rank = excluded.min_rank,"
         " reports = excluded.reports, subscribed_at = excluded.subscribed_at",

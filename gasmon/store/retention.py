@@ -31,6 +31,13 @@ AHEAD_AT_MOST_US = US_PER_DAY
 """Ages are counted from this long after what came last at most [µs]: where nothing
 comes, nothing grows either."""
 
+LEDGER_DAYS = 365
+"""How long steps of deliveries are kept [d], where no setting says otherwise."""
+
+CONSOLE_DAYS = 30
+"""How long a closed page is remembered [d]: longer than any room is expected for its
+last word, and than any event calls for a delivery."""
+
 _MB = 1_000_000
 
 log = logging.getLogger(__name__)
@@ -61,7 +68,10 @@ class RetentionResult:
 
 
 def apply_retention(
-    conn: Connection, storage: StorageSettings, now_us: int
+    conn: Connection,
+    storage: StorageSettings,
+    now_us: int,
+    ledger_days: int = LEDGER_DAYS,
 ) -> RetentionResult:
     """Delete what is older than the settings say, then what does not fit the cap.
 
@@ -70,6 +80,7 @@ def apply_retention(
         now_us: wall time [µs UTC]; ages are counted from it, but not from more than
             AHEAD_AT_MOST_US after the newest arrival or clock mark: a clock that jumps
             years ahead must not delete everything.
+        ledger_days: how long steps of deliveries are kept [d].
     """
     result = RetentionResult()
     kind = detect_kind(conn)
@@ -100,6 +111,10 @@ def apply_retention(
     result.deleted["outbox"] = _delete(
         conn, "outbox", "recorded_at", limit_us, "seq < (SELECT max(seq) FROM outbox)"
     )
+    limit_us = now_us - ledger_days * US_PER_DAY
+    result.deleted["receipt"] = _delete(conn, "receipt", "recorded_at", limit_us)
+    limit_us = now_us - CONSOLE_DAYS * US_PER_DAY
+    result.deleted["console_page"] = _delete(conn, "console_page", "heard_at", limit_us)
     _fit(conn, kind, storage.max_database_mb, now_us, result)
     return result
 

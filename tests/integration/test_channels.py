@@ -9,7 +9,6 @@ from dataclasses import replace
 import psycopg
 import pytest
 
-from gasmon.alarms.escalation_rules import default_escalation
 from gasmon.clock import Clock, ManualClock, SystemClock
 from gasmon.duty.channel_file import Channel
 from gasmon.duty.courier import Couriers
@@ -20,6 +19,7 @@ from gasmon.settings import Settings
 from gasmon.store import deliveries
 from gasmon.telemetry import Metrics
 from gasmon.units import US_PER_MIN
+from tests.answers_only import EXPECTING, answers_only
 from tests.fix_api import World
 from tests.fix_receivers import HttpGateway, MailServer
 from tests.fix_wait import wait_until
@@ -45,8 +45,10 @@ def call(
     world: World, channels: Sequence[Channel], at_us: int, exercise: bool = False
 ) -> None:
     """One look of duty with these channels."""
-    rules = default_escalation()
-    Escalation(rules, encode_body, channels, exercise).look(world.conn, at_us)
+    rules = answers_only()
+    Escalation(rules, EXPECTING, encode_body, channels, exercise).look(
+        world.conn, at_us
+    )
     world.conn.commit()
 
 

@@ -52,7 +52,7 @@ def test_rules_and_channels_are_checked_and_shown(tmp_path: Path, run: Run) -> N
         True,
     )
     code, out, _ = run("escalation", "check", "--json")
-    assert json.loads(out)["steps"] == 6
+    assert json.loads(out)["steps"] == 10
     code, out, _ = run("escalation", "show", "--channels", str(file))
     assert code == 0
     assert "3 min 未确认 not confirmed → 县级 county" in out

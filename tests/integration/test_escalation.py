@@ -15,16 +15,16 @@ from gasmon.duty.escalating import Escalation
 from gasmon.remote.frames import encode_body
 from gasmon.store import alarms
 from gasmon.units import US_PER_MIN, US_PER_S
+from tests.answers_only import EXPECTING, answers_only
 from tests.fix_api import MINE_S, MINE_Z, World
 
 MIN = US_PER_MIN
 
 
 def look(world: World, at_us: int, rules: EscalationRules | None = None) -> str:
-    """One look of a duty that remembers nothing."""
-    said = Escalation(rules or default_escalation(), encode_body).look(
-        world.conn, at_us
-    )
+    """One look of a duty that remembers nothing; by the shipped rules about answers."""
+    escalation = Escalation(rules or answers_only(), EXPECTING, encode_body)
+    said = escalation.look(world.conn, at_us)
     world.conn.commit()
     return said
 

@@ -131,12 +131,13 @@ async def test_what_is_not_theirs_is_refused(
 
 
 @pytest.mark.parametrize(
-    ("text", "n", "code"), [("x" * 3000, 1, 4413), ("{}", 300, 4429)]
+    ("text", "n", "code"),
+    [("x" * 3000, 1, 4413), ('{"type":"leave"}', 300, 4429), ("{}", 1, 4400)],
 )
 async def test_a_page_that_talks_too_much_is_closed(
     world: World, text: str, n: int, code: int
 ) -> None:
-    """It has nothing to say here."""
+    """It says what it is and what it showed, and nothing else."""
     async with dial(world, "suijiang") as socket:
         with pytest.raises(ConnectionClosed) as end:
             await talk(socket, text, n)

@@ -25,6 +25,7 @@ from gasmon.alarms.escalation import (
 )
 from gasmon.alarms.escalation_rules import default_escalation
 from gasmon.alarms.lifecycle import TIERS
+from gasmon.alarms.receipts import Gap
 from gasmon.units import US_PER_MIN, US_PER_S
 
 RULES = default_escalation()
@@ -35,7 +36,10 @@ HAPPENINGS = st.lists(
     st.tuples(
         st.integers(1, 7200).map(lambda s: s * US_PER_S),
         st.sampled_from(
-            ("level", "confirm", "handle", "withdraw", "shelve", "clear", "close")
+            (
+                *("level", "confirm", "handle", "withdraw", "shelve", "clear", "close"),
+                *("tell", "arrive"),
+            )
         ),
         st.sampled_from(TIERS),
         st.integers(1, 60),
@@ -50,6 +54,7 @@ def history(rank: int, happened: Sequence[Happening], now_us: int) -> History:
     """What is known at a time."""
     levels, confirmed, quiet = [(0, rank)], list[Answer](), list[Answer]()
     handled = list[Answer]()
+    gaps = list[Gap]()
     cleared_us = closed_us = None
     for at_us, what, tier, number in happened:
         if at_us > now_us or closed_us is not None:
@@ -66,6 +71,16 @@ def history(rank: int, happened: Sequence[Happening], now_us: int) -> History:
         elif what == "shelve" and present_rank < 4:
             until_us = at_us + number * US_PER_MIN
             quiet.append(Answer(at_us, until_us, rank=present_rank))
+        elif what == "tell":
+            from_us = at_us + 30 * US_PER_S
+            gaps.append(Gap(tier, present_rank, at_us, from_us, None))
+        elif what == "arrive":
+            # What comes in time was never missing.
+            gaps = [
+                gap if gap.until_us else replace(gap, until_us=at_us)
+                for gap in gaps
+                if gap.until_us or gap.from_us < at_us
+            ]
         elif what == "clear" and cleared_us is None:
             cleared_us = at_us
         elif what == "close" and cleared_us is not None:
@@ -81,6 +96,7 @@ def history(rank: int, happened: Sequence[Happening], now_us: int) -> History:
         quiet=tuple(quiet),
         cleared_us=cleared_us,
         closed_us=closed_us,
+        gaps=tuple(gaps),
     )
 
 

@@ -23,13 +23,14 @@ from gasmon.store.access import Principal
 from gasmon.store.alarm_actions import act
 from gasmon.store.alarm_effects import LifeRules, Wish
 from gasmon.store.on_duty import load_on_duty
-from gasmon.units import US_PER_S
+from gasmon.units import US_PER_S, to_datetime
+from tests.answers_only import EXPECTING
 from tests.fix_examples import examples
 from tests.integration.test_store_alarms import MINE, T0, later, raised
 
 RULES = LifeRules(default_closing(), 480)
 CONN: list[db.Connection] = []
-DUTY = Escalation(default_escalation(), encode_body)
+DUTY = Escalation(default_escalation(), EXPECTING, encode_body)
 WISHES = {
     "confirm": Wish("confirm"),
     "handle": Wish("handle", "x"),
@@ -37,11 +38,16 @@ WISHES = {
     "shelve": Wish("shelve", "x", minutes=7),
     "unshelve": Wish("unshelve"),
 }
+ARRIVED = (
+    "INSERT INTO receipt (alarm_id, event_id, recipient, step, happened_at,"
+    " recorded_at) SELECT alarm_id, event_id, 'county', 'stored', %s, %s"
+    " FROM alarm_journal WHERE alarm_id = %s ON CONFLICT DO NOTHING"
+)
 ROLES = ("mine_dispatcher", "county_officer", "city_officer")
 HAPPENS = st.lists(
     st.tuples(
         st.integers(1, 1200),
-        st.sampled_from((*WISHES, "level", "cleared", "look", "look")),
+        st.sampled_from((*WISHES, "level", "cleared", "look", "look", "arrive")),
         st.sampled_from(ROLES),
     ),
     max_size=10,
@@ -52,12 +58,26 @@ HAPPENS = st.lists(
 def kept_conn(
     migrated_dsn: str, store_connect: Callable[[], db.Connection]
 ) -> db.Connection:
-    """One connection for all examples, with somebody of the mine and of the city."""
+    """One connection for all examples, with somebody of the mine and of the city, and
+    a platform of the county that is in operation."""
     conn = store_connect()
     for role, areas in (("mine_dispatcher", [MINE[:6]]), ("city_officer", None)):
         access.create_token(
             conn, name=role, role=role, areas=areas, mines=None, now_us=T0
         )
+    access.create_token(
+        conn,
+        name="county",
+        role="platform",
+        areas=[MINE[:6]],
+        mines=None,
+        now_us=T0 - US_PER_S,
+    )
+    at = to_datetime(T0 - US_PER_S)
+    conn.execute(
+        "INSERT INTO stream_recipient VALUES ('county', NULL, NULL, 0, '{}', %s, %s)",
+        (at, at),
+    )
     conn.commit()
     CONN[:] = [conn]
     return conn
@@ -82,6 +102,9 @@ def happen(rank: int, happens: list[tuple[int, str, str]]) -> tuple[int, int]:
         after_s = (now_us - T0) / US_PER_S
         if what == "look":
             DUTY.look(conn, now_us)
+        elif what == "arrive":
+            with conn.transaction():
+                conn.execute(ARRIVED, (*[to_datetime(now_us)] * 2, alarm_id))
         elif what in WISHES:
             who = Principal(1, role, role, None, None)
             try:
@@ -112,7 +135,7 @@ def check(rank: int, happens: list[tuple[int, str, str]]) -> None:
     alarm_id, end_us = happen(rank, happens)
     DUTY.look(conn, end_us)
     DUTY.look(conn, end_us)
-    (alarm,) = escalations.watched(conn, [alarm_id])
+    (alarm,) = escalations.watched(conn, [alarm_id], EXPECTING, end_us)
     steps = came(DUTY.steps(alarm, load_on_duty(conn, end_us)), end_us)
     rows = conn.execute(
         "SELECT step, rank, since_us, tier,"

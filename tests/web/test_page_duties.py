@@ -11,14 +11,14 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from gasmon.alarms.escalation_rules import default_escalation
 from gasmon.duty.channel_file import Channel
 from gasmon.duty.escalating import Escalation
 from gasmon.remote.frames import encode_body
 from gasmon.shifts.posts import Post
-from gasmon.store import db, deliveries, handovers, shift_presence
+from gasmon.store import alarms, db, deliveries, handovers, shift_presence
 from gasmon.store.access import Principal
 from gasmon.units import US_PER_H, US_PER_MIN
+from tests.answers_only import EXPECTING, answers_only
 from tests.fix_shifts import begin_shifts
 from tests.web.conftest import OpenPage
 from tests.web.fix_click import click_until_seen
@@ -28,8 +28,10 @@ from tests.web.test_page_alarm import MINE, number_of
 PASSWORD = "seven herons under the bridge"
 OTHER = "a ladder leans on the moon"
 COUNTY = Post("county", "530627")
+TIME = re.compile(r"^(\d\d-\d\d )?\d\d:\d\d:\d\d$")
 DUTY = Escalation(
-    default_escalation(),
+    answers_only(),
+    EXPECTING,
     encode_body,
     [Channel("phones", "mail", to=("duty@x.cn",), host="x", sender="gas@x.cn")],
 )
@@ -71,6 +73,42 @@ def test_who_must_act_and_what_was_sent_is_on_the_page(
             DUTY.look(conn, later_us + US_PER_MIN)
             conn.execute("DELETE FROM channel_state")
             conn.commit()
+
+
+@pytest.mark.slow
+def test_what_a_room_drew_and_sounded_is_on_the_alarms_page(
+    open_page: OpenPage, site: Site
+) -> None:
+    """Painted, blocked, sounded; red where it is missing; the room's light."""
+    site.clear_all()
+    with db.connect(site.database, autocommit=True) as conn:
+        conn.execute("DELETE FROM console_page")
+    site.alarm(MINE, rank=3)
+    page = open_page(f"/alarm/{number_of(site)}")
+    room = page.locator('tr[data-recipient="county/530627"][data-told="raised"]')
+    sounded = room.locator('[data-step="sounded"]')
+    expect(room.locator('[data-step="drawn"]')).to_have_text(TIME)
+    expect(room).to_contain_text("county")
+    expect(sounded).to_have_text("声音被阻止")
+    lights = open_page("/consoles", "city")
+    light = lights.locator('tr[data-person="county"]')
+    expect(light).to_contain_text("✗ 声音被阻止 · 未试音")
+    click_until_seen(page.locator("button.test"), page.locator("button.heard"))
+    page.locator("button.heard").click()
+    expect(sounded).to_have_text(TIME)
+    expect(light).to_contain_text("✓ 就绪")
+    page.close()
+    expect(light).to_contain_text("✗ 画面已关闭")
+
+    with db.connect(site.database) as conn:
+        conn.execute("UPDATE principal SET created_at = created_at - interval '1 h'")
+        told = site.event("530629000001", rank=3)
+        alarms.record(conn, [told], encode_body, now_us() - US_PER_MIN)
+        conn.commit()
+    lights.goto(f"{site.url}/alarm/{number_of(site, '530629000001')}")
+    cell = lights.locator('tr[data-recipient="platform"] [data-step="stored"]')
+    expect(cell).to_have_class(re.compile("missing"))
+    expect(cell).to_have_text("缺失")
 
 
 @pytest.mark.slow

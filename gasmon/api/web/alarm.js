@@ -13,6 +13,7 @@ import { areas, enterAlarm, on, serverNow } from "./state.js";
 import { alarmHref, Failure, kindName, Level } from "./widgets.js";
 
 const TIERS = ["mine", "county", "city"];
+const LEDGER_MS = 10 * 1000; // what is missing turns red while one looks
 
 export function AlarmPage({ id }) {
   const [seen, setSeen] = useState(null);
@@ -25,6 +26,12 @@ export function AlarmPage({ id }) {
   useEffect(() => { load(); }, []);
   // What anybody does with it, and what becomes of its value, comes by the stream.
   useEffect(() => on("alarm", (body) => { if (String(body.alarm_id) === id) load(); }), []);
+  useEffect(() => {
+    const timer = setInterval(() => get(`/alarms/${id}/ledger`).then(
+      ({ events }) => setSeen((before) => before && { ...before, events }), () => {},
+    ), LEDGER_MS);
+    return () => clearInterval(timer);
+  }, []);
   areas.value;
   const crumbs = html`<a href="/alarms">${t("nav.alarms")}</a>`;
   if (!seen) {

@@ -5,6 +5,7 @@ import { AlarmPage } from "./alarm.js";
 import { AlarmsPage } from "./alarms.js";
 import { Banner } from "./banner.js";
 import { ChangesPage } from "./changes.js";
+import { ConsolesPage } from "./consoles.js";
 import { startHub, stopHub } from "./hub.js";
 import { bindKeys, startKeys } from "./keys.js";
 import { AccountPage } from "./account.js";
@@ -39,6 +40,7 @@ function Screen() {
   if (name === "alarm") return html`<${AlarmPage} key=${id} id=${id} />`;
   if (name === "alarms") return html`<${AlarmsPage} />`;
   if (name === "shifts") return html`<${ShiftsPage} />`;
+  if (name === "consoles") return html`<${ConsolesPage} />`;
   if (name === "handover") return html`<${HandoverPage} key=${id} id=${id} />`;
   if (name === "plans") return html`<${PlansPage} />`;
   if (name === "forecasts") return html`<${ForecastsPage} />`;

@@ -4,7 +4,8 @@ import { lang, pick, setLang, t } from "./i18n.js";
 import { clockTime, dayText, duration, moment } from "./format.js";
 import { RANKS } from "./levels.js";
 import { route } from "./router.js";
-import { silence, sound, testSound, toggleSound } from "./sound.js";
+import { postText } from "./shifts.js";
+import { confirmHeard, silence, sound, testSound, toggleSound } from "./sound.js";
 import {
   bookSummary, dataAtMs, escalation, link, me, second, serverNow, setLook, size, theme, tier, unsigned, version,
 } from "./state.js";
@@ -19,7 +20,7 @@ export function Banner() {
       <nav>
         <${NavLink} href="/" names=${["overview", "area", "mine", "point"]} text=${t("nav.overview")} />
         <${NavLink} href="/alarms" names=${["alarms"]} text=${t("nav.alarms")} />
-        <${NavLink} href="/shifts" names=${["shifts", "handover"]} text=${t("nav.shifts")} />
+        <${NavLink} href="/shifts" names=${["shifts", "handover", "consoles"]} text=${t("nav.shifts")} />
         <${NavLink} href="/plans" names=${["plans"]} text=${t("nav.plans")} />
         <${NavLink} href="/changes" names=${["changes"]} text=${t("nav.changes")} />
       </nav>
@@ -57,7 +58,7 @@ function DataAge() {
 
 function SoundButton() {
   second.value;
-  const { state, offUntil, played, elsewhere } = sound.value;
+  const { state, offUntil, played, elsewhere, askUntil } = sound.value;
   const left = state === "off" ? ` ${duration(offUntil - performance.now())}` : "";
   const word = elsewhere && state === "on" ? t("sound.elsewhere") : t(`sound.${state}`);
   return html`<span class="cell">
@@ -65,7 +66,8 @@ function SoundButton() {
     <button class=${`sound ${state}`} data-state=${state} data-played=${played}
       title=${t("sound.toggle_hint")} onClick=${toggleSound}>${word}${left}</button>
     <button title=${t("sound.silence_hint")} onClick=${silence}>${t("sound.silence")}</button>
-    <button title=${t("sound.test_hint")} onClick=${testSound}>${t("sound.test")}</button></span>`;
+    ${performance.now() < askUntil ? html`<button class="heard" title=${t("sound.heard_hint")} onClick=${() => confirmHeard(serverNow())}>${t("sound.heard")}</button>`
+      : html`<button class="test" title=${t("sound.test_hint")} onClick=${testSound}>${t("sound.test")}</button>`}</span>`;
 }
 
 function Clock() {
@@ -138,12 +140,14 @@ function Bars() {
   const { counts } = bookSummary.value;
   const owed = Object.values(counts).reduce((sum, pair) => sum + pair[0], 0);
   const failing = (escalation.value ? escalation.value.channels : []).filter((one) => one.failing_since);
+  const unready = (escalation.value && tier.value !== "mine" ? escalation.value.rooms_not_ready : []);
   const blocked = sound.value.state === "blocked" && owed > 0;
   const { dead, phase } = link.value;
   return html`
     ${dead ? html`<div class="wide dead-bar" role="alert">${t("bar.dead", { at: clockTime(dataAtMs.value), age: duration(serverNow() - dataAtMs.value) })}</div>`
       : phase === "lost" ? html`<div class="wide lost-bar" role="alert">${t("bar.lost")}</div>` : null}
     ${failing.length ? html`<div class="wide lost-bar channel-bar" role="alert">${t("bar.channels", { names: failing.map((one) => one.channel).join(" ") })}</div>` : null}
+    ${unready.length ? html`<a class="wide lost-bar unready-bar" href="/consoles">${t("bar.unready", { names: unready.map((name) => postText({ tier: name.split("/")[0], place: name.split("/")[1] })).join(" · ") })}</a>` : null}
     ${unsigned.value.length ? html`<a class="wide lost-bar unsigned-bar" href=${`/handover/${unsigned.value[0].handover_id}`}>${t("bar.unsigned", { n: unsigned.value.length, day: unsigned.value[0].shift.day, shift: pick(unsigned.value[0].shift.name, unsigned.value[0].shift.name_en) })}</a>` : null}
     ${blocked ? html`<button class="wide blocked-bar" onClick=${testSound}>${t("bar.blocked", { n: owed })}</button>` : null}`;
 }

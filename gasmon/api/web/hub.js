@@ -5,6 +5,7 @@ import {
   dataAtMs, emit, enterAlarm, escalation, link, resetBook, setServerClock, tier, unsigned,
 } from "./state.js";
 import { BOOK_LIMIT } from "./alarmbook.js";
+import { leaveRoom, startShown, tickShown } from "./shown.js";
 
 const PAGE_ROWS = 200;
 const RELOAD_BOOK_MS = 60 * 1000;
@@ -39,6 +40,7 @@ export function startHub() {
 
 export function stopHub() {
   if (!stream) return;
+  leaveRoom();
   stream.stop();
   stream = null;
   timers.forEach(clearInterval);
@@ -68,13 +70,19 @@ function checkStream() {
   const dead = stream.silentMs() > DEAD_MS || stream.stopped;
   if (dead !== link.value.dead) link.value = { ...link.value, dead };
   document.documentElement.classList.toggle("dead", dead);
+  tickShown();
 }
 
 function takePhase(phase, reason) {
   const came = phase === "open" && link.value.phase !== "open";
   link.value = { phase, reason, dead: phase === "open" ? false : link.value.dead };
   if (phase === "open") document.documentElement.classList.remove("dead");
-  if (came) { loadBook(); loadEscalation(); loadUnsigned(); }
+  if (came) {
+    startShown((frame) => stream !== null && stream.say(frame));
+    loadBook();
+    loadEscalation();
+    loadUnsigned();
+  }
 }
 
 function takeFrame(frame) {

@@ -42,6 +42,13 @@ export class LiveStream {
     this.again("resumed");
   }
 
+  /** Says a frame; false when there is no open line. */
+  say(frame) {
+    if (!this.socket || this.socket.readyState !== 1) return false;
+    this.socket.send(JSON.stringify(frame));
+    return true;
+  }
+
   /** Milliseconds since anything was heard. */
   silentMs() {
     return performance.now() - this.heardAt;

@@ -9,6 +9,7 @@ const PATHS = [
   [/^\/alarms$/, "alarms"],
   [/^\/alarm\/([^/]+)$/, "alarm"],
   [/^\/shifts$/, "shifts"],
+  [/^\/consoles$/, "consoles"],
   [/^\/handover\/([^/]+)$/, "handover"],
   [/^\/login$/, "login"],
   [/^\/welcome$/, "welcome"],

@@ -25,6 +25,7 @@ export function ShiftsPage() {
   }, []);
   areas.value;
   return html`<main class="shifts"><h1>${t("title.shifts")}</h1>
+    <p><a href="/consoles">${t("title.consoles")}</a></p>
     <${Failure} error=${error} retry=${load} />
     ${posts && !posts.length ? html`<p class="empty">${t("shifts.none")}</p>` : null}
     ${posts && posts.length ? html`<section><h2>${t("shifts.posts")}</h2><${Posts} posts=${posts} load=${load} /></section>` : null}

@@ -3,10 +3,12 @@
 import { signal } from "./html.js";
 import { isPlanned } from "./alarmbook.js";
 import { isDevice, worstRank } from "./levels.js";
+import { recall, remember } from "./storage.js";
 
 export const REPEAT_MS = 60 * 1000; // unconfirmed red sounds again
 export const OFF_MS = 30 * 60 * 1000; // "off" ends by itself: a forgotten mute is a mute room
 export const SILENCE_MS = 5 * 60 * 1000;
+export const ASK_MS = 30 * 1000; // after a test: "did you hear it?"
 
 /** `[frequency in Hz, start in s, length in s]` per level; worst has the most going on. */
 const TONES = {
@@ -18,7 +20,7 @@ const TONES = {
   d: [[330, 0, 0.12], [330, 0.2, 0.12]],
 };
 
-export const sound = signal({ state: "blocked", offUntil: 0, played: 0, elsewhere: false });
+export const sound = signal({ state: "blocked", offUntil: 0, played: 0, elsewhere: false, askUntil: 0 });
 
 let context = null;
 let speaking = null;
@@ -51,6 +53,11 @@ export function decide(seen, owed, nowMs) {
   const tone = repeat ? "4" : fresh;
   if (tone === "4") seen.redAt = nowMs;
   return tone;
+}
+
+/** Whether an alarm that is still owed has sounded here at a level. */
+export function hasSounded(id, rank) {
+  return memory.heard.get(id) >= rank;
 }
 
 function worse(a, b) {
@@ -140,7 +147,20 @@ export function testSound() {
   context.resume().then(() => {
     show();
     play("4");
+    sound.value = { ...sound.value, askUntil: performance.now() + ASK_MS };
   }, show);
+}
+
+/** Somebody says that he heard the test; `atMs` is the server's time. */
+export function confirmHeard(atMs) {
+  remember("sound_tested", String(Math.round(atMs)));
+  sound.value = { ...sound.value, askUntil: 0 };
+}
+
+/** When somebody last heard the test on this workstation, by the server's clock; or null. */
+export function soundTestedMs() {
+  const ms = Number(recall("sound_tested", ""));
+  return ms > 1e12 ? ms : null;
 }
 
 /** Silence on this workstation: the repeats rest; anything new sounds again. */

@@ -98,11 +98,16 @@ export function enterAlarm(body) {
   if (enter(book, body, tier.value)) bookSeq.value += 1;
 }
 
-/** Alarms that this workstation still has to answer for; the shelved ones rest. */
-export function owedAlarms() {
+/** Alarms that a tier still has to answer for; the shelved ones rest. */
+export function owedBy(name) {
   const owed = [];
-  for (const alarm of book.byId.values()) if (owes(alarm, tier.value) && !isShelved(alarm)) owed.push(alarm);
+  for (const alarm of book.byId.values()) if (owes(alarm, name) && !isShelved(alarm)) owed.push(alarm);
   return owed;
+}
+
+/** Those of this workstation. */
+export function owedAlarms() {
+  return owedBy(tier.value);
 }
 
 const listeners = { frame: new Set(), alarm: new Set(), flush: new Set() };

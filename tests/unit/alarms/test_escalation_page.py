@@ -50,5 +50,9 @@ def test_the_shipped_times_stand_on_its_page() -> None:
     """County and city, unconfirmed and unhandled, per row of the shipped file."""
     for row in default_escalation().rows:
         for step in row.steps:
-            words = {"confirmed": "unconfirmed", "handled": "not handled"}[step.without]
+            words = {
+                "confirmed": "unconfirmed",
+                "handled": "not handled",
+                "delivered": "not delivered",
+            }[step.without]
             assert f"{words} {step.after_us / US_PER_MIN:g} min" in PAGE
