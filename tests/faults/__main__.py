@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import time
 from pathlib import Path
@@ -63,6 +64,8 @@ def main(argv: list[str]) -> int:
             f"[{time.monotonic() - begin_s:6.1f}] {text}", file=sys.stderr, flush=True
         )
 
+    # Whoever ends us ends what we started, too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     say(f"seed {seed}")
     outcome = Campaign(plan, say).run()
     print(as_json(outcome) if args.json else as_table(outcome))

@@ -80,6 +80,10 @@ class Campaign:
                         service.own_ends
                     )
         finally:
+            if self.outcome.findings:
+                # What was found once may not be found again.
+                stack.is_kept = True
+                self._say(f"evidence stays in {stack.folder}")
             self.outcome.totals.update(self.outcome.now)
             self.outcome.now = {}
             if world is not None:

@@ -141,7 +141,7 @@ class Stack:
         """
         self.folder = Path(tempfile.mkdtemp(prefix="gasmon-faults-", dir=keep))
         self.folder.chmod(0o711)
-        self._keep = keep is not None
+        self.is_kept = keep is not None
         self.standby = standby
         self._settings = dict(settings)
         self.rules = default_rules() if rules is None else parse_rules(rules, "rules")
@@ -366,7 +366,7 @@ class Stack:
         self.postgres.stop()
         if self.spool_is_small:
             subprocess.run(["umount", str(self.spool_dir)], check=False)
-        if self._keep:
+        if self.is_kept:
             shutil.rmtree(self.folder / "database" / "cluster", ignore_errors=True)
         else:
             shutil.rmtree(self.folder, ignore_errors=True)
