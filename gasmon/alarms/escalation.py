@@ -339,7 +339,7 @@ def _reports(rules: EscalationRules, history: History) -> Iterator[Due]:
                 until_us=until_us,
                 tier=word.tier,
                 of_tier=word.tier,
-                channels=(),
+                channels=rules.report_channels,
             )
 
 

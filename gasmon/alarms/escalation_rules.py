@@ -33,7 +33,9 @@ CHANNEL_KINDS = ("webhook", "mail", "sms")
 
 RULE_KEYS = ("name", "ranks", "kinds", "areas", "planned", "goes_on", "source", "step")
 STEP_KEYS = ("without", "after", "tier", "channels")
-TOP_KEYS = ("nearly_due", "fold", "status_report")
+DURATIONS = ("nearly_due", "fold", "status_report")
+REPORT_CHANNELS = "report_channels"
+TOP_KEYS = (*DURATIONS, REPORT_CHANNELS)
 MOST_STEPS = 20
 """Steps of one rule; each is looked at for each alarm that nobody answered."""
 
@@ -107,6 +109,7 @@ class EscalationRules:
         nearly_us: a step counts as nearly due this long before [µs].
         fold_us: one incident calls by the same step once in this time [µs].
         report_us: a status report is due after this, while handling [µs]; 0: never.
+        report_channels: names or kinds of the channels that remind of it.
     """
 
     name: str
@@ -114,6 +117,7 @@ class EscalationRules:
     nearly_us: int
     fold_us: int
     report_us: int
+    report_channels: tuple[str, ...] = ()
 
     def row_for(self, kind: str, area: str, rank: int, planned: bool) -> EscalationRule:
         """The row that decides about an alarm at a level."""
@@ -189,8 +193,10 @@ class _Reader:
                 raise ConfigError(
                     f"{self.at('escalate', number)}: hides the rows after it"
                 )
-        nearly_us, fold_us, report_us = (self._top(key) for key in TOP_KEYS)
-        return EscalationRules(self.file, rows, nearly_us, fold_us, report_us)
+        nearly_us, fold_us, report_us = (self._top(key) for key in DURATIONS)
+        at_channels = self.at("", 0, REPORT_CHANNELS)
+        channels = _list(self.tree, REPORT_CHANNELS, at_channels)
+        return EscalationRules(self.file, rows, nearly_us, fold_us, report_us, channels)
 
     def _top(self, key: str) -> int:
         if key not in self.tree:

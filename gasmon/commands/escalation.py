@@ -99,6 +99,7 @@ def _show(
             "nearly_due_min": rules.nearly_us / US_PER_MIN,
             "fold_min": rules.fold_us / US_PER_MIN,
             "status_report_min": rules.report_us / US_PER_MIN,
+            "report_channels": list(rules.report_channels),
             "rules": [_rule_object(row) for row in rules.rows],
             "channels": [_channel_object(channel) for channel in channels],
         }
@@ -118,6 +119,10 @@ def _show(
                 f" not {step.without} → {_TIERS_ZH[step.tier]} {step.tier}"
                 f"  {' '.join(step.channels)}"
             )
+    print(
+        f"反馈 status report: {rules.report_us / US_PER_MIN:g} min"
+        f"  {' '.join(rules.report_channels)}"
+    )
     for channel in channels:
         tiers, areas = sorted(channel.tiers), sorted(channel.areas)
         print(

@@ -121,15 +121,20 @@ def check_names(rules: EscalationRules, channels: Sequence[Channel]) -> None:
     Raises:
         ConfigError: names rule and channel.
     """
+    called = [
+        (f"{rules.name}:{row.line}: rule {row.name}", name)
+        for row in rules.rows
+        for step in row.steps
+        for name in step.channels
+    ]
+    called += [(f"{rules.name}: report_channels", n) for n in rules.report_channels]
     known = {*CHANNEL_KINDS, *(channel.name for channel in channels)}
-    for row in rules.rows:
-        for step in row.steps:
-            for name in step.channels:
-                if name not in known:
-                    raise ConfigError(
-                        f"{rules.name}:{row.line}: rule {row.name}: {name!r} is neither"
-                        f" a channel nor one of {', '.join(CHANNEL_KINDS)}"
-                    )
+    for where, name in called:
+        if name not in known:
+            raise ConfigError(
+                f"{where}: {name!r} is neither a channel nor one of"
+                f" {', '.join(CHANNEL_KINDS)}"
+            )
 
 
 @dataclass(slots=True)

@@ -76,7 +76,8 @@ def call_of(body: str, *, key: str, to: str, now_us: int) -> Call:
     said = {name: " ".join(text.split()) for name, text in event["text"].items()}
     number = f"#{event['alarm_id']}" if event.get("alarm_id") else ""
     began = str(event.get("raised_at") or "")[11:19]
-    zh = f"【报警升级】{said['zh']} {began} {number}".strip()
+    head = "要求反馈" if event.get("event") == "status_requested" else "报警升级"
+    zh = f"【{head}】{said['zh']} {began} {number}".strip()
     return Call(key, to, body, zh, f"{zh}\n{said['en']}\n", now_us)
 
 

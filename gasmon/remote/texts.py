@@ -20,7 +20,8 @@ class Told:
         limit: what it was compared with; None when no limit is involved.
         tier: who confirmed (``mine``, ``county``, ``city``) and ``by`` whom; empty for
             every other event.
-        to: the tier that must act, ``without`` what, of an event ``escalated``.
+        to: the tier that must act, ``without`` what, of an event ``escalated``; the
+            one whose status is asked for, of ``status_requested``.
     """
 
     event: str
@@ -240,4 +241,8 @@ def _happened(told: Told, at: int) -> str:
         return _EVENTS.get(told.event, (told.event, told.event))[at]
     tier = _TIERS.get(told.tier, ("", ""))[at]
     by = " ".join(part for part in (tier, told.by) if part)
+    if told.event == "status_requested" and told.to:
+        to = _TIERS.get(told.to, (told.to, told.to))[at]
+        asked = f"已由{by} 要求{to}反馈", f"status asked of the {to} by {by}"
+        return asked[at]
     return f"已由{by} {done[0]}" if at == 0 else f"{done[1]} by {by}"

@@ -14,6 +14,7 @@ from gasmon.duty.channel_file import Channel
 from gasmon.duty.courier import Couriers
 from gasmon.duty.escalating import Escalation
 from gasmon.duty.jobs import escalation_of
+from gasmon.duty.senders import call_of
 from gasmon.remote.frames import encode_body
 from gasmon.settings import Settings
 from gasmon.store import deliveries
@@ -23,7 +24,7 @@ from tests.answers_only import EXPECTING, answers_only
 from tests.fix_api import World
 from tests.fix_receivers import HttpGateway, MailServer
 from tests.fix_wait import wait_until
-from tests.integration.test_escalation import ask, tell
+from tests.integration.test_escalation import act, ask, tell
 
 MIN = US_PER_MIN
 PATIENCE_S = 20.0
@@ -66,6 +67,24 @@ def states(world: World) -> list[tuple[object, ...]]:
     ).fetchall()
     world.conn.commit()
     return list(rows)
+
+
+def test_whoever_handles_is_reminded_of_the_report_by_channels(world: World) -> None:
+    """The first step's telephones ring for it too, once for each half hour."""
+    at_us = tell(world, world.event(rank=3), ago_us=MIN)
+    act(world, "dispatcher", "confirm")
+    act(world, "dispatcher", "handle", text="停工撤人")
+    phones = sms("http://127.0.0.1:9/", "13800000001")
+    call(world, [phones], at_us + 20 * MIN)
+    assert states(world) == []
+    call(world, [phones], at_us + 45 * MIN)
+    call(world, [phones], at_us + 46 * MIN)
+    assert states(world) == [("13800000001", "waiting", 0)]
+    (told,) = world.conn.execute("SELECT body FROM delivery").fetchone() or ("",)
+    world.conn.commit()
+    message = call_of(told, key="k", to="x", now_us=at_us)
+    assert message.subject.startswith("【要求反馈】")
+    assert "要求煤矿反馈" in message.subject
 
 
 def test_a_running_courier_sends_what_duty_called_for(

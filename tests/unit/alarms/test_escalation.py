@@ -191,6 +191,7 @@ def test_a_report_is_due_half_an_hour_after_the_last_word_while_handling() -> No
     )
     found = [(d.tier, d.due_us / MIN, d.rank, d.until_us) for d in reports(busy)]
     assert found == [("county", 40, 3, NEVER_US), ("mine", 55, 3, NEVER_US)]
+    assert {d.channels for d in reports(busy)} == {("webhook", "mail", "sms")}
     assert [d.tier for d in reports(replace(busy, cleared_us=50 * MIN))] == ["county"]
     assert reports(replace(busy, cleared_us=MIN, closed_us=30 * MIN)) == []
 
@@ -246,6 +247,7 @@ STEP = '[[escalate.step]]\nwithout = "confirmed"\nafter = "3min"\ntier = "county
         (TOP + LAST + STEP.replace("confirmed", "seen"), "is none of confirmed, hand"),
         (TOP + LAST + STEP.replace('"3min"', "3"), "after: 3 is not a duration"),
         (TOP + LAST + STEP + 'channels = "sms"\n', "channels = 'sms' is no list"),
+        (TOP + "report_channels = 3\n" + LAST, "e.toml:4: report_channels = 3 is no"),
     ],
 )
 def test_what_is_wrong_in_a_file_is_named_with_its_line(text: str, says: str) -> None:
