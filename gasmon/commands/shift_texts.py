@@ -98,14 +98,29 @@ def print_handover(found: Row) -> None:
     print(
         f"  未确认 unconfirmed {counts['unconfirmed']}, 超时 overdue"
         f" {counts['overdue']}, 搁置 shelved {counts['shelved']}, 报备 planned"
-        f" {counts['planned']}, 中断煤矿 silent mines {counts['silent_mines']},"
+        f" {counts['planned']}, 演练 drills {counts['drills']},"
+        f" 中断煤矿 silent mines {counts['silent_mines']},"
         f" 故障通道 failing channels {counts['failing_channels']}"
     )
+    for plan in found["summary"]["planned"]:
+        print(f"  {_plan(plan)}")
+    for alarm in found["summary"]["drills"]:
+        place = alarm["place"] or alarm["subject_id"]
+        print(f"  演练 drill {alarm['run']}: {place} {alarm['kind']}")
     print(f"  {_load(found['load'])}")
     print(f"  当班 on duty: {', '.join(found['on_duty']) or '无人 nobody'}")
     for row in found["records"]:
         who = row["by"] or "gasmon"
         print(f"  {row['at'][:19]}  {_EVENTS[row['event']]}  {who}  {row['note']}")
+
+
+def _plan(plan: Row) -> str:
+    name = "报备 plan" if plan["plan_id"] is None else f"报备 plan #{plan['plan_id']}"
+    return (
+        f"{name} {plan['work'] or ''} {', '.join(plan['subjects'])}: {plan['reason']},"
+        f" {plan['owner']}, 至 until {plan['until'][:16]}, 静默 quiet"
+        f" {plan['quiet_alarms']}"
+    )
 
 
 def _load(load: Row) -> str:

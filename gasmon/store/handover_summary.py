@@ -1,7 +1,8 @@
 """What a hand-over tells of a post: open, overdue, shelved, planned, broken, and load.
 
 Everything is read from what is never changed or is read at its own time, so a summary
-of the past is that of the past. Drills and pre-warnings are left out.
+of the past is that of the past. Pre-warnings are left out; alarms of drills stand in a
+list of their own and in no count of real ones.
 """
 
 from typing import Any
@@ -19,17 +20,19 @@ from gasmon.units import US_PER_DAY, from_datetime, iso_us, to_datetime
 MOST_ROWS = 50
 """Rows of each list in a summary, the worst first; counts are of all."""
 
-_AT_POST = sql.SQL(
-    "a.run = 0 AND a.kind <> ALL(%(forecasts)s::text[]) AND CASE %(tier)s"
+_ANY_RUN = (
+    "a.kind <> ALL(%(forecasts)s::text[]) AND CASE %(tier)s"
     " WHEN 'mine' THEN m.code::text = %(place)s"
     " WHEN 'county' THEN a.area_code::text = %(place)s"
     " ELSE left(a.area_code, 4) || '00' = %(place)s END"
 )
+_AT_POST = sql.SQL(f"a.run = 0 AND {_ANY_RUN}")
+_DRILL_AT_POST = sql.SQL(f"a.run <> 0 AND {_ANY_RUN}")
 
-_OPEN = sql.SQL(
-    "SELECT a.alarm_id, a.rank, a.kind, a.subject_type, a.subject_id,"
+_ALARMS = (
+    "SELECT a.alarm_id, a.run, a.rank, a.kind, a.subject_type, a.subject_id,"
     " a.area_code::text AS area, m.code::text AS mine, m.name AS mine_name, v.place,"
-    " a.raised_at, a.cleared_at, a.planned,"
+    " a.raised_at, a.cleared_at, a.planned, a.quiet,"
     " coalesce(%(tier)s = ANY(w.overdue), false) OR (w.next_tier = %(tier)s"
     "   AND w.next_at <= %(now)s) IS TRUE AS overdue,"
     " NOT EXISTS (SELECT FROM confirmation c WHERE c.alarm_id = a.alarm_id"
@@ -41,11 +44,14 @@ _OPEN = sql.SQL(
     " ON true"
     " WHERE {post} AND NOT a.self_closed AND a.closed_at IS NULL"
     " ORDER BY a.rank DESC, a.raised_at, a.alarm_id"
-).format(post=_AT_POST)
+)
+_OPEN = sql.SQL(_ALARMS).format(post=_AT_POST)
+_DRILLS = sql.SQL(_ALARMS).format(post=_DRILL_AT_POST)
 
 _QUIET = sql.SQL(
     "SELECT q.quiet_id, q.kind, q.subject_type, q.subject_id, q.alarm_kind, q.reason,"
-    " q.owner, q.until_us FROM quiet q"
+    " q.owner, q.approved_by, q.until_us, q.plan_id, p.work"
+    " FROM quiet q LEFT JOIN plan p USING (plan_id)"
     " WHERE q.withdrawn_at IS NULL AND q.effective_from_us <= %(now_us)s"
     " AND q.until_us > %(now_us)s AND CASE %(tier)s"
     " WHEN 'mine' THEN left(q.subject_id, 12) = %(place)s"
@@ -90,19 +96,22 @@ _STANDING = sql.SQL(
 
 
 def summary_of(conn: Conn, post: Post, now_us: int) -> dict[str, Any]:
-    """What is open, overdue, shelved, planned and broken at a post now.
+    """What is open, overdue, shelved, planned, exercised and broken at a post now.
 
     Returns:
-        Counts and lists, as JSON takes them; times in Beijing time.
+        Counts and lists, as JSON takes them; times in Beijing time. Planned work has
+        one row a plan, however many points and kinds it covers, with the number of
+        open alarms that it keeps quiet.
     """
     params = _params(post) | {"now": to_datetime(now_us), "now_us": now_us}
     alarms = _rows(conn, _OPEN, params)
+    drills = _rows(conn, _DRILLS, params)
     quiet = _rows(conn, _QUIET, params)
     silent = _rows(conn, _SILENT, params)
     failing = [] if post.tier == "mine" else _failing_channels(conn)
     is_open = [row for row in alarms if row["cleared_at"] is None]
     shelved = [row for row in quiet if row["kind"] == "shelf"]
-    planned = [row for row in quiet if row["kind"] != "shelf"]
+    planned = _by_plan([row for row in quiet if row["kind"] != "shelf"], is_open)
     return {
         "at": iso_us(now_us),
         "counts": {
@@ -115,12 +124,14 @@ def summary_of(conn: Conn, post: Post, now_us: int) -> dict[str, Any]:
             "overdue": sum(row["overdue"] for row in alarms),
             "shelved": len(shelved),
             "planned": len(planned),
+            "drills": len(drills),
             "silent_mines": len(silent),
             "failing_channels": len(failing),
         },
         "alarms": [_alarm(row) for row in alarms[:MOST_ROWS]],
         "shelved": [_window(row) for row in shelved[:MOST_ROWS]],
-        "planned": [_window(row) for row in planned[:MOST_ROWS]],
+        "planned": planned[:MOST_ROWS],
+        "drills": [_alarm(row) for row in drills[:MOST_ROWS]],
         "silent_mines": [_mine(row) for row in silent[:MOST_ROWS]],
         "failing_channels": failing,
     }
@@ -181,8 +192,35 @@ def _alarm(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _window(row: dict[str, Any]) -> dict[str, Any]:
-    until_us = row.pop("until_us")
-    return {**row, "until": iso_us(until_us)}
+    shown = ("quiet_id", "subject_type", "subject_id", "alarm_kind", "reason", "owner")
+    return {**{name: row[name] for name in shown}, "until": iso_us(row["until_us"])}
+
+
+def _by_plan(
+    windows: list[dict[str, Any]], is_open: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """One row for each plan; a window without one is a row of its own."""
+    groups: dict[tuple[str, int], list[dict[str, Any]]] = {}
+    for row in windows:
+        plan = row["plan_id"]
+        about = ("window", row["quiet_id"]) if plan is None else ("plan", plan)
+        groups.setdefault(about, []).append(row)
+    return [
+        {
+            "plan_id": rows[0]["plan_id"],
+            "work": rows[0]["work"],
+            "subjects": list(dict.fromkeys(row["subject_id"] for row in rows)),
+            "alarm_kinds": sorted({row["alarm_kind"] for row in rows} - {None}),
+            "reason": rows[0]["reason"],
+            "owner": rows[0]["owner"],
+            "approved_by": rows[0]["approved_by"],
+            "until": iso_us(rows[0]["until_us"]),
+            "quiet_alarms": sum(
+                row["quiet"] == f"plan:{rows[0]['plan_id']}" for row in is_open
+            ),
+        }
+        for rows in groups.values()
+    ]
 
 
 def _mine(row: dict[str, Any]) -> dict[str, Any]:

@@ -121,9 +121,16 @@ def test_signatures_and_floods_are_words(capsys: pytest.CaptureFixture[str]) -> 
         "standing": 3,
         "unconfirmed": 2,
     }
-    names = ("unconfirmed", "overdue", "shelved", "planned", "silent_mines")
+    names = ("unconfirmed", "overdue", "shelved", "planned", "drills", "silent_mines")
+    signature_at = "2026-11-27T20:03:00.000+08:00"
     counts = dict.fromkeys((*names, "failing_channels"), 0)
-    signature = {"by": "李", "at": "2026-11-27T20:03:00.000+08:00"}
+    plan = {
+        "plan_id": 17, "work": "blasting", "subjects": ["001A01"], "reason": "放炮",
+        "owner": "赵", "until": signature_at, "quiet_alarms": 2,
+    }  # fmt: skip
+    window = {**plan, "plan_id": None, "work": None}
+    drill = {"run": 7, "place": "", "subject_id": "001A02", "kind": "over_limit"}
+    signature = {"by": "李", "at": signature_at}
     print_handover(
         {
             "handover_id": 7,
@@ -135,7 +142,9 @@ def test_signatures_and_floods_are_words(capsys: pytest.CaptureFixture[str]) -> 
             "outgoing": signature,
             "incoming": None,
             "summary": {
-                "counts": {**counts, "open": 0, "open_by_rank": [0, 0, 0, 0, 0]}
+                "counts": {**counts, "open": 0, "open_by_rank": [0, 0, 0, 0, 0]},
+                "planned": [plan, window],
+                "drills": [drill],
             },
             "load": load,
             "on_duty": [],
@@ -153,3 +162,5 @@ def test_signatures_and_floods_are_words(capsys: pytest.CaptureFixture[str]) -> 
     assert "交班人已签 signed  李 20:03 → –  !" in out
     assert "过多 over, 泛滥 flooded" in out
     assert "催签 reminded  gasmon" in out
+    assert "报备 plan #17 blasting 001A01: 放炮, 赵" in out
+    assert "演练 drill 7: 001A02 over_limit" in out

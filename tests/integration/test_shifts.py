@@ -397,8 +397,42 @@ def test_shelves_plans_and_what_is_broken_stand_in_the_summary(room: Room) -> No
     counts = summary["counts"]
     assert (counts["shelved"], counts["planned"]) == (1, 1)
     assert summary["planned"][0]["until"] == iso_us(now_us + US_PER_H)
+    assert summary["planned"][0]["plan_id"] is None
     assert [mine["mine"][:6] for mine in summary["silent_mines"]] == [ZHENXIONG] * 2
     assert summary["failing_channels"] == ["phones"]
+
+
+def test_a_plan_is_one_line_and_drills_stand_apart(room: Room) -> None:
+    """Two points and two kinds are one plan; a drill's alarm is in no other count."""
+    now_us = at("27T19:00")
+    (plan_id,) = room.conn.execute(
+        "INSERT INTO plan (mine_id, work, subjects, alarm_kinds, from_us, until_us,"
+        " rank_ceiling, reason) SELECT mine_id, 'blasting', '{a}', '{b}', %s, %s, 2,"
+        " '放炮' FROM mine WHERE code = %s RETURNING plan_id",
+        (now_us - US_PER_H, now_us + US_PER_H, MINE_Z),
+    ).fetchone() or (0,)
+    for subject in ("01-001A01", "01-001A02"):
+        for kind in ("over_limit", "cut_off"):
+            room.conn.execute(
+                "INSERT INTO quiet (kind, subject_type, subject_id, alarm_kind,"
+                " plan_id, effective_from_us, until_us, rank_ceiling, reason, owner,"
+                " approved_by) VALUES ('plan', 'point', %s, %s, %s, %s, %s, 2, '放炮',"
+                " '赵', '李')",
+                (f"{MINE_Z}-{subject}", kind, plan_id, now_us - 1, now_us + US_PER_H),
+            )
+    tell(room, "27T18:30", quiet=f"plan:{plan_id}", planned=True)
+    tell(room, "27T18:31", no="001A02", run=7)
+    room.on(room.li, "27T19:00")
+    summary = room.shown(room.open(room.li, "27T19:00"), "27T19:00")["summary"]
+    (plan,) = summary["planned"]
+    assert plan["subjects"] == [f"{MINE_Z}-01-001A01", f"{MINE_Z}-01-001A02"]
+    assert plan["alarm_kinds"] == ["cut_off", "over_limit"]
+    assert (plan["work"], plan["approved_by"]) == ("blasting", "李")
+    assert plan["quiet_alarms"] == 1
+    assert [row["run"] for row in summary["drills"]] == [7]
+    counts = summary["counts"]
+    assert (counts["planned"], counts["drills"], counts["open"]) == (1, 1, 1)
+    assert [row["run"] for row in summary["alarms"]] == [0]
 
 
 def test_a_calendar_changes_what_has_not_begun(room: Room) -> None:
