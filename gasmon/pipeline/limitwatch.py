@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 from gasmon.alarms.kinds import (
     LIMITS_CHANGED,
     LIMITS_LOOSER,
@@ -41,6 +43,19 @@ class LimitWatch:
         self._rules: RuleSet | None = None
         self._looser: dict[PointKey, tuple[Looser, ...]] = {}
         self._changed: dict[PointKey, tuple[tuple[Changed, ...], int]] = {}
+        self._stood: dict[str, tuple[dict[str, Any], int]] = {}
+
+    def go_on(self, mine: str, explain: dict[str, Any], raised_us: int) -> None:
+        """Hold what stood of a mine's changes when a former process ended.
+
+        Which points it was about is not known in full any more, so it stands while an
+        alarm of any of the mine's values is open: too long rather than too short.
+
+        Args:
+            explain: what was told of it.
+            raised_us: when it began [µs UTC].
+        """
+        self._stood[mine] = (explain, raised_us + HELD_US)
 
     def note(self, judged: Judged, now_us: int) -> None:
         """Of a turn's definitions, those that change limits of an open alarm.
@@ -88,6 +103,19 @@ class LimitWatch:
             listed += [[key.no, *one] for one in changes]
         for mine, listed in by_mine.items():
             yield LIMITS_CHANGED, mine, _told(listed, ("no", "limit", "old", "new"))
+        for mine, (explain, until_us) in list(self._stood.items()):
+            if now_us >= until_us and not self._mine_is_open(mine):
+                del self._stood[mine]
+            elif mine not in by_mine:
+                yield LIMITS_CHANGED, mine, explain
+
+    def _mine_is_open(self, mine: str) -> bool:
+        """Whether an alarm of any value of a mine lives."""
+        table = self._evaluator.book.table
+        if mine not in table.mine_index:
+            return False
+        rows = np.flatnonzero(table.mine_of == table.mine_index[mine])
+        return any(map(self._is_open, rows.tolist()))
 
     def _follow(self) -> None:
         """Judge again the points whose definition, mine or rules are others now."""

@@ -13,6 +13,7 @@ from gasmon.alarms.events import AlarmEvent
 from gasmon.alarms.kinds import (
     CLOCK_WRONG,
     DEFINITIONS_MISSING,
+    LIMITS_CHANGED,
     OUR_CLOCK,
     SPOOL_FILLING,
     STANDING_KINDS,
@@ -115,6 +116,8 @@ class Standing:
             else:
                 open_now[event.key] = event
         for about in open_now.values():
+            if about.kind == LIMITS_CHANGED:
+                self._limits.go_on(about.mine, dict(about.explain), about.raised_at_us)
             condition = Condition(
                 about.kind,
                 about.subject_type,

@@ -340,6 +340,39 @@ def test_limits_changed_while_an_alarm_is_open_are_told() -> None:
     assert spoken(said) == [("cleared", "limits_changed", "yellow")]
 
 
+def test_limits_changed_stand_over_a_restart_while_an_alarm_is_open() -> None:
+    """The new process holds it; after the alarm's end and ten minutes it ends."""
+    told = recorded("mine", MINE, "limits_changed", MINE)
+    told = replace(told, explain={"limits": 1, "first": []}, rank=2)
+    place = Place()
+    place.live.take(defined(replace(CH4, alarm_high=0.8, clear_high=0.8)))
+    place.live.take(frame(1, [("001A01", 0.9, 0)], second=1))
+    place.standing.begin([told], (), at(2))
+    said = [e for e in place.pass_time(900) if e.kind == "limits_changed"]
+    assert said == []
+    place.live.take(frame(2, [("001A01", 0.2, 0)], second=901))
+    said = [e for e in place.pass_time(30) if e.kind == "limits_changed"]
+    assert spoken(said) == [("cleared", "limits_changed", "yellow")]
+    # Its mine is not known here (yet): nothing of it is open.
+    alone = Place()
+    alone.standing.begin([told], (), at(0))
+    said = alone.pass_time(700)
+    assert spoken(said) == [("cleared", "limits_changed", "yellow")]
+
+
+def test_what_stood_gives_way_to_what_is_changed_anew() -> None:
+    """One alarm a mine, with the numbers of the newest change."""
+    told = replace(recorded("mine", MINE, "limits_changed", MINE), rank=2)
+    place = Place()
+    place.live.take(defined(replace(CH4, alarm_high=0.7, clear_high=0.7)))
+    place.pass_time(2)
+    place.live.take(frame(1, [("001A01", 0.75, 0)], second=place.machine.second))
+    place.standing.begin([told], (), at(2))
+    assert redefine(place, 1.0, 2) == []
+    found = [f for f in place.standing._limits.look(at(4)) if f[0] == "limits_changed"]
+    assert [numbers["limits"] for _, _, numbers in found] == [3]
+
+
 def test_an_alarm_that_a_stricter_limit_raises_was_not_open_before() -> None:
     """The mine made it stricter, and that is what alarms say it is for."""
     place = Place()
