@@ -1,11 +1,12 @@
 """Planned calibrations: when a window holds, as the readings of its point decide. Pure.
 
 The windows of a calibration are cut to the times in which its point looks like test gas
-(gas_curve.py). Kinds that do not come from the value, such as the calibration bit or a
-sensor that is unplugged, are quiet until something that is no test gas was seen.
+(gas_curve.py) while its neighbours stay flat (neighbours.py). Kinds that do not come
+from the value, such as the calibration bit or a sensor that is unplugged, are quiet
+until something that is no test gas was seen.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -21,6 +22,7 @@ from gasmon.alarms.gas_curve import (
     Int8,
     Rows,
 )
+from gasmon.alarms.neighbours import FLAT, Neighbours
 from gasmon.alarms.quiet import Quiet
 from gasmon.batch import Float64, Int64, ReadingBatch
 from gasmon.domain import states
@@ -60,19 +62,26 @@ class Calibrations:
         self._curves = GasCurves.of(np.empty(0))
         self._last_us: Int64 = np.empty(0, np.int64)
         self._seen: dict[Curve, _Seen] = {}
+        self._near = Neighbours()
 
     @property
     def is_idle(self) -> bool:
         """There is nothing to follow."""
         return not self._names
 
-    def plan(self, windows: Iterable[Quiet], row_of: dict[str, int]) -> None:
+    def plan(
+        self,
+        windows: Iterable[Quiet],
+        row_of: dict[str, int],
+        near: Mapping[int, Iterable[int]],
+    ) -> None:
         """Follow these windows; what is known of those that stay is kept.
 
         Args:
             windows: with a test gas, of points.
             row_of: subject → row of the point table; one that is not defined yet is
                 not followed, so nothing of it is taken for test gas.
+            near: rows of the neighbours, by row.
         """
         wanted = {
             (window.name, window.subject): window
@@ -80,8 +89,14 @@ class Calibrations:
             if window.subject in row_of
         }
         self._windows = wanted
-        if set(wanted) == set(self._names):
-            return
+        if set(wanted) != set(self._names):
+            self._follow_anew(wanted, row_of)
+        self._near.watch(
+            {n: near.get(row, ()) for n, row in enumerate(self._row.tolist())}
+        )
+
+    def _follow_anew(self, wanted: dict[Curve, Quiet], row_of: dict[str, int]) -> None:
+        """Other curves than before; what is known of those that stay is kept."""
         before, curves = self._names, self._curves
         self._names = list(wanted)
         gas = [window.test_gas or np.inf for window in wanted.values()]
@@ -98,14 +113,39 @@ class Calibrations:
 
     def follow(self, batch: ReadingBatch) -> None:
         """Look at readings, in their order."""
-        hits = np.flatnonzero(np.isin(batch.row, self._row))
+        watched = np.asarray([*self._row.tolist(), *self._near.curves_of], np.intp)
+        hits = np.flatnonzero(np.isin(batch.row, watched))
         for hit in hits.tolist():
             value, at_us = float(batch.value[hit]), int(batch.at_us[hit])
             if np.isnan(value) or batch.state[hit] & states.NO_VALUE:
                 continue
+            self._take_neighbour(int(batch.row[hit]), at_us, value)
             at = np.flatnonzero((self._row == batch.row[hit]) & (self._last_us < at_us))
             if len(at):
                 self._advance(at, np.full(len(at), at_us), np.full(len(at), value))
+
+    def _take_neighbour(self, row: int, at_us: int, value: float) -> None:
+        """A neighbour's reading ends what it shows not to be test gas."""
+        curves = self._near.curves_of.get(row, [])
+        if not curves:
+            return
+        self._near.take(row, at_us, value)
+        oldest_us = at_us
+        for curve in curves:
+            if self._curves.phase[curve] in (RISE, LEVEL, FALL):
+                oldest_us = min(oldest_us, int(self._curves.begun_us[curve]))
+                self._break(curve, at_us)
+        self._near.forget(row, oldest_us - QUICK_US)
+
+    def _break(self, curve: int, now_us: int) -> None:
+        """It is no test gas when a neighbour rose with it."""
+        begun_us = int(self._curves.begun_us[curve])
+        least = FLAT * float(self._curves.gas[curve])
+        if not self._near.rose(curve, begun_us, least):
+            return
+        before = self._curves.phase[curve].copy()
+        self._curves.phase[curve] = BROKEN
+        self._note(self._seen[self._names[curve]], before, curve, now_us, 0)
 
     def _advance(self, at: Rows, at_us: Int64, value: Float64) -> None:
         before = self._curves.phase[at].copy()
@@ -119,6 +159,8 @@ class Calibrations:
                 self._curves.phase[curve] = REST
                 continue
             self._note(self._seen[name], before[i], curve, now_us, deadline_us[i])
+            if before[i] == REST and self._curves.phase[curve] in (RISE, LEVEL):
+                self._break(curve, now_us)
 
     def _note(
         self, seen: _Seen, before: Int8, curve: int, now_us: int, deadline_us: int

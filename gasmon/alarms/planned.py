@@ -16,6 +16,7 @@ import numpy as np
 
 from gasmon.alarms.calibrating import TAIL_US, Calibrations
 from gasmon.alarms.events import AlarmEvent
+from gasmon.alarms.neighbours import near
 from gasmon.alarms.quiet import Quiet, QuietTable
 from gasmon.batch import ReadingBatch
 from gasmon.domain import states
@@ -90,10 +91,10 @@ class PlannedWork:
             for window in windows
             if window.test_gas is not None
         ]
-        rows = {w.subject: _row_of(points, w.subject) for w in calibrated}
-        self._calibrations.plan(
-            calibrated, {s: row for s, row in rows.items() if row is not None}
-        )
+        found = {w.subject: _row_of(points, w.subject) for w in calibrated}
+        rows = {s: row for s, row in found.items() if row is not None}
+        around = {row: near(points, row) for row in rows.values()}
+        self._calibrations.plan(calibrated, rows, around)
 
     def follow(self, batch: ReadingBatch) -> None:
         """Look at readings before they are judged."""
