@@ -1,10 +1,11 @@
 """Retired points: taken out of their mine's definitions, and sometimes back.
 
 A retired point is not silent: nobody promises that it sends. An alarm of its silence
-ends; alarms of its values stay until a person or a newer definition ends them. What it
-sends all the same is judged as before. When it is defined again, its silence counts
-from then on. All of it follows from the versions of points and the clock marks, so a
-restart needs nothing besides.
+ends. Alarms of its values stay, because a mine could end them by its definitions
+otherwise, until two people approved that the point is gone (``rule_points``) and
+nothing comes from it any more. What it sends all the same is judged as before. When
+it is defined again, its silence counts from then on. All of it follows from the
+versions of points, the rules and the clock marks, so a restart needs nothing besides.
 """
 
 from collections.abc import Iterable, Sequence
@@ -125,14 +126,16 @@ def silent_and_listed(
 def _end(
     engine: "AlarmEngine", rows: Sequence[int], mark_us: int, speech: Speech
 ) -> None:
-    """End the silence of retired points, and all of what was only made up."""
+    """End the silence of retired points, and all of what was made up or is gone."""
     s, alarms = engine.state, engine.alarms
     for row in rows:
         since_us = engine.retired.since_us(row, mark_us)
         if since_us is None or not s.busy[row]:
             continue
-        made_up = engine.retired.is_made_up(row, mark_us)
-        for slot in range(N_SLOTS) if made_up else (NO_DATA,):
+        whole = engine.retired.is_made_up(row, mark_us)
+        if not whole and _is_gone(engine, row, mark_us):
+            whole, since_us = True, mark_us
+        for slot in range(N_SLOTS) if whole else (NO_DATA,):
             phase = int(s.phase[row, slot])
             if phase >= debounce.ACTIVE:
                 moment = np.asarray([mark_us], np.int64)
@@ -142,3 +145,14 @@ def _end(
                 s.phase[row, slot], s.slot_due_us[row, slot] = debounce.IDLE, NEVER_US
                 alarms.mark_busy(slot, np.asarray([row]))
         s.due_us[row] = s.slot_due_us[row].min()
+
+
+def _is_gone(engine: "AlarmEngine", row: int, mark_us: int) -> bool:
+    """Whether two people approved the end of a point that sends no more."""
+    history = engine.rules.history
+    rules = next((r for us, r in reversed(history) if us <= mark_us), history[0][1])
+    one = rules.approved.get(str(engine.table.keys[row]))
+    if one is None or not one.retired:
+        return False
+    silent_us = mark_us - int(engine.state.last_arrived_us[row])
+    return silent_us > engine.patience.point_us

@@ -11,10 +11,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from gasmon.alarms.rule_kinds import LIMIT_KINDS
+from gasmon.alarms.rule_points import MARK, ApprovedPoint
 from gasmon.alarms.rules import RuleSet, default_rules, parse_rules
 from gasmon.errors import ConfigError
-
-MARK = "\n# gasmon: approved changes of limits\n"
 
 UNNAMED = "approved changes"
 """The name of rules that have no file of a site in them."""
@@ -22,20 +21,25 @@ UNNAMED = "approved changes"
 
 @dataclass(frozen=True, slots=True)
 class LimitChange:
-    """An approved change of one point's limits.
+    """An approved change of one point: of its limits, its place class, or its end.
 
     Attributes:
         number: of the change.
         point: ``mine-system-number``.
         from_us: first event time that it counts for [µs UTC].
-        limits: name (``points.LIMIT_FIELDS``) and value in the point's unit; empty
-            takes back the change before it.
+        limits: name (``points.LIMIT_FIELDS``) and value in the point's unit.
+        place_class: instead of what the mine says; empty leaves that.
+        retired: the point is gone for good.
+
+    One without any of these takes back the change before it.
     """
 
     number: int
     point: str
     from_us: int
-    limits: tuple[tuple[str, float], ...]
+    limits: tuple[tuple[str, float], ...] = ()
+    place_class: str = ""
+    retired: bool = False
 
     @property
     def head(self) -> str:
@@ -59,6 +63,8 @@ def rule_text(changes: Iterable[LimitChange]) -> str:
 
 
 def _entries(change: LimitChange) -> Iterable[str]:
+    if change.place_class or change.retired:
+        yield ApprovedPoint(change.point, change.place_class, change.retired).text
     given = dict(change.limits)
     for kind in LIMIT_KINDS:
         names = [param.name for param in kind.params if param.name in given]

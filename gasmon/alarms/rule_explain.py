@@ -79,7 +79,7 @@ class Story:
 
 def explain(rules: RuleSet, point: PointDef, mine: MineDef) -> Story:
     """What applies to one version of a point and why."""
-    subject = subject_of(point, mine)
+    subject = subject_of(rules.corrected(point), mine)
     limits = resolve(point, rules, mine)
     stories = []
     for spec in KINDS:

@@ -198,6 +198,7 @@ def resolve(point: PointDef, rules: "RuleSet", mine: MineDef | None = None) -> R
     Args:
         mine: the point's mine; None is one of which nothing is known.
     """
+    point = rules.corrected(point)
     subject = subject_of(point, mine or MineDef(point.key.mine, point.key.mine[:6]))
     own = tuple(float(getattr(point, field)) for field in LIMIT_FIELDS)
     given, given_at, name = given_limits(rules.book, subject)

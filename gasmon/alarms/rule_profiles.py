@@ -98,6 +98,7 @@ class Profiles:
 
     def of(self, point: PointDef, mine: MineDef) -> int:
         """The number of what this version is judged by."""
+        point = self._rules.corrected(point)
         # NaN is not equal to itself; as None it is.
         numbers = (getattr(point, name) for name in _NUMBERS)
         key = (

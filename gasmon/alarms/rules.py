@@ -25,6 +25,7 @@ from gasmon.alarms.rule_limits import (
 )
 from gasmon.alarms.rule_lines import RuleLines
 from gasmon.alarms.rule_match import QUANTITIES, subject_of
+from gasmon.alarms.rule_points import ApprovedPoint, corrected, read_points
 from gasmon.alarms.rule_spec import KindParams
 from gasmon.alarms.toml_fields import duration_us, number, shipped_text
 from gasmon.errors import ConfigError
@@ -52,6 +53,7 @@ TOP_KEYS = {
     "after_rise",
     "effective_from",
     "rule",
+    "point",
 }
 SHIPPED = "default_rules.toml"
 
@@ -72,7 +74,8 @@ class RuleSet:
         effective_from_us: from when it counts [µs UTC]; 0 = ever.
         name: of the file.
         text: its contents; empty for the shipped rules alone.
-        book: the rules by kind.
+        points: what was approved about single points.
+        book: the rules by kind; ``approved`` the points by key.
     """
 
     rules: tuple[Rule, ...]
@@ -81,19 +84,26 @@ class RuleSet:
     off_delay_us: int
     rise_fraction: float
     rise_within_us: int
+    points: tuple[ApprovedPoint, ...] = ()
     effective_from_us: int = field(default=0, compare=False)
     name: str = field(default=SHIPPED, compare=False)
     text: str = field(default="", compare=False, repr=False)
     book: RuleBook = field(init=False, compare=False, repr=False)
+    approved: Mapping[str, ApprovedPoint] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         delays = {"on_delay": self.on_delay_us, "off_delay": self.off_delay_us}
         object.__setattr__(self, "book", RuleBook(self.rules, delays))
+        object.__setattr__(self, "approved", {one.key: one for one in self.points})
 
     @property
     def levels(self) -> tuple[Rule, ...]:
         """What grades alarms, by level number: the rules themselves."""
         return self.rules
+
+    def corrected(self, point: PointDef) -> PointDef:
+        """A version of a point with what was approved in place of its mine's word."""
+        return corrected(self.approved, point)
 
     def params(
         self,
@@ -111,6 +121,7 @@ class RuleSet:
         Returns:
             Parameters and level row; None where the kind is off.
         """
+        point = point and self.corrected(point)
         return self.book.params(kind, subject_of(point, mine, unit_slug))
 
 
@@ -168,6 +179,7 @@ def _read(text: str, name: str, shipped: RuleSet | None) -> RuleSet:
         rise_within_us=rise.duration_us(
             "within", shipped.rise_within_us if shipped else 0
         ),
+        points=read_points(tree, lines, text, name),
         effective_from_us=_effective_from(tree, lines, name),
         name=name,
         text=text if shipped else "",

@@ -34,6 +34,16 @@ async def in_database(shared: ApiState, work: Callable[[db.Connection], T]) -> T
     return await asyncio.to_thread(run)
 
 
+async def in_transaction(shared: ApiState, work: Callable[[db.Connection], T]) -> T:
+    """The same, as one transaction."""
+
+    def once(conn: db.Connection) -> T:
+        with conn.transaction():
+            return work(conn)
+
+    return await in_database(shared, once)
+
+
 async def counted(shared: ApiState, name: str, browser: Browser) -> log_ins.Attempt:
     """Count an attempt to show a password.
 

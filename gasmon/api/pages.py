@@ -42,6 +42,8 @@ ADDRESSES = (
     "/plans",
     "/changes",
     "/forecasts",
+    "/users",
+    "/audit",
     "/alarms",
     "/alarm/{rest:path}",
     "/shifts",

@@ -1,7 +1,6 @@
 """``/limit-changes``: proposed, back-tested, decided by a second person."""
 
-from collections.abc import Callable
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
 from fastapi import Path as PathParam
@@ -10,7 +9,7 @@ from starlette.responses import Response
 from gasmon.alarms.changes import CHANGE_ACTIONS
 from gasmon.api.answers import CONFLICT, PROBLEMS, answer, area_code
 from gasmon.api.auth import Asker, Shared, no_query
-from gasmon.api.log_in import in_database
+from gasmon.api.log_in import in_database, in_transaction
 from gasmon.api.routes_alarms import AlarmId, alarm_of
 from gasmon.api.schemas_changes import (
     BesideAlarmList,
@@ -23,8 +22,9 @@ from gasmon.api.schemas_changes import (
 from gasmon.api.state import ApiState
 from gasmon.errors import NotFound
 from gasmon.store import limit_changes, views_changes
-from gasmon.store.db import Connection
-from gasmon.store.limit_changes import Act, ChangeWish
+from gasmon.store.decided import Act
+from gasmon.store.limit_changes import ChangeWish
+from gasmon.store.views_decided import Page
 
 router = APIRouter(tags=["limit changes"], responses=PROBLEMS | CONFLICT)
 PLAIN = [Depends(no_query)]
@@ -32,7 +32,6 @@ ChangeId = Annotated[int, PathParam(ge=1, le=2**63 - 1)]
 ActionName = Annotated[
     str, PathParam(max_length=20, description=", ".join(CHANGE_ACTIONS))
 ]
-T = TypeVar("T")
 
 
 @router.get("/limit-changes", response_model=ChangePage)
@@ -40,12 +39,13 @@ async def list_changes(
     asker: Asker, shared: Shared, query: Annotated[ChangesQuery, Query()]
 ) -> Response:
     """One page of changes, the newest first."""
-    asked = views_changes.Asked(
-        query.mine, area_code(query.area), query.point_id, query.cursor, query.limit
-    )
+    page = Page(query.mine, area_code(query.area), query.cursor, query.limit)
     now_us = shared.clock.now_us()
     rows, following = await in_database(
-        shared, lambda conn: views_changes.changes(conn, asker.principal, asked, now_us)
+        shared,
+        lambda conn: views_changes.changes(
+            conn, asker.principal, page, now_us, point_id=query.point_id
+        ),
     )
     return answer({"items": rows, "next": following})
 
@@ -64,10 +64,12 @@ async def propose_change(asker: Asker, shared: Shared, body: ChangeBody) -> Resp
         mine=body.mine,
         point=body.point,
         limits=body.limits,
+        place_class=body.place_class,
+        retire=body.retire,
         from_us=body.from_ or 0,
         reason=body.reason.strip(),
     )
-    change_id = await _in_transaction(
+    change_id = await in_transaction(
         shared,
         lambda conn: limit_changes.propose(
             conn,
@@ -97,7 +99,7 @@ async def act_on_change(
     if action not in CHANGE_ACTIONS:
         raise NotFound(f"no action {action!r}; {', '.join(CHANGE_ACTIONS)}")
     act = Act(change_id, action, body.reason.strip(), body.key)
-    await _in_transaction(
+    await in_transaction(
         shared,
         lambda conn: limit_changes.act_on_change(
             conn, asker.principal, act, now_us=shared.clock.now_us()
@@ -127,11 +129,3 @@ async def _shown(asker: Asker, shared: ApiState, change_id: int) -> dict[str, An
         shared,
         lambda conn: views_changes.change(conn, asker.principal, change_id, now_us),
     )
-
-
-async def _in_transaction(shared: ApiState, work: Callable[[Connection], T]) -> T:
-    def once(conn: Connection) -> T:
-        with conn.transaction():
-            return work(conn)
-
-    return await in_database(shared, once)

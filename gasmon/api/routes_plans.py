@@ -1,7 +1,6 @@
 """``/plans``: planned work as mines file it and upper tiers decide on it."""
 
-from collections.abc import Callable
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
 from fastapi import Path as PathParam
@@ -10,7 +9,7 @@ from starlette.responses import Response
 from gasmon.alarms.plans import PLAN_ACTIONS
 from gasmon.api.answers import CONFLICT, PROBLEMS, answer, area_code
 from gasmon.api.auth import Asker, Shared, no_query
-from gasmon.api.log_in import in_database
+from gasmon.api.log_in import in_database, in_transaction
 from gasmon.api.schemas_plans import (
     Plan,
     PlanActionBody,
@@ -23,9 +22,9 @@ from gasmon.api.schemas_plans import (
 from gasmon.api.state import ApiState
 from gasmon.errors import BadRequest, NotFound
 from gasmon.store import plans, views_plans
-from gasmon.store.db import Connection
+from gasmon.store.decided import Act
 from gasmon.store.plan_wish import PlanWish, with_defaults
-from gasmon.store.plans import Act
+from gasmon.store.views_decided import Page
 
 router = APIRouter(tags=["plans"], responses=PROBLEMS | CONFLICT)
 PLAIN = [Depends(no_query)]
@@ -33,7 +32,6 @@ PlanId = Annotated[int, PathParam(ge=1, le=2**63 - 1)]
 ActionName = Annotated[
     str, PathParam(max_length=20, description=", ".join(PLAN_ACTIONS))
 ]
-T = TypeVar("T")
 
 
 @router.get("/plans", response_model=PlanPage)
@@ -41,12 +39,13 @@ async def list_plans(
     asker: Asker, shared: Shared, query: Annotated[PlansQuery, Query()]
 ) -> Response:
     """One page of plans, the newest first."""
-    asked = views_plans.Asked(
-        query.current, query.mine, area_code(query.area), query.cursor, query.limit
-    )
+    page = Page(query.mine, area_code(query.area), query.cursor, query.limit)
     now_us = shared.clock.now_us()
     rows, following = await in_database(
-        shared, lambda conn: views_plans.plans(conn, asker.principal, asked, now_us)
+        shared,
+        lambda conn: views_plans.plans(
+            conn, asker.principal, page, now_us, current=query.current
+        ),
     )
     return answer({"items": rows, "next": following})
 
@@ -90,7 +89,7 @@ async def file_plan(asker: Asker, shared: Shared, body: PlanBody) -> Response:
         value_ceiling=body.value_ceiling,
         test_gas=body.test_gas,
     )
-    plan_id = await _in_transaction(
+    plan_id = await in_transaction(
         shared,
         lambda conn: plans.file_plan(
             conn,
@@ -118,7 +117,7 @@ async def act_on_plan(
     if action not in PLAN_ACTIONS:
         raise NotFound(f"no action {action!r}; {', '.join(PLAN_ACTIONS)}")
     act = Act(plan_id, action, body.reason.strip(), body.key)
-    await _in_transaction(
+    await in_transaction(
         shared,
         lambda conn: plans.act_on_plan(
             conn, asker.principal, act, now_us=shared.clock.now_us()
@@ -132,11 +131,3 @@ async def _shown(asker: Asker, shared: ApiState, plan_id: int) -> dict[str, Any]
     return await in_database(
         shared, lambda conn: views_plans.plan(conn, asker.principal, plan_id, now_us)
     )
-
-
-async def _in_transaction(shared: ApiState, work: Callable[[Connection], T]) -> T:
-    def once(conn: Connection) -> T:
-        with conn.transaction():
-            return work(conn)
-
-    return await in_database(shared, once)

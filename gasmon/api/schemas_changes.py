@@ -15,6 +15,8 @@ Limits = dict[LimitName, float]
 
 
 class ChangeBody(Body):
+    """Without limits, place class and end it takes back the change before it."""
+
     mine: MineCode
     point: str = Field(
         max_length=20,
@@ -22,9 +24,18 @@ class ChangeBody(Body):
         description="system-number, e.g. 01-001A01",
     )
     limits: Limits = Field(
+        {},
         max_length=len(LIMIT_FIELDS),
-        description="in the point's unit; empty takes back the change before it; "
-        + ", ".join(LIMIT_FIELDS),
+        description="in the point's unit: " + ", ".join(LIMIT_FIELDS),
+    )
+    place_class: str = Field(
+        "",
+        max_length=40,
+        pattern=r"^[A-Z0-9_]*$",
+        description="where it really hangs; empty leaves what its mine says",
+    )
+    retire: bool = Field(
+        False, description="a point that its mine names no more is gone for good"
     )
     from_: TimeUs | None = Field(
         None, alias="from", description="RFC 3339; without it, from its approval on"
@@ -76,9 +87,15 @@ class TestedAlarms(Answer):
     items: list[TestedAlarm] = Field(description="the worst 100")
 
 
+class Places(Answer):
+    before: str | None
+    after: str | None
+
+
 class Difference(Answer):
     before: Limits = Field(description="limits that count without the change")
     after: Limits = Field(description="and with it")
+    place_class: Places
     n_readings: int = Field(description="stored readings that were judged")
     first: datetime | None
     last: datetime | None
@@ -105,6 +122,8 @@ class Change(Answer):
     place: str
     uom: str
     limits: Limits
+    place_class: str
+    retire: bool
     from_: datetime | None = Field(
         alias="from",
         description="as wished, null: from its approval on; once approved, as it is",

@@ -9,7 +9,14 @@ from typing import Any
 
 from gasmon.alarms.changes import CHANGE_ACTIONS
 from gasmon.alarms.events import RANK_NAMES
-from gasmon.commands.asking import Api, open_api, server_flags
+from gasmon.commands.asking import open_api, server_flags
+from gasmon.commands.deciding import (
+    act,
+    add_deciding,
+    add_listing,
+    list_all,
+    print_records,
+)
 from gasmon.errors import ConfigError
 from gasmon.points import LIMIT_FIELDS
 from gasmon.settings import Settings
@@ -27,24 +34,19 @@ def add_parser(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
     actions = change.add_subparsers(dest="action", required=True, metavar="ACTION")
     both = [*parents, server_flags()]
     _add_propose(actions, both)
-    ls = actions.add_parser("ls", parents=both, help="list changes")
-    ls.add_argument("--area", help="code or slug")
-    ls.add_argument("--mine", metavar="CODE")
-    ls.add_argument("--limit", type=int, default=50, help="at most 500")
+    add_listing(actions, both, "change")
     show = actions.add_parser(
         "show", parents=both, help="one change with its back-test and records"
     )
-    show.add_argument("change_id", type=int, metavar="ID")
-    for name in CHANGE_ACTIONS:
-        parser = actions.add_parser(name, parents=both, help=HELP[name])
-        parser.add_argument("change_id", type=int, metavar="ID")
-        parser.add_argument("--reason", default="", required=name != "approve")
-        parser.add_argument("--key", help="the same key is done once")
+    show.add_argument("number", type=int, metavar="ID")
+    add_deciding(actions, both, {name: HELP[name] for name in CHANGE_ACTIONS})
 
 
 def _add_propose(actions: Any, parents: list[argparse.ArgumentParser]) -> None:
     propose = actions.add_parser(
-        "propose", parents=parents, help="propose a change of one point's limits"
+        "propose",
+        parents=parents,
+        help="propose a change of one point; without any the one before is taken back",
     )
     propose.add_argument("--mine", required=True, metavar="CODE")
     propose.add_argument(
@@ -56,8 +58,15 @@ def _add_propose(actions: Any, parents: list[argparse.ArgumentParser]) -> None:
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="may be repeated; none takes back the change before it; "
-        + ", ".join(LIMIT_FIELDS),
+        help="may be repeated; " + ", ".join(LIMIT_FIELDS),
+    )
+    propose.add_argument(
+        "--place-class", default="", metavar="CLASS", help="where it really hangs"
+    )
+    propose.add_argument(
+        "--retire",
+        action="store_true",
+        help="it is gone for good: what is still open of it may end",
     )
     propose.add_argument(
         "--from", dest="from_", metavar="TIME", help="default: from its approval on"
@@ -70,15 +79,13 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     """Run the command."""
     api = open_api(args, settings)
     if args.action == "ls":
-        return _ls(api, args)
+        return list_all(api, "/limit-changes", args, _line)
     if args.action == "show":
-        change = api.get(f"/limit-changes/{args.change_id}")
+        change = api.get(f"/limit-changes/{args.number}")
     elif args.action == "propose":
         change = api.post("/limit-changes", _body(args))
     else:
-        body = {"reason": args.reason, "key": args.key}
-        path = f"/limit-changes/{args.change_id}/actions/{args.action}"
-        change = api.post(path, body)
+        change = act(api, f"/limit-changes/{args.number}", args)
     if args.json:
         print(json.dumps(change, ensure_ascii=False))
     else:
@@ -91,6 +98,8 @@ def _body(args: argparse.Namespace) -> dict[str, Any]:
         "mine": args.mine,
         "point": args.point,
         "limits": dict(map(_limit, args.limits)),
+        "place_class": args.place_class,
+        "retire": args.retire,
         "from": args.from_,
         "reason": args.reason,
         "key": args.key,
@@ -105,36 +114,22 @@ def _limit(text: str) -> tuple[str, float]:
         raise ConfigError(f"--limit {text}: NAME=NUMBER is wanted") from None
 
 
-def _ls(api: Api, args: argparse.Namespace) -> int:
-    query = {"area": args.area, "mine": args.mine, "limit": args.limit}
-    page = api.get("/limit-changes", query)
-    if args.json:
-        print(json.dumps(page, ensure_ascii=False))
-        return 0
-    for change in page["items"]:
-        print(_line(change))
-    return 0
-
-
 def _line(change: dict[str, Any]) -> str:
-    limits = " ".join(f"{n}={v:g}" for n, v in change["limits"].items())
+    asked = [f"{n}={v:g}" for n, v in change["limits"].items()]
+    asked += [f"place_class={change['place_class']}"] if change["place_class"] else []
+    asked += ["报废 retire"] if change["retire"] else []
     return (
         f"{change['change_id']:>6}  {change['state_text']['zh']} {change['state']:<10}"
         f" {(change['from'] or '-')[:16]}  {change['mine_name']} {change['place']}"
-        f" {change['point']}: {limits or '取消 taken back'}: {change['reason']}"
+        f" {change['point']}: {' '.join(asked) or '取消 taken back'}:"
+        f" {change['reason']}"
     )
 
 
 def _print(change: dict[str, Any]) -> None:
     print(_line(change))
     _print_back_test(change["back_test"])
-    for row in change["records"]:
-        print(
-            f"  {row['at'][:19]}  {row['event']:<9}  {row['by']} ({row['role']})"
-            f"  {row['reason']}"
-        )
-    possible = [name for name, why in change["actions"].items() if why is None]
-    print(f"  possible now: {', '.join(possible) or 'nothing'}")
+    print_records(change)
 
 
 def _print_back_test(test: dict[str, Any]) -> None:
@@ -147,6 +142,9 @@ def _print_back_test(test: dict[str, Any]) -> None:
         for name in sorted({*result["before"], *result["after"]}):
             old, new = (result[side].get(name, "-") for side in ("before", "after"))
             print(f"  {name:<13} {old} → {new}")
+        places = result["place_class"]
+        if places["before"] != places["after"]:
+            print(f"  place_class   {places['before'] or '-'} → {places['after']}")
         print(
             f"  {result['n_readings']:,} readings, {(result['first'] or '-')[:16]} –"
             f" {(result['last'] or '-')[:16]}; {result['n_same']} alarms the same"

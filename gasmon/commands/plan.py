@@ -10,6 +10,13 @@ from typing import Any
 from gasmon.alarms.events import RANK_NAMES_ZH
 from gasmon.alarms.plans import PLAN_ACTIONS, PLANNABLE, WORKS
 from gasmon.commands.asking import Api, open_api, server_flags
+from gasmon.commands.deciding import (
+    act,
+    add_deciding,
+    add_listing,
+    list_all,
+    print_records,
+)
 from gasmon.settings import Settings
 
 HELP = {
@@ -25,18 +32,11 @@ def add_parser(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
     actions = plan.add_subparsers(dest="action", required=True, metavar="ACTION")
     both = [*parents, server_flags()]
     _add_file(actions, both)
-    ls = actions.add_parser("ls", parents=both, help="list plans")
+    ls = add_listing(actions, both, "plan")
     ls.add_argument("--current", action="store_true", help="those that are not over")
-    ls.add_argument("--area", help="code or slug")
-    ls.add_argument("--mine", metavar="CODE")
-    ls.add_argument("--limit", type=int, default=50, help="at most 500")
     show = actions.add_parser("show", parents=both, help="one plan with its records")
-    show.add_argument("plan_id", type=int, metavar="ID")
-    for name in PLAN_ACTIONS:
-        parser = actions.add_parser(name, parents=both, help=HELP[name])
-        parser.add_argument("plan_id", type=int, metavar="ID")
-        parser.add_argument("--reason", default="", required=name != "approve")
-        parser.add_argument("--key", help="the same key is done once")
+    show.add_argument("number", type=int, metavar="ID")
+    add_deciding(actions, both, {name: HELP[name] for name in PLAN_ACTIONS})
     stats = actions.add_parser(
         "stats", parents=both, help="what planned work came to, mine by mine"
     )
@@ -84,16 +84,16 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     """Run the command."""
     api = open_api(args, settings)
     if args.action == "ls":
-        return _ls(api, args)
+        current = "true" if args.current else None
+        return list_all(api, "/plans", args, _line, current=current)
     if args.action == "stats":
         return _stats(api, args)
     if args.action == "show":
-        plan = api.get(f"/plans/{args.plan_id}")
+        plan = api.get(f"/plans/{args.number}")
     elif args.action == "file":
         plan = api.post("/plans", _body(args))
     else:
-        body = {"reason": args.reason, "key": args.key}
-        plan = api.post(f"/plans/{args.plan_id}/actions/{args.action}", body)
+        plan = act(api, f"/plans/{args.number}", args)
     if args.json:
         print(json.dumps(plan, ensure_ascii=False))
     else:
@@ -119,22 +119,6 @@ def _body(args: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def _ls(api: Api, args: argparse.Namespace) -> int:
-    query = {
-        "current": "true" if args.current else None,
-        "area": args.area,
-        "mine": args.mine,
-        "limit": args.limit,
-    }
-    page = api.get("/plans", query)
-    if args.json:
-        print(json.dumps(page, ensure_ascii=False))
-        return 0
-    for plan in page["items"]:
-        print(_line(plan))
-    return 0
-
-
 def _line(plan: dict[str, Any]) -> str:
     return (
         f"{plan['plan_id']:>6}  {plan['state_text']['zh']} {plan['state']:<9} "
@@ -152,13 +136,7 @@ def _print(plan: dict[str, Any]) -> None:
         f"  up to {ceiling} {plan['level_ceiling']}, value"
         f" {plan['value_ceiling'] or '-'}, test gas {plan['test_gas'] or '-'}"
     )
-    for row in plan["records"]:
-        print(
-            f"  {row['at'][:19]}  {row['event']:<9}  {row['by']} ({row['role']})"
-            f"  {row['reason']}"
-        )
-    possible = [name for name, why in plan["actions"].items() if why is None]
-    print(f"  possible now: {', '.join(possible) or 'nothing'}")
+    print_records(plan)
 
 
 def _stats(api: Api, args: argparse.Namespace) -> int:

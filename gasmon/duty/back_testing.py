@@ -99,7 +99,7 @@ class BackTests:
         conn = self._conn
         change, number = waiting.change, waiting.change.number
         mine = next(m for m in points.load_mines(conn) if m.code == waiting.key.mine)
-        versions = back_tests.unit_versions(conn, waiting.key)
+        versions = back_tests.unit_versions(conn, waiting.key, retired=change.retired)
         newest = [v for v in versions if v.key == waiting.key][-1]
         try:
             before, after = self._both(waiting)
@@ -108,7 +108,9 @@ class BackTests:
             return
         why = why_impossible(newest, mine, after, dict(change.limits))
         limits = [limits_of(newest, mine, rules) for rules in (before, after)]
-        if why is None and limits[0] == limits[1]:
+        places = [rules.corrected(newest).place_class for rules in (before, after)]
+        same = limits[0] == limits[1] and places[0] == places[1]
+        if why is None and same and not change.retired:
             why = "it changes nothing"
         if why is not None:
             back_tests.finish(conn, number, now_us, failure=why)
@@ -124,7 +126,12 @@ class BackTests:
             test.feed(_batch(test, ids, found), end_us)
             at_us = end_us
             yield 1 - (waiting.until_us - at_us) / whole_us
-        result = {"before": limits[0], "after": limits[1], **test.result()}
+        result = {
+            "before": limits[0],
+            "after": limits[1],
+            "place_class": {"before": places[0], "after": places[1]},
+            **test.result(),
+        }
         back_tests.finish(self._conn, number, now_us, result=result)
 
     def _both(self, waiting: Waiting) -> tuple[RuleSet, RuleSet]:

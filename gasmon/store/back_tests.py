@@ -36,6 +36,7 @@ def oldest_waiting(conn: Connection) -> Waiting | None:
     """The change that waits longest and was neither refused nor taken back."""
     row = conn.execute(
         "SELECT c.change_id, m.code::text, p.system::text, p.no, c.limits,"
+        " c.place_class, c.retire,"
         " c.effective_from_us, t.days,"
         " (extract(epoch FROM r.recorded_at) * 1000000)::bigint"
         " FROM back_test t JOIN limit_change c USING (change_id)"
@@ -47,21 +48,27 @@ def oldest_waiting(conn: Connection) -> Waiting | None:
     ).fetchone()
     if row is None:
         return None
-    number, mine, system, no, limits, wanted_us, days, proposed_us = cast(
-        tuple[Any, ...], row
+    number, mine, system, no, limits, place, retire, wanted_us, days, proposed_us = (
+        cast(tuple[Any, ...], row)
     )
     key = PointKey(mine, system, no)
     return Waiting(
-        LimitChange(number, str(key), wanted_us, in_order(limits)),
+        LimitChange(number, str(key), wanted_us, in_order(limits), place, retire),
         key,
         proposed_us - days * US_PER_DAY,
         proposed_us,
     )
 
 
-def unit_versions(conn: Connection, key: PointKey) -> list[PointDef]:
-    """Versions of a point and of all that were ever in a unit with it, by key."""
-    versions = points.load_point_versions(conn, key.mine)
+def unit_versions(
+    conn: Connection, key: PointKey, *, retired: bool = False
+) -> list[PointDef]:
+    """Versions of a point and of all that were ever in a unit with it, by key.
+
+    Args:
+        retired: retired points too.
+    """
+    versions = points.load_point_versions(conn, key.mine, retired=retired)
     units = {v.unit_slug for v in versions if v.key == key} - {None}
     near = {v.key for v in versions if v.key == key or v.unit_slug in units}
     return [version for version in versions if version.key in near]

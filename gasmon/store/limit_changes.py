@@ -12,7 +12,6 @@ from dataclasses import asdict, dataclass
 from math import isfinite, nan
 from typing import Any, cast
 
-from psycopg.errors import SerializationFailure, UniqueViolation
 from psycopg.rows import dict_row
 
 from gasmon.alarms.changes import (
@@ -24,19 +23,19 @@ from gasmon.alarms.changes import (
 from gasmon.alarms.deciding import No, Step
 from gasmon.alarms.rule_changes import LimitChange
 from gasmon.alarms.rule_limits import refuse_contradictions
-from gasmon.errors import BadRequest, ConfigError, Forbidden, NotFound, StateConflict
+from gasmon.alarms.rule_match import PLACES
+from gasmon.errors import BadRequest, ConfigError, Forbidden, NotFound
 from gasmon.points import LIMIT_FIELDS
-from gasmon.store import audit
 from gasmon.store.access import Principal
 from gasmon.store.alarm_calls import as_json
 from gasmon.store.db import Connection
+from gasmon.store.decided import Act, Entry, Ledger, done_before, next_event, record
 from gasmon.units import US_PER_DAY, to_datetime
 
 AHEAD_US = 31 * US_PER_DAY
 """How long before it counts a change may be proposed [µs]. Ours, as for plans."""
 
-NEED_REASON = ("refuse", "withdraw")
-"""Actions that must say why."""
+LEDGER = Ledger("limit_change_record", "change_id", "change", "limit_change")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +45,9 @@ class ChangeWish:
     Attributes:
         mine: 12 digits.
         point: ``system-number``, e.g. ``01-001A01``.
-        limits: name (``points.LIMIT_FIELDS``) and value in the point's unit; empty
-            takes back the change before it.
+        limits: name (``points.LIMIT_FIELDS``) and value in the point's unit.
+        place_class: where it really hangs; empty leaves what the mine says.
+        retire: a point that its mine names no more is gone for good.
         from_us: first event time that it shall count for [µs UTC]; 0 = that of its
             approval.
     """
@@ -57,21 +57,8 @@ class ChangeWish:
     limits: Mapping[str, float]
     from_us: int
     reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Act:
-    """What somebody wants to do with a change.
-
-    Attributes:
-        action: one of ``changes.CHANGE_ACTIONS``.
-        key: the same key from the same principal is done once.
-    """
-
-    change_id: int
-    action: str
-    reason: str = ""
-    key: str | None = None
+    place_class: str = ""
+    retire: bool = False
 
 
 def propose(
@@ -96,25 +83,30 @@ def propose(
         StateConflict: the key was used for something else.
     """
     asked = as_json(asdict(wish))
-    known = _done_before(conn, who, key, asked)
+    known = done_before(conn, LEDGER, who, key, asked)
     if known is not None:
         return known
     if who.role not in PROPOSING_ROLES:
         zh, en = "不能提出限值修改", "proposes no changes of limits"
         raise Forbidden(f"角色 {who.role} {zh} · role {who.role} {en}")
-    point_id = _point(conn, who, wish)
     _check(wish, now_us)
+    point_id = _point(conn, who, wish)
     row = conn.execute(
-        "INSERT INTO limit_change (point_id, limits, effective_from_us, reason)"
-        " VALUES (%s, %s::jsonb, %s, %s) RETURNING change_id",
-        (point_id, json.dumps(dict(wish.limits)), wish.from_us, wish.reason),
+        "INSERT INTO limit_change (point_id, limits, place_class, retire,"
+        " effective_from_us, reason)"
+        " VALUES (%s, %s::jsonb, %s, %s, %s, %s) RETURNING change_id",
+        (
+            *(point_id, json.dumps(dict(wish.limits)), wish.place_class),
+            *(wish.retire, wish.from_us, wish.reason),
+        ),
     ).fetchone()
     assert row is not None
     change_id = int(str(row[0]))
     conn.execute(
         "INSERT INTO back_test (change_id, days) VALUES (%s, %s)", (change_id, days)
     )
-    _record(conn, change_id, PROPOSED, who, wish.reason, now_us, key, asked)
+    entry = Entry(change_id, PROPOSED, wish.reason, asked, key)
+    record(conn, LEDGER, who, entry, now_us)
     return change_id
 
 
@@ -128,46 +120,46 @@ def act_on_change(conn: Connection, who: Principal, act: Act, *, now_us: int) ->
         StateConflict: its state, its proposer or a key that was used for something
             else forbids it; says why.
     """
-    change = _locked(conn, who, act.change_id)
-    if act.action in NEED_REASON and not act.reason.strip():
-        raise BadRequest(f"reason: {act.action} needs one")
-    asked = as_json({"action": act.action, "change": act.change_id, "why": act.reason})
-    if _done_before(conn, who, act.key, asked) is not None:
+    change = _locked(conn, who, act.number)
+
+    def decide(steps: tuple[Step, ...]) -> str | No:
+        return decide_change(
+            proposal_of(change, steps),
+            act.action,
+            role=who.role,
+            name=who.name,
+            now_us=now_us,
+        )
+
+    event = next_event(conn, LEDGER, who, act, decide)
+    if event is None:
         return
-    found = decide_change(
-        proposal_of(change, _steps(conn, act.change_id)),
-        act.action,
-        role=who.role,
-        name=who.name,
-        now_us=now_us,
-    )
-    if isinstance(found, No):
-        if found.by_role:
-            raise Forbidden(str(found.why))
-        raise StateConflict(f"change {act.change_id}: {found.why}")
-    from_us = None
+    more = {}
     if act.action == "approve":
         # Nothing that was judged before is judged otherwise.
         from_us = max(change["wanted_us"], now_us)
+        more = {"effective_from_us": from_us}
         _log(conn, change, from_us, now_us)
-    _record(
-        *(conn, act.change_id, found, who, act.reason, now_us, act.key, asked, from_us)
-    )
+    entry = Entry(act.number, event, act.reason, act.asked(), act.key, more)
+    record(conn, LEDGER, who, entry, now_us)
 
 
 def approved(conn: Connection) -> tuple[LimitChange, ...]:
     """All that was approved and not taken back, by number; past and to come."""
     rows = conn.execute(
         "SELECT c.change_id, m.code || '-' || p.system || '-' || p.no,"
-        " r.effective_from_us, c.limits FROM limit_change_record r"
+        " r.effective_from_us, c.limits, c.place_class, c.retire"
+        " FROM limit_change_record r"
         " JOIN limit_change c USING (change_id) JOIN point p USING (point_id)"
         " JOIN mine m USING (mine_id) WHERE r.event = 'approved' AND NOT EXISTS"
         "   (SELECT FROM limit_change_record w WHERE w.change_id = c.change_id"
         "    AND w.event = 'withdrawn') ORDER BY 1"
     ).fetchall()
     return tuple(
-        LimitChange(number, point, from_us, in_order(limits))
-        for number, point, from_us, limits in cast(list[tuple[Any, ...]], rows)
+        LimitChange(number, point, from_us, in_order(limits), place_class, retire)
+        for number, point, from_us, limits, place_class, retire in cast(
+            list[tuple[Any, ...]], rows
+        )
     )
 
 
@@ -194,6 +186,7 @@ def _locked(conn: Connection, who: Principal, change_id: int) -> dict[str, Any]:
     with conn.cursor(row_factory=dict_row) as cursor:
         row = cursor.execute(
             "SELECT c.change_id, c.point_id, c.effective_from_us AS wanted_us,"
+            " c.place_class, c.retire,"
             " p.mine_id, m.code::text AS mine, m.area_code::text AS area, t.ended_at,"
             " t.failure, t.result, (SELECT r.effective_from_us"
             "   FROM limit_change_record r WHERE r.change_id = c.change_id"
@@ -208,26 +201,20 @@ def _locked(conn: Connection, who: Principal, change_id: int) -> dict[str, Any]:
     return row
 
 
-def _steps(conn: Connection, change_id: int) -> tuple[Step, ...]:
-    rows = conn.execute(
-        "SELECT event, principal,"
-        " (extract(epoch FROM recorded_at) * 1000000)::bigint"
-        " FROM limit_change_record WHERE change_id = %s ORDER BY record_id",
-        (change_id,),
-    ).fetchall()
-    return tuple(Step(str(e), str(by), int(str(at))) for e, by, at in rows)
-
-
 def _point(conn: Connection, who: Principal, wish: ChangeWish) -> int:
     system, _, no = wish.point.partition("-")
     row = conn.execute(
-        "SELECT p.point_id FROM point p JOIN mine m USING (mine_id)"
-        " WHERE m.code = %s AND p.system = %s AND p.no = %s"
-        " AND p.retired_at IS NULL AND m.retired_at IS NULL",
+        "SELECT p.point_id, p.retired_at IS NOT NULL FROM point p"
+        " JOIN mine m USING (mine_id) WHERE m.code = %s AND p.system = %s"
+        " AND p.no = %s AND m.retired_at IS NULL",
         (wish.mine, system, no),
     ).fetchone()
     if row is None or not who.scope.allows(wish.mine[:6], wish.mine):
         raise NotFound(f"no point {wish.mine}-{wish.point}")
+    if wish.retire and not row[1]:
+        raise BadRequest("retire: its mine's definitions still name this point")
+    if row[1] and (wish.limits or wish.place_class):
+        raise NotFound(f"point {wish.mine}-{wish.point} is retired")
     return int(str(row[0]))
 
 
@@ -242,6 +229,11 @@ def _check(wish: ChangeWish, now_us: int) -> None:
         refuse_contradictions(given, "limits")
     except ConfigError as error:
         raise BadRequest(str(error)) from None
+    if wish.place_class and wish.place_class not in PLACES:
+        known = ", ".join(sorted(PLACES))
+        raise BadRequest(f"place_class: {wish.place_class[:40]!r} is none of {known}")
+    if wish.retire and (wish.limits or wish.place_class):
+        raise BadRequest("retire: nothing else of a retired point is changed with it")
     if wish.from_us > now_us + AHEAD_US:
         raise BadRequest(f"from: more than {AHEAD_US // US_PER_DAY} days ahead")
 
@@ -249,72 +241,29 @@ def _check(wish: ChangeWish, now_us: int) -> None:
 def _log(conn: Connection, change: dict[str, Any], from_us: int, now_us: int) -> None:
     """What becomes different, old → new, beside what the mine itself changes."""
     before, after = change["result"]["before"], change["result"]["after"]
+    different = [
+        (name, _text(before.get(name)), _text(after.get(name)))
+        for name in LIMIT_FIELDS
+        if before.get(name) != after.get(name)
+    ]
+    if change["place_class"]:
+        places = change["result"]["place_class"]
+        different.append(("place_class", places["before"], places["after"]))
+    if change["retire"]:
+        different.append(("retirement", None, "approved"))
     conn.cursor().executemany(
         "INSERT INTO point_change (point_id, mine_id, attribute, old_value, new_value,"
         " source, changed_at, recorded_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
         [
             (
-                *(change["point_id"], change["mine_id"], name),
-                *(_text(before.get(name)), _text(after.get(name))),
+                *(change["point_id"], change["mine_id"], name, old, new),
                 f"change:{change['change_id']}",
                 *(to_datetime(from_us), to_datetime(now_us)),
             )
-            for name in LIMIT_FIELDS
-            if before.get(name) != after.get(name)
+            for name, old, new in different
         ],
     )
 
 
 def _text(value: float | None) -> str | None:
     return None if value is None else str(value)
-
-
-def _record(
-    conn: Connection,
-    change_id: int,
-    event: str,
-    who: Principal,
-    reason: str,
-    now_us: int,
-    key: str | None,
-    asked: str,
-    from_us: int | None = None,
-) -> None:
-    row = (
-        *(change_id, event, who.name, who.role, reason, from_us),
-        *(to_datetime(now_us), key, asked),
-    )
-    try:
-        conn.execute(
-            "INSERT INTO limit_change_record (change_id, event, principal, role,"
-            " reason, effective_from_us, recorded_at, action_key, asked)"
-            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s::jsonb)",
-            row,
-        )
-    except UniqueViolation as error:
-        # The same request twice at once: the second finds it done when run again.
-        raise SerializationFailure(str(error)) from error
-    detail = {"reason": reason} | json.loads(asked)
-    audit.write(conn, who.name, f"limit_change.{event}", str(change_id), detail=detail)
-
-
-def _done_before(
-    conn: Connection, who: Principal, key: str | None, asked: str
-) -> int | None:
-    """The change that was proposed or acted on under this key; None when none was."""
-    if key is None:
-        return None
-    row = conn.execute(
-        "SELECT change_id, asked = %s::jsonb FROM limit_change_record"
-        " WHERE principal = %s AND action_key = %s",
-        (asked, who.name, key),
-    ).fetchone()
-    if row is None:
-        return None
-    change_id, same = int(str(row[0])), bool(row[1])
-    if not same:
-        raise StateConflict(
-            f"key {key!r} was used by {who.name} for something else"
-            f" (change {change_id})"
-        )
-    return change_id

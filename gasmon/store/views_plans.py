@@ -1,12 +1,11 @@
 """Plans as people see them, and what planned work came to, mine by mine."""
 
-from dataclasses import dataclass
 from typing import Any
 
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from gasmon.alarms.deciding import No, Step
+from gasmon.alarms.deciding import No
 from gasmon.alarms.events import RANK_NAMES
 from gasmon.alarms.kinds import MINE_ONLY_KINDS
 from gasmon.alarms.planned import NO_TEST_GAS, REASONS
@@ -22,76 +21,57 @@ from gasmon.errors import NotFound
 from gasmon.store.access import Principal
 from gasmon.store.db import Connection
 from gasmon.store.scope import Scope, scope_condition
+from gasmon.store.views_decided import (
+    RECORDS,
+    Page,
+    Row,
+    actions_shown,
+    one,
+    paged,
+    records_shown,
+    steps_in,
+)
 from gasmon.units import iso_us, to_datetime
 
 _PLAN = (
     "SELECT p.*, m.code::text AS mine, m.name AS mine_name,"
     " m.area_code::text AS area, r.records FROM plan p JOIN mine m USING (mine_id)"
-    " JOIN LATERAL (SELECT jsonb_agg(jsonb_build_object('event', event, 'by',"
-    "   principal, 'role', role, 'reason', reason, 'at_us',"
-    "   (extract(epoch FROM recorded_at) * 1000000)::bigint) ORDER BY record_id)"
-    "   AS records FROM plan_record WHERE plan_id = p.plan_id) r ON true"
+    f" JOIN LATERAL (SELECT {RECORDS} FROM plan_record"
+    " WHERE plan_id = p.plan_id) r ON true"
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """Which plans; None leaves a member out.
-
-    Attributes:
-        current: those whose window is not over.
-        before: cursor: plans with a lower number.
-        limit: rows at most.
-    """
-
-    current: bool = False
-    mine: str | None = None
-    area: str | None = None
-    before: int | None = None
-    limit: int = 50
-
-
 def plans(
-    conn: Connection, who: Principal, asked: Asked, now_us: int
-) -> tuple[list[dict[str, Any]], int | None]:
-    """One page, the newest first, and the cursor of the next; None on the last."""
-    conditions: list[sql.Composable] = [scope_condition(who.scope)]
-    if asked.current:
-        conditions.append(sql.SQL("p.until_us > {}").format(now_us))
-    if asked.mine is not None:
-        conditions.append(sql.SQL("m.code = {}").format(asked.mine))
-    if asked.area is not None:
-        conditions.append(scope_condition(Scope((asked.area,), None)))
-    if asked.before is not None:
-        conditions.append(sql.SQL("p.plan_id < {}").format(asked.before))
-    query = sql.SQL(f"{_PLAN} WHERE {{}} ORDER BY p.plan_id DESC LIMIT {{}}").format(
-        sql.SQL(" AND ").join(conditions), asked.limit + 1
-    )
-    with conn.cursor(row_factory=dict_row) as cursor:
-        rows = cursor.execute(query).fetchall()
-    page = [_shown(row, who, now_us) for row in rows[: asked.limit]]
-    return page, page[-1]["plan_id"] if len(rows) > asked.limit else None
+    conn: Connection, who: Principal, page: Page, now_us: int, *, current: bool = False
+) -> tuple[list[Row], int | None]:
+    """One page, the newest first, and the cursor of the next; None on the last.
+
+    Args:
+        current: only those whose window is not over.
+    """
+    more = [sql.SQL("p.until_us > {}").format(now_us)] if current else []
+    rows, following = paged(conn, who, _PLAN, "p.plan_id", page, more)
+    return [_shown(row, who, now_us) for row in rows], following
 
 
-def plan(conn: Connection, who: Principal, plan_id: int, now_us: int) -> dict[str, Any]:
+def plan(conn: Connection, who: Principal, plan_id: int, now_us: int) -> Row:
     """One plan.
 
     Raises:
         NotFound: there is none, or not for this principal.
     """
-    query = sql.SQL(f"{_PLAN} WHERE p.plan_id = {{}} AND {{}}").format(
-        plan_id, scope_condition(who.scope)
-    )
-    with conn.cursor(row_factory=dict_row) as cursor:
-        row = cursor.execute(query).fetchone()
+    row = one(conn, who, _PLAN, "p.plan_id", plan_id)
     if row is None:
         raise NotFound(f"no plan {plan_id}")
     return _shown(row, who, now_us)
 
 
-def _shown(row: dict[str, Any], who: Principal, now_us: int) -> dict[str, Any]:
-    steps = tuple(Step(r["event"], r["by"], r["at_us"]) for r in row["records"])
-    window = Window(row["from_us"], row["until_us"], steps)
+def _shown(row: Row, who: Principal, now_us: int) -> Row:
+    window = Window(row["from_us"], row["until_us"], steps_in(row))
+
+    def decide(action: str) -> str | No:
+        return decide_plan(window, action, role=who.role, name=who.name, now_us=now_us)
+
     state = plan_state(window, now_us)
     work = WORKS[row["work"]].words
     return {
@@ -112,32 +92,9 @@ def _shown(row: dict[str, Any], who: Principal, now_us: int) -> dict[str, Any]:
         "reason": row["reason"],
         "state": state,
         "state_text": {"zh": PLAN_STATES[state].zh, "en": PLAN_STATES[state].en},
-        "records": [
-            {
-                "event": r["event"],
-                "by": r["by"],
-                "role": r["role"],
-                "reason": r["reason"],
-                "at": iso_us(r["at_us"]),
-            }
-            for r in row["records"]
-        ],
-        "actions": _actions(window, who, now_us),
+        "records": records_shown(row),
+        "actions": actions_shown(PLAN_ACTIONS, decide),
     }
-
-
-def _actions(
-    window: Window, who: Principal, now_us: int
-) -> dict[str, dict[str, str] | None]:
-    """What the asker's role may do; None: now, else why not now."""
-    shown: dict[str, dict[str, str] | None] = {}
-    for name in PLAN_ACTIONS:
-        found = decide_plan(window, name, role=who.role, name=who.name, now_us=now_us)
-        if not isinstance(found, No):
-            shown[name] = None
-        elif not found.by_role:
-            shown[name] = {"zh": found.why.zh, "en": found.why.en}
-    return shown
 
 
 _FILED = """

@@ -239,6 +239,63 @@ def test_who_may_not_is_refused_and_who_may_not_see_is_told_nothing(
                 assert nobody.request(method, "/api/v1" + path).status_code == 401
 
 
+def test_a_place_class_is_corrected_like_a_limit(world: World) -> None:
+    """Tested by the law of the other place, approved by another, logged, in force."""
+    change_id = ready(world, limits={}, place_class="TOTAL_RETURN")
+    same = ready(world, limits={}, place_class="FACE_T0")
+    answer = do(world, "city_officer", change_id, "approve", reason="现场核实")
+    Change.model_validate(answer.json())
+    result = answer.json()["back_test"]["result"]
+    assert result["place_class"] == {"before": "FACE_T0", "after": "TOTAL_RETURN"}
+    assert result["before"] != result["after"]
+    counting = rules_in_force(world.conn, SITE, CLOCK.now_us())
+    ((key, place),) = [(one.key, one.place_class) for one in counting.points]
+    assert (key, place) == (str(POINT), "TOTAL_RETURN")
+    rows = world.conn.execute(
+        "SELECT old_value, new_value FROM point_change WHERE source = %s"
+        " AND attribute = 'place_class'",
+        (f"change:{change_id}",),
+    ).fetchall()
+    world.conn.commit()
+    assert rows == [("FACE_T0", "TOTAL_RETURN")]
+    with world.client("county") as county:
+        change = county.get(f"/api/v1/limit-changes/{same}").json()
+        assert change["back_test"]["failure"] == "it changes nothing"
+        answer = propose(county, limits={}, place_class="MOON")
+    assert (answer.status_code, "'MOON' is none of" in answer.json()["detail"]) == (
+        422,
+        True,
+    )
+
+
+def test_two_people_say_that_a_point_is_gone_for_good(world: World) -> None:
+    """Only of one that its mine names no more, and with nothing else of it."""
+    with world.client("county") as county:
+        answer = propose(county, limits={}, retire=True)
+        assert "definitions still name this point" in answer.json()["detail"]
+        answer = propose(county, retire=True)
+        assert "nothing else of a retired point" in answer.json()["detail"]
+    world.conn.execute(
+        "UPDATE point SET retired_at = now() WHERE point_id = %s", (world.ids[POINT],)
+    )
+    world.conn.commit()
+    with world.client("county") as county:
+        assert propose(county).status_code == 404
+    change_id = ready(world, limits={}, retire=True, reason="传感器已拆除")
+    own = do(world, "county", change_id, "approve")
+    assert own.status_code == 409
+    answer = do(world, "city_officer", change_id, "approve", reason="同意")
+    assert (answer.json()["state"], answer.json()["retire"]) == ("in_force", True)
+    (counts,) = limit_changes.approved(world.conn)
+    assert (counts.point, counts.retired) == (str(POINT), True)
+    rows = world.conn.execute(
+        "SELECT attribute, new_value FROM point_change WHERE source = %s",
+        (f"change:{change_id}",),
+    ).fetchall()
+    world.conn.commit()
+    assert rows == [("retirement", "approved")]
+
+
 def test_the_same_key_is_done_once(world: World) -> None:
     """Sent again it is the same change; for something else it is refused."""
     with world.client("county") as county:
@@ -295,6 +352,8 @@ def test_a_change_goes_its_way_on_the_command_line(
 
     words = ["propose", "--mine", MINE_Z, "--point", "01-001A01", "--reason", "偏高"]
     assert run("county", *words, "--limit", "alarm_high")[0] == 2
+    code, _, err = run("county", *words, "--retire")
+    assert (code, "definitions still name this point" in err) == (2, True)
     code, out, err = run("county", *words, "--limit", "alarm_high=0.8")
     assert code == 0, err
     assert "回溯中" in out

@@ -10,8 +10,8 @@ import pytest
 from gasmon.clock import SystemClock
 from gasmon.store import db, plans
 from gasmon.store.access import Principal
+from gasmon.store.decided import Act
 from gasmon.store.plan_wish import PlanWish
-from gasmon.store.plans import Act
 from gasmon.units import US_PER_H, US_PER_S
 from tests.fix_pipeline import AREA, MINE
 from tests.fix_wait import wait_until

@@ -8,6 +8,7 @@ from dataclasses import replace
 from gasmon.alarms.engine import AlarmEngine
 from gasmon.alarms.events import AlarmEvent
 from gasmon.alarms.reconcile import living
+from gasmon.alarms.rule_changes import LimitChange, rule_text, with_changes
 from gasmon.alarms.rules import default_rules
 from gasmon.alarms.snapshot import dump, load
 from gasmon.domain import states
@@ -163,3 +164,42 @@ def test_a_restart_that_knows_all_versions_ends_the_same() -> None:
     last = replayed(versions, ())
     load(last, dump(live_on))
     assert feed(last, others(805, 900)) == feed(live_on, others(805, 900)) != []
+
+
+def approve_end(engine: AlarmEngine, seconds: float, of: PointDef = GONE) -> None:
+    """Two people approved that the point is gone."""
+    change = LimitChange(1, str(of.key), at(seconds), retired=True)
+    rules = with_changes(default_rules(), rule_text([change]))
+    engine.change_rules(rules, at(seconds))
+
+
+def test_what_two_people_approved_to_be_gone_ends_once_nothing_comes() -> None:
+    """Not by the definition alone, nor by the approval, nor while it sends."""
+    engine = WORLD.engine()
+    feed(engine, [live(0, 0.1, 0), live(1, 1.2, 0), mark(1)])
+    approve_end(engine, 2)
+    assert [w for w in words(feed(engine, others(5, 200))) if w[0] == "cleared"] == []
+    retire(engine, 201)
+    said = feed(engine, others(205, 210))
+    cleared = [(e.kind, e.explain["cause"]) for e in said if e.event == "cleared"]
+    assert sorted(cleared) == [("no_data", "retired"), ("over_limit", "retired")]
+    assert [e.happened_at_us for e in said if e.kind == "over_limit"] == [at(206)]
+    # What it sends all the same is judged, and stands until it is silent again.
+    said = feed(engine, [live(0, 0.1, 211), live(1, 1.2, 211), *others(215, 290)])
+    assert "over_limit" in {e.kind for e in said if e.event == "raised"}
+    assert [w for w in words(said) if w[0] == "cleared"] == []
+    said = feed(engine, others(295, 320))
+    assert ("over_limit", 1) not in living(engine)
+    assert said[-1].event == "cleared"
+
+
+def test_before_the_time_that_was_approved_nothing_ends() -> None:
+    """Also where the engine was given the rules some seconds before."""
+    engine = WORLD.engine()
+    feed(engine, [live(0, 0.1, 0), live(1, 1.2, 0), mark(1)])
+    retire(engine, 2)
+    approve_end(engine, 300)
+    feed(engine, others(5, 296))
+    assert ("over_limit", 1) in living(engine)
+    feed(engine, others(300, 310))
+    assert ("over_limit", 1) not in living(engine)
