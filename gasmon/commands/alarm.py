@@ -48,6 +48,12 @@ def add_parser(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
     ls.add_argument("--min-rank", type=int, default=0, choices=range(5))
     ls.add_argument("--limit", type=int, default=50, help="at most 500")
     ls.add_argument("--run", type=int, default=0, help="a drill's number; 0 is live")
+    incidents = actions.add_parser(
+        "incidents", parents=both, help="open ones: alarms of one unit or subject"
+    )
+    incidents.add_argument("--area", help="code or slug")
+    incidents.add_argument("--mine", metavar="CODE")
+    incidents.add_argument("--limit", type=int, default=100, help="at most 500")
     show = actions.add_parser("show", parents=both, help="one alarm with its journal")
     show.add_argument("alarm_id", type=int, metavar="ID")
     for name in ACTIONS:
@@ -61,7 +67,10 @@ def _add_action(
     parser = actions.add_parser(command, parents=parents, help=HELP[name])
     parser.set_defaults(api_action=name)
     if name == "confirm":
-        parser.add_argument("alarm_ids", type=int, nargs="+", metavar="ID")
+        parser.add_argument("alarm_ids", type=int, nargs="*", metavar="ID")
+        parser.add_argument(
+            "--incident", type=int, metavar="ID", help="all alarms of an incident"
+        )
     else:
         parser.add_argument("alarm_id", type=int, metavar="ID")
     parser.add_argument("--text", default="", help="note, reason or report")
@@ -89,10 +98,17 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     api = open_api(args, settings)
     if args.action == "ls":
         return _ls(api, args)
+    if args.action == "incidents":
+        return _incidents(api, args)
     if args.action == "show":
         return _show(api, args)
-    if args.api_action == "confirm" and len(args.alarm_ids) > 1:
-        return _confirm_many(api, args)
+    if args.api_action == "confirm":
+        if (args.incident is None) == (not args.alarm_ids):
+            raise ConfigError("confirm: alarms or --incident, one of both is wanted")
+        if args.incident is not None:
+            args.alarm_ids = api.get(f"/incidents/{args.incident}")["alarms"]
+        if args.incident is not None or len(args.alarm_ids) > 1:
+            return _confirm_many(api, args)
     return _act(api, args)
 
 
@@ -117,6 +133,22 @@ def _ls(api: Api, args: argparse.Namespace) -> int:
             f"{row['state']:<26} {row['text']['zh']}"
         )
     print(f"{len(page['items'])}/{page['total']}")
+    return 0
+
+
+def _incidents(api: Api, args: argparse.Namespace) -> int:
+    query = {"area": args.area, "mine": args.mine, "limit": args.limit}
+    page = api.get("/incidents", query)
+    if args.json:
+        print(json.dumps(page, ensure_ascii=False))
+        return 0
+    for row in page["items"]:
+        numbers = " ".join(f"#{number}" for number in row["alarms"])
+        print(
+            f"{row['incident_id']:>8}  {row['opened_at'][:19]}"
+            f"  {RANK_NAMES_ZH[row['worst_rank']]}  {row['mine_name'] or row['area']}"
+            f" {row['unit'] or row['subject']}: {', '.join(row['kinds'])}  {numbers}"
+        )
     return 0
 
 

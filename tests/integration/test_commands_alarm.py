@@ -93,6 +93,26 @@ def test_several_are_confirmed_at_once(world: World, run: Run) -> None:
     assert (again, text.count("confirmed")) == (0, 2)
 
 
+def test_an_incident_is_listed_and_confirmed_as_a_whole(world: World, run: Run) -> None:
+    """Its kinds are facts on it; each of its alarms says how it went."""
+    world.record(world.event(), world.event(kind="cut_off", rank=3))
+    code, out, _ = run("county", "incidents")
+    assert code == 0
+    (line,) = out.splitlines()
+    assert "橙" in line
+    assert "cut_off, over_limit  #1 #2" in line
+    assert (
+        json.loads(run("county", "incidents", "--json")[1])["items"][0]["worst_rank"]
+        == 3
+    )
+    code, out, _ = run("county", "confirm", "--incident", "1", "--text", "同一原因")
+    assert (code, len(out.splitlines())) == (0, 2)
+    code, out, _ = run("county", "confirm", "--incident", "1")
+    assert (code, out.count("already")) == (1, 2)
+    assert run("county", "confirm")[0] == 2
+    assert run("county", "confirm", "1", "--incident", "1")[0] == 2
+
+
 def test_refusals_have_the_exit_code_of_their_reason(world: World, run: Run) -> None:
     """1 refused, 2 not understood, 3 unreachable."""
     world.record(world.event())
