@@ -129,10 +129,17 @@ class Site:
                 ("viewer", "viewer", None),
                 ("platform", "platform", ["530629"]),
                 ("dispatcher", "mine_dispatcher", ["530627"]),
+                ("chief", "administrator", None),
             ):
                 mines = ["530627000001"] if role == "mine_dispatcher" else None
                 self.tokens[name] = access.create_token(
-                    conn, name=name, role=role, areas=areas, mines=mines, now_us=at_us
+                    conn,
+                    name=name,
+                    role=role,
+                    areas=areas,
+                    mines=mines,
+                    now_us=at_us,
+                    may="administer" if role == "administrator" else "act",
                 )
             conn.commit()
             rows = conn.execute(

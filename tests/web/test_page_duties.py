@@ -246,3 +246,58 @@ def test_two_people_hand_a_shift_over(open_page: OpenPage, site: Site) -> None:
 def press(page: Page, action: str, wanted: str) -> None:
     """Press an action's button until what it brings is there."""
     click_until_seen(page.locator(f'[data-action="{action}"]'), page.locator(wanted))
+
+
+@pytest.mark.slow
+def test_an_administrator_runs_accounts_calendars_and_reads_the_audit(
+    open_page: OpenPage,
+) -> None:
+    """Made with a link, another role, retired; a shift assigned; each with its row."""
+    page = open_page("/users", "chief", expect="a status of 4")
+    form = page.locator("main > section form").first
+    form.locator('input[name="user"]').fill("zhao")
+    form.locator('input[value="530627"]').check()
+    form.locator("button.main").click()
+    expect(page.locator(".link input")).to_have_value(re.compile("/welcome#link="))
+    row = page.locator('[data-user="zhao"]')
+    expect(row).to_contain_text("待设置密码")
+    expect(row).to_contain_text("镇雄")
+    row.locator("summary").click()
+    row.locator('select[name="role"]').select_option("viewer")
+    row.locator('[data-do="role"]').click()
+    expect(row.locator("td").nth(1)).to_have_text("查看")
+    row.locator('[data-do="retire"]').click()
+    expect(row).to_contain_text("已停用")
+    expect(row.locator("details")).to_have_count(0)
+
+    to_audit = page.locator("main a", has_text="审计")
+    click_until_seen(page.locator(".crumbs a"), to_audit)
+    click_until_seen(to_audit, page.locator('input[name="subject"]'))
+    page.locator('input[name="subject"]').fill("zhao")
+    page.locator("main button.main").click()
+    rows = page.locator("[data-audit]")
+    expect(rows).to_have_count(3)
+    expect(rows.first).to_contain_text("user.retire")
+    expect(rows.nth(1)).to_contain_text("viewer")
+
+    page.goto(page.url.partition("/audit")[0] + "/shifts")
+    calendar = page.locator("section.calendar")
+    calendar.locator('select[name="place"]').select_option("530629")
+    slots = calendar.locator('[data-form="slots"]')
+    slots.locator('input[name="shifts"]').fill("two-12h")
+    slots.locator("button").click()
+    expect(calendar.locator(".failure")).to_be_visible()
+    slots.locator('input[name="shifts"]').fill("two-12h 08:00")
+    slots.locator("button").click()
+    expect(calendar.locator("[data-day]").first).to_contain_text("白班")
+    assign = calendar.locator('[data-form="assign"]')
+    assign.locator('input[name="name"]').fill("city")
+    assign.locator('input[name="shift"]').fill("白班")
+    assign.locator("button").click()
+    expect(calendar.locator(".failure")).to_contain_text("city")
+
+    # Others have no such pages, and the server shows them nothing.
+    other = open_page("/users", "county", lang="en", expect="a status of 403")
+    expect(other.locator(".failure")).to_be_visible()
+    click_until_seen(other.locator(".who"), other.locator(".everywhere"))
+    expect(other.locator("main a")).to_have_count(0)

@@ -4,13 +4,15 @@ import { t } from "./i18n.js";
 import { RowEditor, AlarmRow } from "./alarmrow.js";
 import { merge, owes } from "./alarmbook.js";
 import { bindKeys } from "./keys.js";
+import { worstRank } from "./levels.js";
 import { get, post } from "./requests.js";
 import { go } from "./router.js";
-import { enterAlarm, link, mayConfirm, on, second, tier } from "./state.js";
+import { enterAlarm, link, mayConfirm, me, on, second, serverNow, tier } from "./state.js";
 import { alarmHref, Failure } from "./widgets.js";
 
 const PAGE_ROWS = 50;
 const KEEP_ROWS = 500;
+const MOST_AT_ONCE = 200;
 
 /** Whether a new alarm belongs into a list with this filter (same terms as the API). */
 export function matches(filter, alarm) {
@@ -132,22 +134,37 @@ class ListModel {
     const ids = this.editing || [];
     this.editing = null;
     this.results.clear();
-    for (const id of ids) {
-      this.results.set(id, { phase: "busy" });
+    for (let at = 0; at < ids.length; at += MOST_AT_ONCE) {
+      const part = ids.slice(at, at + MOST_AT_ONCE);
+      for (const id of part) this.results.set(id, { phase: "busy" });
       this.redraw();
       try {
-        const row = await post(`/alarms/${id}/confirm`, { note, cause_code: null });
-        const known = this.rows.findIndex((item) => item.alarm_id === id);
-        if (known >= 0) this.rows[known] = merge(this.rows[known], row, tier.peek());
-        enterAlarm(row);
-        this.results.set(id, { phase: "ok" });
-        this.checked.delete(id);
+        const { items } = await post("/alarms/confirm", { alarm_ids: part, text: note });
+        for (const item of items) this.answered(item, note);
       } catch (error) {
-        this.results.set(id, { phase: "failed", status: error.status, message: error.message });
+        for (const id of part) this.results.set(id, { phase: "failed", status: error.status, message: error.message });
       }
     }
     this.toNextOwed();
     this.redraw();
+  }
+
+  /** How one row went. What it shows is what its event will tell again: the level that is
+   *  known here, so a higher one that came meanwhile is still owed. */
+  answered({ alarm_id: id, ok, status, detail }, note) {
+    if (!ok) {
+      this.results.set(id, { phase: "failed", status, message: detail });
+      return;
+    }
+    this.results.set(id, { phase: "ok" });
+    this.checked.delete(id);
+    const known = this.rows.findIndex((row) => row.alarm_id === id);
+    if (known < 0) return;
+    const row = this.rows[known];
+    const at = new Date(serverNow()).toISOString();
+    const mark = { event: "confirmed", tier: tier.peek(), by: me.peek().principal.name, happened_at: at, decided_at: at, note, rank: worstRank(row) };
+    this.rows[known] = merge(row, { ...row, ...mark }, tier.peek());
+    enterAlarm({ ...row, ...mark });
   }
 
   toNextOwed() {

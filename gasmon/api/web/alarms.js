@@ -2,6 +2,7 @@
 import { html, useEffect, useMemo, useRef, useState } from "./html.js";
 import { t } from "./i18n.js";
 import { AlarmList } from "./alarmlist.js";
+import { Incidents } from "./incidents.js";
 import { KINDS, isDevice, RANKS } from "./levels.js";
 import { areaName } from "./overview.js";
 import { route, setQuery } from "./router.js";
@@ -13,6 +14,7 @@ const TABS = {
   confirmed: { state: "open", confirmed: "true" },
   cleared: { state: "cleared", confirmed: "false" },
   open: { state: "open" },
+  incidents: { state: "open" },
   overdue: { state: "all", overdue: "any" },
   device: { state: "open", kind: KINDS.filter(isDevice).join(",") },
   history: { state: "all" },
@@ -56,7 +58,7 @@ export function AlarmsPage() {
       ${query.mine ? html`<button onClick=${() => setQuery({ mine: "" })}>${t("filter.mine_only", { mine: query.mine })} ×</button>` : null}
       <${Search} value=${query.q || ""} field=${search} />
     </div>
-    <${AlarmList} filter=${filterOf(query)} extraKeys=${keys} empty=${t(tab === "unconfirmed" ? "alarms.none_unconfirmed" : "alarms.none")} />
+    ${tab === "incidents" ? html`<${Incidents} area=${query.area} mine=${query.mine} />` : html`<${AlarmList} filter=${filterOf(query)} extraKeys=${keys} empty=${t(tab === "unconfirmed" ? "alarms.none_unconfirmed" : "alarms.none")} />`}
   </main>`;
 }
 

@@ -3,6 +3,7 @@ import { html, render, useEffect } from "./html.js";
 import { lang, markLang, t } from "./i18n.js";
 import { AlarmPage } from "./alarm.js";
 import { AlarmsPage } from "./alarms.js";
+import { AuditPage } from "./audit.js";
 import { Banner } from "./banner.js";
 import { ChangesPage } from "./changes.js";
 import { ConsolesPage } from "./consoles.js";
@@ -22,6 +23,7 @@ import { go, route, startRouter } from "./router.js";
 import { ShiftsPage } from "./shifts.js";
 import { silence, startSound, tickEnded, tickSound } from "./sound.js";
 import { applyLook, areas, bookSeq, ended, me, owedAlarms, second, version } from "./state.js";
+import { UsersPage } from "./users.js";
 import { Failure } from "./widgets.js";
 import { Help, toggleHelp } from "./help.js";
 
@@ -45,6 +47,8 @@ function Screen() {
   if (name === "plans") return html`<${PlansPage} />`;
   if (name === "forecasts") return html`<${ForecastsPage} />`;
   if (name === "changes") return html`<${ChangesPage} />`;
+  if (name === "users") return html`<${UsersPage} />`;
+  if (name === "audit") return html`<${AuditPage} />`;
   if (name === "account") return html`<${AccountPage} />`;
   return html`<main><p class="failure">${t("error.no_page")} <a href="/">${t("nav.overview")}</a></p></main>`;
 }

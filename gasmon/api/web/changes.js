@@ -1,15 +1,16 @@
 // Changes of limits: proposed, tested against the stored past, decided by somebody else.
-import { html, useEffect, useState } from "./html.js";
+import { html } from "./html.js";
 import { pick, t, tCode } from "./i18n.js";
+import { AskForm, Deciding, Steps } from "./deciding.js";
+import { useLoaded } from "./doing.js";
 import { moment, number, withUnit } from "./format.js";
-import { get, post } from "./requests.js";
+import { get } from "./requests.js";
 import { route } from "./router.js";
 import { me, serverNow } from "./state.js";
 import { alarmHref, Failure, kindName } from "./widgets.js";
 
 export const LIMITS = ["alarm_high", "clear_high", "cut_high", "restore_high", "alarm_low", "clear_low", "cut_low", "restore_low"];
 const PROPOSING = ["mine_dispatcher", "county_officer", "city_officer"];
-const WITH_REASON = ["refuse", "withdraw"];
 const SORTS = ["added", "removed", "other"];
 const LISTED = 10;
 const TEST_MS = 2000;
@@ -24,22 +25,18 @@ export function changeOf(fields) {
     mine: fields.mine.trim(),
     point: fields.point.trim(),
     limits,
+    place_class: (fields.place_class || "").trim(),
+    retire: Boolean(fields.retire),
     from: fields.from ? `${fields.from}:00+08:00` : null,
     reason: fields.reason.trim(),
   };
 }
 
 export function ChangesPage() {
-  const [page, setPage] = useState(null);
-  const [error, setError] = useState(null);
-  const load = () => get("/limit-changes", { limit: 100 }).then((found) => { setPage(found); setError(null); }, setError);
-  useEffect(() => { load(); }, []);
-  const testing = page !== null && page.items.some((change) => change.state === "proposed");
-  useEffect(() => {
-    if (!testing) return undefined;
-    const timer = setInterval(load, TEST_MS);
-    return () => clearInterval(timer);
-  }, [testing]);
+  const { found: page, error, load } = useLoaded(
+    () => get("/limit-changes", { limit: 100 }),
+    (found) => (found && found.items.some((change) => change.state === "proposed") ? TEST_MS : 0),
+  );
   return html`<main class="plans changes"><h1>${t("nav.changes")}</h1>
     ${PROPOSING.includes(me.value.principal.role) ? html`<section><h2>${t("changes.propose")}</h2><${Form} done=${load} /></section>` : null}
     <${Failure} error=${error} retry=${load} />
@@ -48,52 +45,33 @@ export function ChangesPage() {
 }
 
 function Form({ done }) {
-  const [said, setSaid] = useState("");
-  const [busy, setBusy] = useState(false);
   const asked = route.value.query;
-  const submit = async (event) => {
-    event.preventDefault();
-    if (busy) return;
-    const form = event.target;
-    const fields = {};
-    for (const [name, value] of new FormData(form)) fields[name] = value;
-    setBusy(true);
-    try {
-      await post("/limit-changes", changeOf(fields));
-      form.reset();
-      setSaid("");
-      done();
-    } catch (failure) {
-      setSaid(failure.message);
-    }
-    setBusy(false);
-  };
   const { mines } = me.value.principal;
   const field = (name, more) => html`<label>${t(`changes.${name}`)} <input name=${name} autocomplete="off" ...${more} /></label>`;
-  return html`<form class="action" onSubmit=${submit}>
+  return html`<${AskForm} path="/limit-changes" bodyOf=${changeOf} done=${done} send=${t("changes.send")}>
     ${field("mine", { required: true, defaultValue: asked.mine || (mines && mines[0]) || "", pattern: "[0-9]{12}" })}
     ${field("point", { required: true, placeholder: "01-001A01", defaultValue: asked.point || "" })}
     ${LIMITS.map((name) => html`<label>${t(`limit.${name}`)} <input name=${name} class="number" type="number" step="any" /></label>`)}
+    ${field("place_class", { pattern: "[A-Z0-9_]*", maxlength: 40 })}
+    <label><input type="checkbox" name="retire" value="1" /> ${t("changes.retire")}</label>
     ${field("from", { type: "datetime-local" })}
-    <label class="fill">${t("plans.reason")} <input name="reason" required maxlength="1000" autocomplete="off" /></label>
-    <button class="main" disabled=${busy}>${t("changes.send")}</button>
-    <p class="muted">${t("changes.hint")}</p>
-    ${said ? html`<p class="failure" role="alert">${said}</p>` : null}</form>`;
+    <p class="muted">${t("changes.hint")}</p><//>`;
 }
 
 function Change({ change, done }) {
   const now = serverNow();
-  const names = Object.keys(change.limits);
+  const asked = Object.keys(change.limits).map((name) => `${t(`limit.${name}`)} ${withUnit(change.limits[name], change.uom)}`);
+  if (change.place_class) asked.push(`${t("attribute.place_class")} ${change.place_class}`);
+  if (change.retire) asked.push(t("changes.retire"));
   return html`<section data-change=${change.change_id} data-state=${change.state}>
     <h2>#${change.change_id} <a href=${`/point/${change.point_id}`}>${change.place || change.point}</a>
       ${" "}<b class="state">${pick(change.state_text.zh, change.state_text.en)}</b>${" "}
       <span class="muted"><a href=${`/mine/${change.mine}`}>${change.mine_name || change.mine}</a> <span class="num">${change.point}</span></span></h2>
-    <p>${names.length ? names.map((name) => html`<span class="flag">${t(`limit.${name}`)} ${withUnit(change.limits[name], change.uom)}</span> `) : t("changes.back")}
+    <p>${asked.length ? asked.map((one) => html`<span class="flag">${one}</span> `) : t("changes.back")}
       <span class="num"> · ${change.from ? `${t("changes.counts")} ${moment(change.from, now)}` : t("changes.at_approval")}</span></p>
     <${BackTest} test=${change.back_test} uom=${change.uom} />
-    <table class="journal"><tbody>${change.records.map((row) => html`<tr><td class="num">${moment(row.at, now)}</td>
-      <td>${tCode("changed", row.event)}</td><td>${row.by} <span class="muted">${t(`role.${row.role}`)}</span></td><td class="said">${row.reason}</td></tr>`)}</tbody></table>
-    <${Deciding} change=${change} done=${done} /></section>`;
+    <${Steps} rows=${change.records} word=${(event) => tCode("changed", event)} />
+    <${Deciding} path=${`/limit-changes/${change.change_id}`} actions=${change.actions} word=${(name) => t(`changes.${name}`)} done=${done} /></section>`;
 }
 
 /** What the stored past says: limits before and after, alarms more and fewer. */
@@ -103,7 +81,8 @@ function BackTest({ test, uom }) {
   if (!result) return html`<p>${t("changes.testing", { days: test.days })} <progress max="1" value=${progress}></progress></p>`;
   const now = serverNow();
   const names = LIMITS.filter((name) => result.before[name] !== result.after[name]);
-  return html`<p>${names.map((name) => html`<span class="flag">${t(`limit.${name}`)} ${number(result.before[name], uom)} → ${withUnit(result.after[name], uom)}</span> `)}</p>
+  return html`<p>${names.map((name) => html`<span class="flag">${t(`limit.${name}`)} ${number(result.before[name], uom)} → ${withUnit(result.after[name], uom)}</span> `)}
+      ${result.place_class.before === result.place_class.after ? null : html`<span class="flag">${t("attribute.place_class")} ${result.place_class.before || "–"} → ${result.place_class.after}</span>`}</p>
     <p class="muted">${result.n_readings
       ? t("changes.tested", { n: result.n_readings, from: moment(result.first, now), to: moment(result.last, now), same: result.n_same })
       : t("changes.no_readings", { days: test.days })}</p>
@@ -118,27 +97,6 @@ function Tested({ alarms, uom }) {
     <td>${t(`level.${alarm.rank}`)}</td><td>${kindName(alarm.kind)}</td><td><a href=${alarmHref(alarm)}>${alarm.subject.replace(/^[a-z]+:/, "")}</a></td>
     <td class="num">${moment(alarm.raised_at, now)} – ${alarm.cleared_at ? moment(alarm.cleared_at, now) : ""}</td>
     <td class="num">${withUnit(alarm.peak, uom)}</td></tr>`)}</tbody></table>`;
-}
-
-/** The buttons of what is possible now; one field holds the reason of either. */
-function Deciding({ change, done }) {
-  const [reason, setReason] = useState("");
-  const [said, setSaid] = useState("");
-  const names = Object.keys(change.actions).filter((name) => change.actions[name] === null);
-  if (!names.length) return null;
-  const act = async (name) => {
-    try {
-      await post(`/limit-changes/${change.change_id}/actions/${name}`, { reason: reason.trim() });
-      done();
-    } catch (failure) {
-      setSaid(failure.message);
-    }
-  };
-  return html`<p class="action"><label class="fill">${t("plans.why")} <input name="why" maxlength="1000" value=${reason}
-      autocomplete="off" onInput=${(event) => setReason(event.target.value)} /></label>
-    ${names.map((name) => html`<button data-action=${name} disabled=${WITH_REASON.includes(name) && !reason.trim()}
-      onClick=${() => act(name)}>${t(`changes.${name}`)}</button>`)}
-    ${said ? html`<span class="failure" role="alert">${said}</span>` : null}</p>`;
 }
 
 /** Changes that stand beside an alarm, whoever made them. */

@@ -1,6 +1,7 @@
 // One hand-over: what it tells, its notes, two signatures; made to be printed.
-import { html, useEffect, useState } from "./html.js";
+import { html, useState } from "./html.js";
 import { t, tCode } from "./i18n.js";
+import { Refused, useDoing, useLoaded } from "./doing.js";
 import { clockTime, dayText, moment } from "./format.js";
 import { areaName } from "./overview.js";
 import { get, post } from "./requests.js";
@@ -12,21 +13,12 @@ const RELOAD_MS = 30 * 1000;
 const POSSIBLE = { open: ["note", "sign"], refused: ["note", "sign"], signed: ["accept", "refuse"], accepted: [] };
 const WITH_TEXT = ["note", "refuse"];
 const COUNTS = [
-  "open", "unconfirmed", "overdue", "cleared_not_closed", "shelved", "planned", "silent_mines", "failing_channels",
+  "open", "unconfirmed", "overdue", "cleared_not_closed", "shelved", "planned", "drills", "silent_mines", "failing_channels",
 ];
 
 export function HandoverPage({ id }) {
-  const [seen, setSeen] = useState(null);
-  const [error, setError] = useState(null);
-  const load = () => get(`/handovers/${encodeURIComponent(id)}`).then(
-    (found) => { setSeen(found); setError(null); },
-    setError,
-  );
-  useEffect(() => {
-    load();
-    const timer = setInterval(load, RELOAD_MS);
-    return () => clearInterval(timer);
-  }, []);
+  const path = `/handovers/${encodeURIComponent(id)}`;
+  const { found: seen, setFound: setSeen, error, load } = useLoaded(() => get(path), RELOAD_MS);
   areas.value;
   const crumbs = html`<a href="/shifts">${t("nav.shifts")}</a>`;
   if (!seen) {
@@ -34,7 +26,7 @@ export function HandoverPage({ id }) {
       <${Failure} error=${error} retry=${load} />${error ? null : html`<p class="empty">${t("loading")}</p>`}</main>`;
   }
   const act = async (action, text) => {
-    const next = await post(`/handovers/${id}/${action}`, { text });
+    const next = await post(`${path}/${action}`, { text });
     setSeen(next);
     if (action === "accept") unsigned.value = unsigned.value.filter((one) => one.handover_id !== next.handover_id);
   };
@@ -46,8 +38,9 @@ export function HandoverPage({ id }) {
     <p class="muted">${t("handover.as_of", { at: seen.summary.at.slice(0, 19).replace("T", " ") })} · ${t("shifts.there")}: ${seen.on_duty.join(" ") || t("shifts.nobody")}</p>
     <${Figures} seen=${seen} />
     <${Alarms} rows=${seen.summary.alarms} />
-    <${Windows} name="shelved" rows=${seen.summary.shelved} />
-    <${Windows} name="planned" rows=${seen.summary.planned} />
+    <${Shelves} rows=${seen.summary.shelved} />
+    <${Plans} rows=${seen.summary.planned} />
+    <${Drills} rows=${seen.summary.drills} />
     <${Broken} summary=${seen.summary} />
     <section><h2>${t("handover.notes")}</h2>${seen.notes.length ? html`<ul class="notes">${seen.notes.map((one) => html`
       <li><span class="muted">${one.by} ${moment(one.at, serverNow())}</span> ${one.text}</li>`)}</ul>` : html`<p class="muted">${t("handover.no_notes")}</p>`}</section>
@@ -83,10 +76,27 @@ function Alarms({ rows }) {
       <td>${["unconfirmed", "overdue", "planned", "cleared"].filter((name) => row[name]).map((name) => html`<span class="flag">${t(`mark.${name}`)}</span> `)}</td></tr>`)}</tbody></table></section>`;
 }
 
-function Windows({ name, rows }) {
+function Shelves({ rows }) {
   if (!rows.length) return null;
-  return html`<section><h2>${t(`count.${name}`)}</h2><ul>${rows.map((row) => html`<li key=${row.quiet_id}>
+  return html`<section><h2>${t("count.shelved")}</h2><ul>${rows.map((row) => html`<li key=${row.quiet_id}>
     ${row.subject_id} ${row.alarm_kind ? kindName(row.alarm_kind) : ""} ${row.reason} <span class="muted">${row.owner} ${t("life.until", { at: moment(row.until, serverNow()) })}</span></li>`)}</ul></section>`;
+}
+
+/** Planned work, a line for each plan with what it keeps quiet now. */
+function Plans({ rows }) {
+  if (!rows.length) return null;
+  return html`<section><h2>${t("count.planned")}</h2><ul>${rows.map((row) => html`<li data-plan=${row.plan_id}>
+    ${row.plan_id ? html`<a href="/plans">#${row.plan_id}</a> ${tCode("work", row.work)}` : null} ${row.subjects.join(" ")} ${row.reason}${" "}
+    <span class="muted">${row.alarm_kinds.map(kindName).join(" · ")} ${[row.owner, row.approved_by].filter(Boolean).join(" / ")} ${t("life.until", { at: moment(row.until, serverNow()) })}</span>${" "}
+    <span class="flag">${t("handover.quiet_alarms", { n: row.quiet_alarms })}</span></li>`)}</ul></section>`;
+}
+
+/** Alarms of drills, apart from all that is real. */
+function Drills({ rows }) {
+  if (!rows.length) return null;
+  return html`<section><h2>${t("count.drills")}</h2><ul>${rows.map((row) => html`<li key=${row.alarm_id} data-drill=${row.run}>
+    <span class="flag">${t("mark.drill")} ${row.run}</span> <a href=${`/alarm/${row.alarm_id}`}>${[row.mine_name || row.mine, row.place || row.subject_id].filter(Boolean).join(" ")}</a>
+    ${kindName(row.kind)} <span class="muted">${moment(row.raised_at, serverNow())}</span></li>`)}</ul></section>`;
 }
 
 function Broken({ summary }) {
@@ -108,27 +118,16 @@ function Signatures({ seen }) {
 
 function Actions({ names, act }) {
   const [text, setText] = useState("");
-  const [failure, setFailure] = useState("");
-  const [busy, setBusy] = useState(false);
-  const run = async (name) => {
-    if (WITH_TEXT.includes(name) && !text.trim()) {
-      setFailure(t("handover.text_wanted"));
-      return;
-    }
-    setBusy(true);
-    try {
-      await act(name, text.trim());
-      setText("");
-      setFailure("");
-    } catch (error) {
-      setFailure(error.message || t("error.unreachable"));
-    }
-    setBusy(false);
-  };
+  const { busy, failure, run } = useDoing();
+  const sign = (name) => run(async () => {
+    if (WITH_TEXT.includes(name) && !text.trim()) throw new Error(t("handover.text_wanted"));
+    await act(name, text.trim());
+    setText("");
+  });
   return html`<section class="do screen-only"><h2>${t("life.actions")}</h2>
     <textarea rows="3" maxlength="1000" aria-label=${t("handover.text")} placeholder=${t("handover.text")} value=${text} onInput=${(event) => setText(event.target.value)}></textarea>
-    <div class="buttons">${names.map((name) => html`<button key=${name} data-action=${name} disabled=${busy} onClick=${() => run(name)}>${t(`handover.do.${name}`)}</button>`)}</div>
-    ${failure ? html`<p class="failure" role="alert">${failure}</p>` : null}</section>`;
+    <div class="buttons">${names.map((name) => html`<button key=${name} data-action=${name} disabled=${busy} onClick=${() => sign(name)}>${t(`handover.do.${name}`)}</button>`)}</div>
+    <${Refused} failure=${failure} /></section>`;
 }
 
 function Records({ rows }) {

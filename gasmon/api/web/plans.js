@@ -1,14 +1,15 @@
 // Planned work: what was filed, by whom and with what end; filing and deciding on it.
-import { html, useEffect, useState } from "./html.js";
+import { html, useState } from "./html.js";
 import { pick, t, tCode } from "./i18n.js";
+import { AskForm, Deciding, Steps } from "./deciding.js";
+import { useLoaded } from "./doing.js";
 import { moment } from "./format.js";
-import { get, post } from "./requests.js";
+import { get } from "./requests.js";
 import { me, serverNow } from "./state.js";
 import { Failure, kindName } from "./widgets.js";
 
 const WORKS = ["calibration", "blasting", "gas_discharge", "fan_changeover", "power_outage", "maintenance"];
 const CEILINGS = [2, 3, 1, 0];
-const WITH_REASON = ["refuse", "withdraw"];
 const BEIJING = "+08:00";
 
 /** The minute of `ms` in Beijing time as a date field holds it; never the PC's zone. */
@@ -42,10 +43,7 @@ export function planOf(fields) {
 }
 
 export function PlansPage() {
-  const [page, setPage] = useState(null);
-  const [error, setError] = useState(null);
-  const load = () => get("/plans", { limit: 100 }).then((found) => { setPage(found); setError(null); }, setError);
-  useEffect(() => { load(); }, []);
+  const { found: page, error, load } = useLoaded(() => get("/plans", { limit: 100 }));
   const { role, mines } = me.value.principal;
   return html`<main class="plans"><h1>${t("nav.plans")}</h1>
     ${role === "mine_dispatcher" ? html`<section><h2>${t("plans.file")}</h2><${Form} mines=${mines || []} done=${load} /></section>` : null}
@@ -56,28 +54,10 @@ export function PlansPage() {
 
 function Form({ mines, done }) {
   const [work, setWork] = useState("calibration");
-  const [said, setSaid] = useState("");
-  const [busy, setBusy] = useState(false);
   const now = serverNow();
-  const submit = async (event) => {
-    event.preventDefault();
-    if (busy) return;
-    const form = event.target;
-    const fields = { value_ceiling: "", test_gas: "", units: "" };
-    for (const [name, value] of new FormData(form)) fields[name] = value;
-    setBusy(true);
-    try {
-      await post("/plans", planOf(fields));
-      form.reset();
-      setSaid("");
-      done();
-    } catch (failure) {
-      setSaid(failure.message);
-    }
-    setBusy(false);
-  };
+  const bodyOf = (fields) => planOf({ value_ceiling: "", test_gas: "", units: "", ...fields });
   const field = (name, more) => html`<label>${t(`plans.${name}`)} <input name=${name} autocomplete="off" ...${more} /></label>`;
-  return html`<form class="action" onSubmit=${submit}>
+  return html`<${AskForm} path="/plans" bodyOf=${bodyOf} done=${done} send=${t("plans.send")}>
     <label>${t("plans.mine")} <select name="mine">${mines.map((code) => html`<option value=${code}>${code}</option>`)}</select></label>
     <label>${t("plans.work")} <select name="work" value=${work} onChange=${(event) => setWork(event.target.value)}>
       ${WORKS.map((name) => html`<option value=${name}>${t(`work.${name}`)}</option>`)}</select></label>
@@ -87,10 +67,7 @@ function Form({ mines, done }) {
     <label>${t("plans.rank_ceiling")} <select name="rank_ceiling">${CEILINGS.map((rank) => html`
       <option value=${rank}>${t(`level.${rank}`)}</option>`)}</select></label>
     ${field("from", { type: "datetime-local", required: true, defaultValue: localMinute(now) })}
-    ${field("until", { type: "datetime-local", required: true, defaultValue: localMinute(now + 3600 * 1000) })}
-    <label class="fill">${t("plans.reason")} <input name="reason" required maxlength="1000" autocomplete="off" /></label>
-    <button class="main" disabled=${busy}>${t("plans.send")}</button>
-    ${said ? html`<p class="failure" role="alert">${said}</p>` : null}</form>`;
+    ${field("until", { type: "datetime-local", required: true, defaultValue: localMinute(now + 3600 * 1000) })}<//>`;
 }
 
 function Plan({ plan, done }) {
@@ -102,28 +79,6 @@ function Plan({ plan, done }) {
       ${plan.value_ceiling === null ? null : html` · ${t("plans.value_ceiling")} ${plan.value_ceiling}`}
       ${plan.test_gas === null ? null : html` · ${t("plans.test_gas")} ${plan.test_gas}`}</p>
     <p>${plan.subjects.map((one) => one.replace(/^[a-z]+:/, "")).join(" ")} <span class="muted">${plan.alarm_kinds.map(kindName).join(" · ")}</span></p>
-    <table class="journal"><tbody>${plan.records.map((row) => html`<tr><td class="num">${moment(row.at, now)}</td>
-      <td>${tCode("planned", row.event)}</td><td>${row.by} <span class="muted">${t(`role.${row.role}`)}</span></td><td class="said">${row.reason}</td></tr>`)}</tbody></table>
-    <${Deciding} plan=${plan} done=${done} /></section>`;
-}
-
-/** The buttons of what is possible now; one field holds the reason of either. */
-function Deciding({ plan, done }) {
-  const [reason, setReason] = useState("");
-  const [said, setSaid] = useState("");
-  const names = Object.keys(plan.actions).filter((name) => plan.actions[name] === null);
-  if (!names.length) return null;
-  const act = async (name) => {
-    try {
-      await post(`/plans/${plan.plan_id}/actions/${name}`, { reason: reason.trim() });
-      done();
-    } catch (failure) {
-      setSaid(failure.message);
-    }
-  };
-  return html`<p class="action"><label class="fill">${t("plans.why")} <input name="why" maxlength="1000" value=${reason}
-      autocomplete="off" onInput=${(event) => setReason(event.target.value)} /></label>
-    ${names.map((name) => html`<button data-action=${name} disabled=${WITH_REASON.includes(name) && !reason.trim()}
-      onClick=${() => act(name)}>${t(`plans.${name}`)}</button>`)}
-    ${said ? html`<span class="failure" role="alert">${said}</span>` : null}</p>`;
+    <${Steps} rows=${plan.records} word=${(event) => tCode("planned", event)} />
+    <${Deciding} path=${`/plans/${plan.plan_id}`} actions=${plan.actions} word=${(name) => t(`plans.${name}`)} done=${done} /></section>`;
 }

@@ -136,6 +136,11 @@ export async function changePassword(before, after) {
   return whoAmI();
 }
 
+/** DELETE `path` below /api/v1: ends or takes back; nothing is ever removed. */
+export async function takeBack(path) {
+  return guard(unsafe("DELETE", path));
+}
+
 /** Ends this log-in, or every one of the account. */
 export async function signOut(everywhere) {
   try {

@@ -17,6 +17,8 @@ const PATHS = [
   [/^\/plans$/, "plans"],
   [/^\/changes$/, "changes"],
   [/^\/forecasts$/, "forecasts"],
+  [/^\/users$/, "users"],
+  [/^\/audit$/, "audit"],
 ];
 
 function read() {

@@ -1,35 +1,29 @@
 // Who has duty where, signing on and off, and the hand-overs of shifts.
-import { html, useEffect, useState } from "./html.js";
+import { html } from "./html.js";
 import { pick, t } from "./i18n.js";
+import { Calendars } from "./calendar.js";
+import { Refused, useDoing, useLoaded } from "./doing.js";
 import { moment } from "./format.js";
 import { areaName } from "./overview.js";
 import { get, post } from "./requests.js";
 import { go } from "./router.js";
-import { areas, serverNow } from "./state.js";
+import { areas, role, serverNow } from "./state.js";
 import { Failure } from "./widgets.js";
 
 const RELOAD_MS = 30 * 1000;
 
 export function ShiftsPage() {
-  const [posts, setPosts] = useState(null);
-  const [handovers, setHandovers] = useState([]);
-  const [error, setError] = useState(null);
-  const load = () => Promise.all([get("/shifts"), get("/handovers", { limit: 50 })]).then(
-    ([now, page]) => { setPosts(now.items); setHandovers(page.items); setError(null); },
-    setError,
-  );
-  useEffect(() => {
-    load();
-    const timer = setInterval(load, RELOAD_MS);
-    return () => clearInterval(timer);
-  }, []);
+  const ask = () => Promise.all([get("/shifts"), get("/handovers", { limit: 50 })]);
+  const { found, error, load } = useLoaded(ask, RELOAD_MS);
+  const [posts, handovers] = found ? found.map((page) => page.items) : [null, []];
   areas.value;
   return html`<main class="shifts"><h1>${t("title.shifts")}</h1>
     <p><a href="/consoles">${t("title.consoles")}</a></p>
     <${Failure} error=${error} retry=${load} />
     ${posts && !posts.length ? html`<p class="empty">${t("shifts.none")}</p>` : null}
     ${posts && posts.length ? html`<section><h2>${t("shifts.posts")}</h2><${Posts} posts=${posts} load=${load} /></section>` : null}
-    ${handovers.length ? html`<section><h2>${t("shifts.handovers")}</h2><${Handovers} rows=${handovers} /></section>` : null}</main>`;
+    ${handovers.length ? html`<section><h2>${t("shifts.handovers")}</h2><${Handovers} rows=${handovers} /></section>` : null}
+    ${role.value === "administrator" ? html`<${Calendars} done=${load} />` : null}</main>`;
 }
 
 /** `2026-11-27 night shift 20:00–08:00`. */
@@ -56,18 +50,7 @@ function Posts({ posts, load }) {
 
 /** One's own post: sign on, sign off, hand over this shift or the one before. */
 function Signing({ row, load }) {
-  const [failure, setFailure] = useState("");
-  const [busy, setBusy] = useState(false);
-  const run = async (work) => {
-    setBusy(true);
-    try {
-      await work();
-      setFailure("");
-    } catch (error) {
-      setFailure(error.message || t("error.unreachable"));
-    }
-    setBusy(false);
-  };
+  const { busy, failure, run } = useDoing();
   const sign = (way) => run(() => post(`/shifts/${row.tier}/${row.place}/sign-${way}`, {}).then(load));
   const open = (shift) => run(() => post("/handovers", { tier: row.tier, place: row.place, shift })
     .then((found) => go(`/handover/${found.handover_id}`)));
@@ -75,7 +58,7 @@ function Signing({ row, load }) {
     <button class="sign-off" disabled=${busy} onClick=${() => sign("off")}>${t("shifts.sign_off")}</button>
     <button class="hand-over" disabled=${busy} onClick=${() => open("now")}>${t("shifts.hand_over")}</button>
     <button disabled=${busy} onClick=${() => open("before")}>${t("shifts.hand_over_before")}</button></span>
-    ${failure ? html`<p class="failure" role="alert">${failure}</p>` : null}`;
+    <${Refused} failure=${failure} />`;
 }
 
 function Handovers({ rows }) {
