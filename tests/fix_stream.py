@@ -113,6 +113,18 @@ class Client:
             return int(end.rcvd.code) if end.rcvd else 1006
 
 
+def repeat_in_outbox(world: World, seq: int, n: int) -> None:
+    """Have ``n`` entries in the outbox by repeating one under other ids."""
+    with world.conn.transaction():
+        world.conn.execute(
+            "INSERT INTO outbox (seq, run, area_code, mine, event, rank, body)"
+            " SELECT nextval('outbox_seq'), run, area_code, mine, event, rank,"
+            " (body::jsonb || jsonb_build_object('id', n::text))::text"
+            " FROM outbox, generate_series(2, %s) n WHERE seq = %s",
+            (n, seq),
+        )
+
+
 @asynccontextmanager
 async def dial(
     world: World, who: str | None = "zhenxiong", **options: Any

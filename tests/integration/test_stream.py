@@ -24,7 +24,7 @@ from tests.fix_api import (
     ZHENXIONG,
     World,
 )
-from tests.fix_stream import Client, dial
+from tests.fix_stream import Client, dial, repeat_in_outbox
 from tests.fix_wait import wait_until_async
 
 WAIT_S = 20.0
@@ -185,14 +185,7 @@ async def test_a_long_past_is_read_in_pages(world: World) -> None:
     """A client far behind gets everything although its queue is small."""
     n = 700  # more than a page (500) and far more than the queue (20)
     first = world.record(world.event())
-    with world.conn.transaction():
-        world.conn.execute(
-            "INSERT INTO outbox (seq, run, area_code, mine, event, rank, body)"
-            " SELECT nextval('outbox_seq'), run, area_code, mine, event, rank,"
-            " (body::jsonb || jsonb_build_object('id', n::text))::text"
-            " FROM outbox, generate_series(2, %s) n WHERE seq = %s",
-            (n, first),
-        )
+    repeat_in_outbox(world, first, n)
     async with dial(world) as client:
         await client.subscribe((world.epoch(), 0))
         await client.take_to(n)

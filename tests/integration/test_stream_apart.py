@@ -9,7 +9,7 @@ import pytest
 
 from gasmon.settings import ApiSettings
 from tests.fix_api import MINE_S, MINE_Z, SECRETS, ZHENXIONG, World
-from tests.fix_stream import Client, dial
+from tests.fix_stream import Client, dial, repeat_in_outbox
 
 
 @pytest.fixture
@@ -59,14 +59,7 @@ async def test_one_that_is_far_behind_delays_nobody(world: World) -> None:
     """It does not even read what it asked for; the others hear at once."""
     first = world.record(world.event())
     n = 1500
-    with world.conn.transaction():
-        world.conn.execute(
-            "INSERT INTO outbox (seq, run, area_code, mine, event, rank, body)"
-            " SELECT nextval('outbox_seq'), run, area_code, mine, event, rank,"
-            " (body::jsonb || jsonb_build_object('id', n::text))::text"
-            " FROM outbox, generate_series(2, %s) n WHERE seq = %s",
-            (n, first),
-        )
+    repeat_in_outbox(world, first, n)
     async with dial(world, max_queue=1) as late, dial(world) as other:
         await other.subscribe()
         await late.frame()

@@ -42,7 +42,7 @@ function Rooms({ rows }) {
 function Stations({ rows }) {
   const names = ["person", "places", "state", "sound", "tested", "heard", "clock"];
   return html`<table class="stations"><thead><tr>${names.map((name) => html`<th>${t(`consoles.${name}`)}</th>`)}</tr></thead>
-    <tbody>${rows.map((row) => html`<tr key=${row.console + row.person} data-person=${row.person} data-ready=${String(row.ready)}>
+    <tbody>${rows.map((row) => html`<tr key=${row.console + row.person} data-person=${row.person} data-console=${row.console} data-ready=${String(row.ready)}>
       <td>${row.person} <span class="muted num">${row.console.slice(0, 6)}</span></td>
       <td>${t(`tier.${row.tier}`)} ${(row.mines || (row.areas || []).map(areaName)).join(" ") || t("consoles.all")}</td>
       <td><${Light} row=${row} /></td><td>${t(`sound.${row.sound}`)}</td>
