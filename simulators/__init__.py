@@ -12,6 +12,7 @@ They speak to gasmon over MQTT, and to ask what it saw over HTTP; nothing else.
     places.py, timeline.py, act.py             where and when it does
     platform.py, play.py, verdict.py           played on a platform, and judged
     compare.py, statistics.py, plot.py         beside a measured series
+    tape.py                                    recorded, and published again
     run.py, load.py, speed.py, cli*.py         the command ``gasmon-sim``
 
 Nothing here knows how gasmon judges; it knows topics, payloads and domain tables only.
