@@ -38,7 +38,7 @@ class ScenarioStack:
         log.unlink(missing_ok=True)
         arguments = [
             *("run", *words, "--json", "--quiet", "--url", self.page),
-            *("--port", str(self.broker_port), "--patience", "60"),
+            *("--port", str(self.broker_port), "--patience", "120"),
             *("--token-file", str(self.folder / "city_officer")),
             *("--dispatcher-token-file", str(self.folder / "mine_dispatcher")),
         ]

@@ -1,6 +1,7 @@
 """Every shipped scenario on one platform at the same time; six minutes at most.
 
-``GASMON_SCENARIOS`` names some of them instead, with commas.
+Two of them are for a slow machine to take in the definitions. ``GASMON_SCENARIOS``
+names some scenarios instead, with commas.
 """
 
 from __future__ import annotations
