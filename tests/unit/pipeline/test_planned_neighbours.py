@@ -10,7 +10,7 @@ from gasmon.alarms.events import AlarmEvent
 from gasmon.alarms.planned import BROKE_THROUGH, NO_TEST_GAS
 from gasmon.alarms.quiet import QuietTable
 from gasmon.pipeline.evaluate import Judged
-from tests.fix_pipeline import CH4, MINE, frame
+from tests.fix_pipeline import CH4, MINE, at, frame
 from tests.unit.pipeline.test_planned_work import GAS, Mine, plan, told, why
 
 
@@ -91,3 +91,14 @@ def test_a_sensor_that_names_no_unit_has_no_neighbours() -> None:
     mine.send_both(0.3, 0.3, near_first=True)
     judged = mine.send_both(1.9, 0.9, near_first=True)
     assert told(judged) == [("raised", "plan:7")]
+
+
+def test_a_late_reading_of_a_neighbour_says_nothing_of_now() -> None:
+    """What comes behind a newer one is no rise."""
+    mine = Unit(GAS, CH4, NEAR)
+    mine.send_both(0.3, 0.3, near_first=False)
+    assert told(mine.send_both(1.9, 0.35, near_first=False)) == [("raised", "plan:7")]
+    late = frame(99, [("001A02", 0.9, 0)], second=7, backfill=True)
+    late = replace(late, arrived_us=at(12))
+    assert told(mine.live.take(late, quiet=mine.quiet)) == []
+    assert told(mine.send_both(2.0, 0.35, near_first=False)) == []
