@@ -117,6 +117,14 @@ def test_the_first_fresh_reading_ends_it_and_the_others_count_anew() -> None:
     assert said[0].explain["silent_s"] == 20
 
 
+def test_a_frame_with_several_of_its_points_ends_it_once() -> None:
+    """And nobody of them is silent after it."""
+    engine = WORLD.engine()
+    silent(engine)
+    said = feed(engine, cycles((0, 1, 2, 3), 110, 251))
+    assert told(said) == [("substation_break", "cleared", 110)]
+
+
 def test_what_was_told_before_stays_told() -> None:
     """A point that was silent first keeps its alarm; the other two are one."""
     engine = WORLD.engine()

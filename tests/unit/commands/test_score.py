@@ -173,6 +173,7 @@ def test_people_get_a_table(
     err = capsys.readouterr().err
     assert "ewma_1min" in err
     assert "second_half" in err
+    assert "over EWMA, 95 %" in err
 
 
 def test_a_wrong_budget_is_refused(
