@@ -40,6 +40,7 @@ FILE_COST = {
     "system/test_clocks.py": 60.0,
     "system/test_whole_path.py": 50.0,
     "system/test_wheel.py": 30.0,
+    "system/test_scenarios.py": 30.0,
     "integration/test_commands_doctor_provoked.py": 80.0,
     "integration/test_simulator.py": 60.0,
     "integration/test_takeover.py": 55.0,

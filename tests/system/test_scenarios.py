@@ -19,7 +19,7 @@ SAMPLE = (
 @pytest.mark.timeout(360)
 def test_a_sample_of_scenarios_goes_as_expected(scenario_stack: ScenarioStack) -> None:
     """Every alarm that must come came in its time and level, and no other did."""
-    code, report = scenario_stack.play(240, *SAMPLE, "--speed", "25")
+    code, report = scenario_stack.play(240, *SAMPLE, "--speed", "40")
 
     assert not faults_of(report)
     assert (code, report["met"]) == (0, True)

@@ -41,8 +41,8 @@ def steps(city: City, n: int, cycle_s: float = 15.0) -> list[CityStep]:
 
 @pytest.fixture(scope="module")
 def quarter_day() -> tuple[Floats, np.ndarray]:
-    """Values and states of the whole city, six hours at one minute."""
-    got = steps(make(PLAN), 360, 60.0)
+    """Values and states of the whole city, six hours at 90 s."""
+    got = steps(make(PLAN), 240, 90.0)
     return np.array([s.value for s in got]), np.array([s.state for s in got])
 
 
@@ -240,9 +240,9 @@ def test_over_range_is_held_at_the_range_and_marked() -> None:
 
 def test_doors_of_a_pair_never_open_together() -> None:
     """One of two interlocked doors stays shut, and doors do open at times."""
-    got = np.array([s.value for s in steps(make(PLAN), 200, 5.0)])
+    got = np.array([s.value for s in steps(make(PLAN), 100, 10.0)])
     doors = [i for i, p in enumerate(points_of(PLAN)) if p.role == "door"]
-    pairs = got[:, doors].reshape(200, -1, 2)
+    pairs = got[:, doors].reshape(100, -1, 2)
     assert np.nanmax(pairs) == 1
     assert not (pairs == 1).all(axis=2).any()
 

@@ -44,7 +44,7 @@ def test_hours_and_cutting() -> None:
     assert found.shift_contrast == pytest.approx(1.05 / 0.55, abs=1e-3)
 
 
-def series(path: Path, n: int = 300) -> Path:
+def series(path: Path, n: int = 200) -> Path:
     """A made-up series: methane in steps of 0.1, coal by turns."""
     rng = np.random.default_rng(1)
     rows = [
@@ -72,7 +72,7 @@ def test_compare_prints_both_and_draws_them(
     assert drawn.count("<polyline") == 8
 
     assert main(words) == 0
-    assert "autocorrelation 60" in capsys.readouterr().out
+    assert "autocorrelation 40" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -17,14 +17,21 @@ BESIDE_THE_ENGINE = ("limits_looser",)
 """A kind that is decided where definitions are taken, before the engine."""
 
 
-LASTING = {"alarm-flood", "barometric-fall", "calibration-misused", "falsification"}
-"""Scenarios that take seconds, for ``make test-long``."""
+IN_EVERY_RUN = {
+    "blasting",
+    "gradual-accumulation",
+    "late-backfill",
+    "low-concentration",
+    "outburst",
+    "quiet",
+}
+"""Beside those that tests/system plays on a whole gasmon; the others for test-long."""
 
 
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param(name, marks=pytest.mark.long) if name in LASTING else name
+        name if name in IN_EVERY_RUN else pytest.param(name, marks=pytest.mark.long)
         for name in shipped()
         if name not in ONLY_ON_A_PLATFORM
     ],
