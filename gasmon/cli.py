@@ -22,6 +22,7 @@ COMMANDS = (
     "ingest",
     "duty",
     "api",
+    "follow",
     "db",
     "points",
     "rules",

@@ -21,6 +21,7 @@ from gasmon.settings_access import AccountSettings as AccountSettings
 from gasmon.settings_access import ApiSettings as ApiSettings
 from gasmon.settings_access import LedgerSettings as LedgerSettings
 from gasmon.settings_access import Section as Section
+from gasmon.settings_access import UpstreamSettings as UpstreamSettings
 
 ENV_PREFIX = "GASMON_"
 ENV_CONFIG = "GASMON_CONFIG"
@@ -233,7 +234,7 @@ class DutySettings(Section):
 
     interval_s: float = Field(5.0, gt=0, description="how often jobs are looked at [s]")
     health_port: int = Field(
-        0, ge=0, le=65535, description="port of /healthz of `gasmon duty`; 0 = none"
+        0, ge=0, le=65535, description="port of /healthz of duty and follow; 0 = none"
     )
 
 
@@ -285,6 +286,7 @@ class Settings(Section):
     life: LifeSettings = Field(default_factory=LifeSettings)
     escalation: EscalationSettings = Field(default_factory=EscalationSettings)
     ledger: LedgerSettings = Field(default_factory=LedgerSettings)
+    upstream: UpstreamSettings = Field(default_factory=UpstreamSettings)
 
 
 def _merge(into: dict[str, Any], path: list[str], value: Any) -> None:
@@ -315,9 +317,12 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
     return tree
 
 
+LISTS = ("ingest.areas", "api.allowed_origins", "upstream.areas", "upstream.kinds")
+
+
 def _split_list(path: list[str], text: str) -> Any:
     """Lists are written with commas in the environment and in flags."""
-    if path in (["ingest", "areas"], ["api", "allowed_origins"]):
+    if ".".join(path) in LISTS:
         return [part.strip() for part in text.split(",") if part.strip()]
     return text
 

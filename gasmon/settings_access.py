@@ -1,4 +1,6 @@
-"""Settings of who comes in, and how, and of what must reach them."""
+"""Settings of who comes in, what must reach them, and of the node above."""
+
+from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -108,4 +110,33 @@ class LedgerSettings(Section):
     )
     retention_days: int = Field(
         365, ge=8, description="how long steps of deliveries are kept [d]"
+    )
+
+
+class UpstreamSettings(Section):
+    """The node whose alarms this one follows; without an address it is nobody's."""
+
+    url: str | None = Field(
+        None,
+        description="ws:// or wss:// address of the node above; none = alarms are "
+        "judged here",
+    )
+    name: str = Field(
+        "upstream", min_length=1, max_length=60, description="what people call it"
+    )
+    token_file: Path | None = Field(
+        None, description="file with our token up there; read at each connection"
+    )
+    tls_ca: Path | None = Field(
+        None, description="certificate authority of wss://; none = the system's"
+    )
+    areas: list[str] = Field(
+        default_factory=list,
+        description="areas to follow, by code or name; none = all of the token's",
+    )
+    kinds: list[str] = Field(
+        default_factory=list, description="kinds of alarm to follow; none = all"
+    )
+    min_rank: int = Field(
+        0, ge=0, le=4, description="least level: 4 red, 3 orange, 2 yellow, 1 blue"
     )

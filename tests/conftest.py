@@ -51,6 +51,8 @@ FILE_COST = {
     "integration/test_restart.py": 40.0,
     "integration/test_standing.py": 40.0,
     "integration/test_broker_conformance.py": 40.0,
+    "system/test_nodes.py": 35.0,
+    "integration/test_following.py": 30.0,
 }
 """Seconds, as measured, of files that these rules would begin too late."""
 

@@ -28,6 +28,7 @@ from gasmon.api import (
     routes_plans,
     routes_session,
     routes_shifts,
+    routes_upstream,
     routes_users,
 )
 from gasmon.api.consoles import Consoles
@@ -69,6 +70,7 @@ ROUTES = (
     routes_cap,
     routes_shifts,
     routes_forecasts,
+    routes_upstream,
 )
 RESTART_S = 1.0
 """Wait before a task of ours that crashed is started again [s]."""

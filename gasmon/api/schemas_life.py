@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from gasmon.api.schemas import Answer, Mark, Text, Tier
+from gasmon.units import TIME_MAX_US, TIME_MIN_US
 
 MOST_AT_ONCE = 200
 """Alarms that one request confirms at most: a screen shows fewer, and each is a
@@ -45,6 +46,24 @@ class ActionBody(Body):
     )
     minutes: int | None = Field(None, ge=1, le=10_080, description="shelve: how long")
     key: Key
+
+
+class MadeBody(Body):
+    """What a node says of a record that was made there."""
+
+    alarm: str = Field(
+        max_length=200, pattern=r"^[^\x00]+$", description="as its event ids begin"
+    )
+    at_us: int = Field(ge=TIME_MIN_US, lt=TIME_MAX_US, description="µs UTC")
+    rank: int = Field(ge=0, le=4, description="the level that its writer saw")
+    tier: Tier | None
+    by: str = Field(min_length=1, max_length=100, pattern=r"^[^\x00]+$")
+    refers_to: str | None = Field(
+        None,
+        max_length=300,
+        pattern=r"^[^\x00]+$",
+        description="correct, withdraw: the record's key, or its event's id",
+    )
 
 
 class ConfirmManyBody(Body):

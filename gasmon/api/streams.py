@@ -36,10 +36,11 @@ from gasmon.remote.session import (
     ServerSession,
     judge_resume,
 )
+from gasmon.store.db import AsyncConnection
 from gasmon.store.outbox import Told, position_async
 from gasmon.store.receipts import subscribed
 from gasmon.store.views_open import open_events
-from gasmon.store.views_outbox import told_between
+from gasmon.store.views_outbox import told_between, told_of_open
 
 PAGE = 500
 """Outbox entries a resuming client reads at once; 500 × 1.2 kB = 0.6 MB."""
@@ -237,18 +238,24 @@ class AlarmStream:
                 return
             await self._socket.send_text(frames.refused(*refusal))
         self._join()
-        async with self._state.pool.connection() as conn:
-            found = await open_events(conn, self._scope)
-        wanted = [
-            one
-            for one in found
-            if self._session.wants(one.event.area, one.event.rank, one.event.kind)
-        ]
         # What comes while we read is queued, and follows the snapshot.
-        bodies = [frames.encode_body(one) for one in wanted]
+        async with self._state.pool.connection() as conn:
+            told = await self._open(conn)
+        bodies = list(told.values())
         await self._socket.send_text(self._session.snapshot(self._joined, bodies))
-        ids = tuple(one.event.event_id for one in wanted)
-        self._notes.sent_snapshot(self._joined, ids)
+        self._notes.sent_snapshot(self._joined, tuple(told))
+
+    async def _open(self, conn: AsyncConnection) -> dict[str, str]:
+        """Bodies of a snapshot, by the events' ids."""
+        session, found = self._session, {}
+        if session.history:
+            for past in await told_of_open(conn, self._scope, self._joined):
+                if session.wants(past.area, past.rank, frames.kind_of(past.body)):
+                    found[frames.id_of(past.body)] = past.body
+        for one in await open_events(conn, self._scope):
+            if session.wants(one.event.area, one.event.rank, one.event.kind):
+                found.setdefault(one.event.event_id, frames.encode_body(one))
+        return found
 
     def _join(self, told: int = 0) -> None:
         hub = self._state.hub

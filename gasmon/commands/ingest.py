@@ -14,6 +14,7 @@ from gasmon.commands.running import (
     serve_health,
     take_turns,
 )
+from gasmon.errors import ConfigError
 from gasmon.settings import Settings
 from gasmon.telemetry import Metrics
 
@@ -27,6 +28,11 @@ def add_parser(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
     """Run the command until a signal ends it."""
+    if settings.upstream.url is not None:
+        raise ConfigError(
+            f"upstream.url is set: this node follows {settings.upstream.name}, and "
+            "alarms are judged there"
+        )
     take_turns()
     return asyncio.run(_run(settings))
 

@@ -1,4 +1,4 @@
-"""``gasmon serve``: ingest, duty and api in one process."""
+"""``gasmon serve``: ingest (or what follows a node above), duty and api in one."""
 
 import argparse
 import asyncio
@@ -10,12 +10,14 @@ from typing import Any
 
 from gasmon.api.app import create_app, uvicorn_config
 from gasmon.clock import SystemClock
+from gasmon.commands.follow import end
 from gasmon.commands.running import (
     Stop,
     make_duty,
     make_ingest,
     patiently,
     reload_rules_on_hangup,
+    require_schema,
     require_schema_or_copy,
     run_ingest,
     serve_until,
@@ -26,6 +28,7 @@ from gasmon.commands.running import (
 from gasmon.commands.user import offer_first
 from gasmon.settings import Settings
 from gasmon.telemetry import Metrics
+from gasmon.upstream.loop import Following
 
 
 def add_parser(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
@@ -72,6 +75,8 @@ async def serve(
         on_ready: told the port once connections are accepted.
         before_stop: done first when it ends, while everything still runs.
     """
+    if settings.upstream.url is not None:
+        return await serve_node(settings, on_ready=on_ready)
     stop, metrics, clock = Stop(), Metrics(), SystemClock()
     await patiently("serve", lambda: require_schema_or_copy(settings))
     ingest = make_ingest(settings, clock, metrics)
@@ -106,3 +111,25 @@ async def serve(
         await asyncio.to_thread(ingest.stop)
         await asyncio.to_thread(duty.stop)
     return 1 if ingest.failure else 0
+
+
+async def serve_node(
+    settings: Settings, *, on_ready: Callable[[int], Awaitable[None]]
+) -> int:
+    """The same for a node that follows another one: it judges nothing itself."""
+    stop, metrics, clock = Stop(), Metrics(), SystemClock()
+    following = Following(settings, clock, metrics)
+    await patiently("serve", lambda: require_schema(settings))
+    duty = make_duty(settings, clock, metrics)
+    app = create_app(
+        settings, metrics, clock, checks={**following.checks(), **duty.checks()}
+    )
+    duty.start()
+    running = asyncio.create_task(following.run(), name="gasmon[follow]")
+    running.add_done_callback(lambda _: stop.event.set())
+    try:
+        await serve_until(uvicorn_config(app, settings), stop.event, on_ready)
+    finally:
+        await asyncio.to_thread(duty.stop)
+        await end(running)
+    return 0

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gasmon import domain
+from gasmon.alarms.lifecycle import TIERS
 from gasmon.clock import SystemClock
 from gasmon.commands.operator import operator
 from gasmon.errors import BadRequest, ConfigError
@@ -53,6 +54,13 @@ def add_parser(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
         help="what it is for, within the role: read, act (default) or administer",
     )
     create.add_argument(
+        "--speaks-for",
+        action="append",
+        default=[],
+        choices=TIERS,
+        help="it is a node's, and brings what people of this tier did; repeatable",
+    )
+    create.add_argument(
         "--expires", metavar="DURATION", help="end of its life, e.g. 90d"
     )
     create.add_argument(
@@ -93,6 +101,7 @@ def _create(args: argparse.Namespace, settings: Settings) -> int:
             now_us=now_us,
             expires_us=expires_us,
             may=args.may,
+            speaks_for=args.speaks_for,
             by=operator(),
         )
     if handle is not None:
@@ -104,6 +113,7 @@ def _create(args: argparse.Namespace, settings: Settings) -> int:
         "areas": areas,
         "mines": mines,
         "may": args.may,
+        "speaks_for": args.speaks_for,
         "expires_at": None if expires_us is None else iso_us(expires_us),
         **({"file": str(args.out)} if args.out else {"token": token}),
     }

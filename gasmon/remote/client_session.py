@@ -36,12 +36,14 @@ class Wish:
 
     Attributes:
         reports: steps that it promises to report of each event.
+        history: a snapshot is to have every event of alarms that are not closed.
     """
 
     areas: tuple[str, ...] | None = None
     min_rank: int = 0
     kinds: tuple[str, ...] | None = None
     reports: tuple[str, ...] = ()
+    history: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +232,7 @@ class ClientSession:
             min_rank=wish.min_rank,
             kinds=wish.kinds,
             reports=wish.reports if "receipts" in hello.offers else (),
+            history=wish.history and "history" in hello.offers,
         )
         return [*actions, Send(text)]
 

@@ -28,7 +28,7 @@ CLOSE_FLOOD = 4429
 REFUSALS = ("epoch_changed", "too_old", "ahead")
 
 
-OFFERS = ("kinds", "receipts", "commands", "answers")
+OFFERS = ("kinds", "receipts", "commands", "answers", "history", "made")
 """What this server takes beyond the first edition of v1, as its hello says."""
 
 
@@ -142,6 +142,11 @@ def kind_of(body: str) -> str:
     return str(orjson.loads(body).get("kind", ""))
 
 
+def id_of(body: str) -> str:
+    """The identity of the event that an encoded body tells."""
+    return str(orjson.loads(body).get("id", ""))
+
+
 def _iso(time_us: int | None) -> str | None:
     return None if time_us is None else iso_us(time_us)
 
@@ -246,6 +251,7 @@ def subscribe(
     min_rank: int,
     kinds: Sequence[str] | None = None,
     reports: Sequence[str] = (),
+    history: bool = False,
 ) -> str:
     """The client's first frame; without a position it asks for a snapshot."""
     wish: dict[str, Any] = {
@@ -258,6 +264,8 @@ def subscribe(
         wish["kinds"] = list(kinds)
     if reports:
         wish["reports"] = list(reports)
+    if history:
+        wish["history"] = True
     return _dumps(wish)
 
 

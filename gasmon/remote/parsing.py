@@ -42,6 +42,7 @@ class Subscribe:
     min_rank: int
     kinds: tuple[str, ...] | None = None
     reports: tuple[str, ...] = ()
+    history: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +224,7 @@ def _subscribe(frame: dict[str, Any]) -> Subscribe:
         min_rank,
         _names(frame, "kinds", MAX_KINDS),
         reports,
+        frame.get("history") is True,
     )
 
 

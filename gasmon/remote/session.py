@@ -109,6 +109,7 @@ class ServerSession:
         min_rank: least level wanted.
         kinds: kinds of alarm wanted; None = all.
         reports: steps that the client promised to report of each event.
+        history: a snapshot is to have every event of alarms that are not closed.
         claimed: the stream was told completely up to this number.
         acked: the client holds everything up to this number.
     """
@@ -136,6 +137,7 @@ class ServerSession:
         self.min_rank = 0
         self.kinds: frozenset[str] | None = None
         self.reports: tuple[str, ...] = ()
+        self.history = False
         self.claimed = 0
         self.acked = 0
         self.epoch = epoch
@@ -225,6 +227,7 @@ class ServerSession:
                     return self._close(frames.CLOSE_MALFORMED, reason)
             self.kinds = frozenset(frame.kinds)
         self.min_rank, self.reports = frame.min_rank, frame.reports
+        self.history = frame.history
         self.state = State.ANSWERING
         return [Begin(frame.resume)]
 

@@ -17,7 +17,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import class_row, dict_row
 
-from gasmon.alarms.lifecycle import TIER_OF_ROLE
+from gasmon.alarms.lifecycle import TIER_OF_ROLE, TIERS
 from gasmon.errors import BadRequest, NotFound, StateConflict
 from gasmon.store import audit
 from gasmon.store.scope import Scope, covers
@@ -53,6 +53,7 @@ class Principal:
         areas: see :class:`Scope`.
         mines: see :class:`Scope`.
         may: one of ``MAY``: a log-in by password may all that the role may.
+        speaks_for: tiers whose records a node's token may bring; of others none.
     """
 
     principal_id: int
@@ -61,6 +62,7 @@ class Principal:
     areas: tuple[str, ...] | None
     mines: tuple[str, ...] | None
     may: str = MAY[-1]
+    speaks_for: tuple[str, ...] = ()
 
     @property
     def scope(self) -> Scope:
@@ -124,6 +126,7 @@ def create_token(
     now_us: int,
     expires_us: int | None = None,
     may: str = "act",
+    speaks_for: Sequence[str] = (),
     by: audit.Actor = audit.BY_OPERATOR,
 ) -> str:
     """Give a principal a token, making the principal when it is new; commits.
@@ -133,6 +136,7 @@ def create_token(
         mines: twelve-digit codes; None means all of the areas.
         expires_us: end of the token's life [µs UTC]; None means until revoked.
         may: one of ``MAY``.
+        speaks_for: tiers for whose people a node speaks; up to the role's own.
         by: who makes it, for the audit.
 
     Returns:
@@ -144,6 +148,7 @@ def create_token(
     """
     if may not in MAY:
         raise BadRequest(f"a token may {', '.join(MAY)}, not {may!r}")
+    check_tiers(role, speaks_for)
     check_principal(name, role, areas, mines)
     token = make_token()
     with conn.transaction(), conn.cursor(row_factory=dict_row) as cursor:
@@ -160,17 +165,19 @@ def create_token(
         if row["retired_at"] is not None:
             raise StateConflict(f"principal {name!r} was retired")
         cursor.execute(
-            "INSERT INTO token (principal_id, hash, created_at, expires_at, may)"
-            " VALUES (%s, %s, %s, %s, %s)",
+            "INSERT INTO token (principal_id, hash, created_at, expires_at, may,"
+            " speaks_for) VALUES (%s, %s, %s, %s, %s, %s)",
             (
                 row["principal_id"],
                 hash_secret(token),
                 to_datetime(now_us),
                 None if expires_us is None else to_datetime(expires_us),
                 may,
+                sorted(set(speaks_for)) or None,
             ),
         )
-        audit.write_by(conn, by, "token.create", name, may=may)
+        told = {"speaks_for": list(speaks_for)} if speaks_for else {}
+        audit.write_by(conn, by, "token.create", name, may=may, **told)
     return token
 
 
@@ -243,6 +250,22 @@ def check_principal(
         raise BadRequest("an empty list of areas or mines would see nothing")
 
 
+def check_tiers(role: str, tiers: Sequence[str]) -> None:
+    """Refuse a node that would speak for a tier above its own.
+
+    Raises:
+        BadRequest: names the tier and the role.
+    """
+    own = TIER_OF_ROLE.get(role)
+    below = TIERS[: TIERS.index(own) + 1] if own else ()
+    for tier in tiers:
+        if tier not in below:
+            raise BadRequest(
+                f"a token of role {role} cannot speak for tier {tier!r};"
+                f" {', '.join(below) or 'none'} it can"
+            )
+
+
 def list_tokens(conn: psycopg.Connection[Any]) -> list[TokenInfo]:
     """All tokens, the newest last."""
     with conn.cursor(row_factory=class_row(TokenInfo)) as cursor:
@@ -304,7 +327,7 @@ PRINCIPAL = "p.principal_id, p.name, p.role, p.areas, p.mines"
 
 
 def principal_of(row: Mapping[str, Any]) -> Principal:
-    """A principal from its row; ``may`` stands in rows of tokens alone."""
+    """A principal from its row; ``may`` and ``speaks_for`` stand in those of tokens."""
     return Principal(
         row["principal_id"],
         row["name"],
@@ -312,6 +335,7 @@ def principal_of(row: Mapping[str, Any]) -> Principal:
         None if row["areas"] is None else tuple(row["areas"]),
         None if row["mines"] is None else tuple(row["mines"]),
         row.get("may") or MAY[-1],
+        tuple(row.get("speaks_for") or ()),
     )
 
 
@@ -324,7 +348,7 @@ async def principal_by_token(
     now = to_datetime(now_us)
     cursor = conn.cursor(row_factory=dict_row)
     await cursor.execute(
-        f"SELECT {PRINCIPAL}, t.may, t.token_id,"
+        f"SELECT {PRINCIPAL}, t.may, t.speaks_for, t.token_id,"
         " t.last_used_at IS NULL OR t.last_used_at < %s - %s * interval '1 s' AS stale"
         " FROM token t JOIN principal p USING (principal_id)"
         " WHERE t.hash = %s AND t.revoked_at IS NULL AND p.retired_at IS NULL"

@@ -22,7 +22,7 @@ from gasmon.alarms.lifecycle import (
     state_of,
 )
 from gasmon.errors import Forbidden, NotFound, StateConflict
-from gasmon.store import alarms, audit, shelves
+from gasmon.store import alarms, audit, shelves, upstream
 from gasmon.store.access import Principal
 from gasmon.store.alarm_calls import as_json
 from gasmon.store.alarm_effects import EFFECTS, Deed, LifeRules, Wish, check_members
@@ -99,31 +99,29 @@ def act(
         known = _done_before(conn, alarm_id, who, wish, key)
         if known is not None:
             return known
+    upstream.require_here(alarm, wish.action)
     marks = marks_of(conn, alarm_id)
     _permit(conn, alarm, who, wish, marks, now_us)
     check_members(wish)
     records = records_of(conn, alarm_id)
     at_us = max(now_us, last_us(conn, alarm_id) + US_APART)
-    tier = TIER_OF_ROLE.get(who.role)
-    deed = Deed(conn, alarm, who, tier, wish, records, rules, marks, at_us)
+    tier, by = TIER_OF_ROLE.get(who.role), upstream.signed(conn, alarm, who.name)
+    deed = Deed(conn, alarm, who, tier, wish, records, rules, marks, at_us, by)
     more = EFFECTS[wish.action](deed)
     stored = acted(
         alarm,
         ACTIONS[wish.action].event,
         at_us,
-        by=who.name,
+        by=by,
         tier=tier,
         note=wish.text.replace("\x00", ""),
         cause_code=wish.cause_code,
         more=more,
     )
     record_id = write_record(conn, stored, now_us, wish.refers_to)
+    upstream.put_command(conn, alarm, wish, stored, record_id, who.name, now_us)
     if key is not None:
-        conn.execute(
-            "INSERT INTO alarm_action (principal, action_key, alarm_id, asked,"
-            " journal_id) VALUES (%s, %s, %s, %s::jsonb, %s)",
-            (who.name, key, alarm_id, as_json(asdict(wish)), record_id),
-        )
+        keep_key(conn, alarm_id, who, key, asdict(wish), record_id)
     audit.write(
         conn,
         who.name,
@@ -133,6 +131,22 @@ def act(
     )
     alarms.tell(conn, [stored], encode, now_us)
     return Done(record_id)
+
+
+def keep_key(
+    conn: Connection,
+    alarm_id: int,
+    who: Principal,
+    key: str,
+    asked: dict[str, Any],
+    record_id: int,
+) -> None:
+    """Remember that a key was used, for what, and for which record."""
+    conn.execute(
+        "INSERT INTO alarm_action (principal, action_key, alarm_id, asked, journal_id)"
+        " VALUES (%s, %s, %s, %s::jsonb, %s)",
+        (who.name, key, alarm_id, as_json(asked), record_id),
+    )
 
 
 def _permit(

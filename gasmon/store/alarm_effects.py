@@ -19,7 +19,7 @@ from gasmon.alarms.lifecycle_record import (
 from gasmon.errors import BadRequest, StateConflict
 from gasmon.store import shelves
 from gasmon.store.access import Principal
-from gasmon.store.alarm_records import closing_facts, mark_closed
+from gasmon.store.alarm_records import closing_facts, event_id_of, mark_closed
 from gasmon.store.db import Connection
 from gasmon.store.scope import Scope
 from gasmon.units import US_PER_MIN, iso_us, to_datetime
@@ -73,7 +73,11 @@ class LifeRules:
 
 @dataclass(frozen=True, slots=True)
 class Deed:
-    """One permitted action, with what its effect looks at."""
+    """One permitted action, with what its effect looks at.
+
+    Attributes:
+        by: how its records are signed.
+    """
 
     conn: Connection
     alarm: dict[str, Any]
@@ -84,6 +88,7 @@ class Deed:
     rules: LifeRules
     marks: list[dict[str, Any]]
     at_us: int
+    by: str
 
 
 def check_members(wish: Wish) -> None:
@@ -110,7 +115,7 @@ def _confirm(at: Deed) -> dict[str, Any]:
             at.alarm["alarm_id"],
             at.tier,
             at.alarm["rank"],
-            at.who.name,
+            at.by,
             to_datetime(at.at_us),
             at.wish.cause_code,
             at.wish.text.replace("\x00", ""),
@@ -200,15 +205,21 @@ def _refer(at: Deed, possible: tuple[str, ...]) -> Record:
     return found
 
 
+def _named(at: Deed, found: Record) -> dict[str, Any]:
+    """A record by our number, and by the name that it has at every node."""
+    name = event_id_of(at.conn, found.record_id)
+    return {"refers_to": found.record_id, "refers_to_id": name}
+
+
 def _correct(at: Deed) -> dict[str, Any]:
     found = _refer(at, CORRECTABLE)
     if at.wish.cause_code is not None and found.event not in CAUSE_EVENTS:
         raise BadRequest(f"cause_code: a record {found.event} names no cause")
-    return {"refers_to": found.record_id}
+    return _named(at, found)
 
 
 def _withdraw(at: Deed) -> dict[str, Any]:
-    return {"refers_to": _refer(at, WITHDRAWABLE).record_id}
+    return _named(at, _refer(at, WITHDRAWABLE))
 
 
 def _close(at: Deed) -> dict[str, Any]:

@@ -94,12 +94,42 @@ def write_record(
     return cast(int, row[0])
 
 
+def put_mark(conn: Connection, stored: StoredEvent) -> None:
+    """Mark a tier's confirmation at its level; of two the earlier one stands.
+
+    One of the same microsecond stands by its name, so that all nodes choose alike.
+    """
+    event = stored.event
+    conn.execute(
+        "INSERT INTO confirmation AS c (alarm_id, tier, rank, principal, confirmed_at,"
+        " cause_code, note) VALUES (%s, %s, %s, %s, %s, %s, %s)"
+        " ON CONFLICT (alarm_id, tier, rank) DO UPDATE SET"
+        " principal = excluded.principal, confirmed_at = excluded.confirmed_at,"
+        " cause_code = excluded.cause_code, note = excluded.note"
+        " WHERE (excluded.confirmed_at, excluded.principal)"
+        " < (c.confirmed_at, c.principal)",
+        (
+            *(stored.alarm_id, stored.tier, event.rank, stored.by),
+            *(to_datetime(event.happened_at_us), stored.cause_code, stored.note or ""),
+        ),
+    )
+
+
+def event_id_of(conn: Connection, record_id: int) -> str:
+    """What a record is called at every node: its event's id."""
+    row = conn.execute(
+        "SELECT event_id FROM alarm_journal WHERE journal_id = %s", (record_id,)
+    ).fetchone()
+    assert row is not None, f"record {record_id} was found a moment ago"
+    return cast(str, row[0])
+
+
 def records_of(conn: Connection, alarm_id: int) -> list[Record]:
-    """What people wrote about an alarm, in the order of its writing."""
+    """What people wrote about an alarm, by its own times: some may have come late."""
     rows = conn.execute(
         "SELECT journal_id, event, tier, cause_code, refers_to, detail->>'to'"
         " FROM alarm_journal WHERE alarm_id = %s AND actor IS NOT NULL"
-        " ORDER BY journal_id",
+        " ORDER BY happened_at, journal_id",
         (alarm_id,),
     ).fetchall()
     return [Record(*cast(tuple[Any, ...], row)) for row in rows]

@@ -127,6 +127,18 @@ def record(
         return record_asked(conn, ask(conn, events), encode, now_us)
 
 
+def apply_events(
+    conn: Connection, events: Sequence[AlarmEvent], now_us: int
+) -> list[StoredEvent]:
+    """Alarms and journal alone; the caller tells what is new before its commit.
+
+    Raises:
+        psycopg.errors.SerializationFailure: as :func:`record`.
+    """
+    with two_writers(), pipelined(conn):
+        return record_asked(conn, ask(conn, events), None, now_us).events
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """What was asked about events, and is on the way.
@@ -157,9 +169,12 @@ def ask(conn: Connection, events: Sequence[AlarmEvent]) -> Asked | None:
 
 
 def record_asked(
-    conn: Connection, asked: Asked | None, encode: Encode, now_us: int
+    conn: Connection, asked: Asked | None, encode: Encode | None, now_us: int
 ) -> Recorded:
     """:func:`record` with what was asked before, in the caller's pipeline.
+
+    Args:
+        encode: None leaves the telling to the caller.
 
     Raises:
         psycopg.errors.UniqueViolation: with a later answer; :func:`two_writers` around
@@ -174,7 +189,8 @@ def record_asked(
         return _NOTHING
     ensure_parents(conn, [event for event, facts in new if not facts.has_parents])
     rows, stored = _apply(conn, answer, new)
-    last_seq = alarm_calls.write(conn, rows, _told(stored, encode), now_us)
+    told = [] if encode is None else _told(stored, encode)
+    last_seq = alarm_calls.write(conn, rows, told, now_us)
     return Recorded(stored, last_seq)
 
 
@@ -249,7 +265,7 @@ SELECT a.alarm_id, a.incident_id, a.run, a.subject_type, a.subject_id, a.kind, a
        a.area_code AS area, coalesce(m.code, '') AS mine, m.name AS mine_name,
        p.system, p.no, a.point_id, a.unit_slug AS unit, a.rank, a.value,
        a.limit_value AS limit, a.peak, a.unknown, a.late, a.planned, a.quiet, a.explain,
-       a.closed_at IS NOT NULL AS closed, a.self_closed,
+       a.closed_at IS NOT NULL AS closed, a.self_closed, a.upstream,
        (extract(epoch FROM a.raised_at) * 1000000)::bigint AS raised_at_us,
        (extract(epoch FROM a.arrived_at) * 1000000)::bigint AS arrived_at_us,
        (extract(epoch FROM a.decided_at) * 1000000)::bigint AS decided_at_us,

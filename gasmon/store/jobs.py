@@ -26,9 +26,13 @@ class JobRow:
     last_error: str | None
 
 
-def take_lock(conn: Connection) -> bool:
-    """Become the one who runs jobs, as long as this connection lives."""
-    row = conn.execute("SELECT pg_try_advisory_lock(%s)", (LOCK_KEY,)).fetchone()
+def take_lock(conn: Connection, key: int = LOCK_KEY) -> bool:
+    """Become the one who runs jobs, as long as this connection lives.
+
+    Args:
+        key: of the lock; another one is for something else that one process does.
+    """
+    row = conn.execute("SELECT pg_try_advisory_lock(%s)", (key,)).fetchone()
     conn.commit()
     return bool(row and row[0])
 

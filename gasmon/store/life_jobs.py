@@ -104,13 +104,16 @@ def _write(
 
 
 def _candidates(conn: Connection, rules: ClosingRules, now_us: int) -> list[int]:
-    """Alarms that may be due, found by the database; each is looked at again."""
+    """Alarms that may be due, found by the database; each is looked at again.
+
+    What is judged at another node is closed there.
+    """
     params: dict[str, Any] = {"now": to_datetime(now_us), "most": MOST}
     cases = [_case(rule, number, params) for number, rule in enumerate(rules.rows)]
     query = sql.SQL(
         "SELECT a.alarm_id FROM alarm a WHERE a.run = 0 AND a.closed_at IS NULL"
-        " AND a.cleared_at IS NOT NULL AND CASE {cases} ELSE false END"
-        " ORDER BY a.cleared_at LIMIT %(most)s"
+        " AND a.cleared_at IS NOT NULL AND a.upstream IS NULL"
+        " AND CASE {cases} ELSE false END ORDER BY a.cleared_at LIMIT %(most)s"
     ).format(cases=sql.SQL(" ").join(cases))
     rows = conn.execute(query, params).fetchall()
     return [cast(int, row[0]) for row in rows]

@@ -93,6 +93,7 @@ def _records(rows: list[Row]) -> list[Record]:
             refers_to=row["refers_to"],
             to=row["detail"].get("to"),
         )
-        for row in rows
+        # By their own times: a record of another node may have come late.
+        for row in sorted(rows, key=lambda row: str(row["happened_at"]))
         if row["by"] is not None
     ]

@@ -19,6 +19,28 @@ _BETWEEN = sql.SQL(
     " ORDER BY seq LIMIT %(limit)s"
 )
 
+_OF_OPEN = sql.SQL(
+    "SELECT o.seq, o.run, o.area_code AS area, o.mine, o.alarm_id, o.event, o.rank,"
+    " o.body, o.mine_only FROM outbox o JOIN alarm a USING (alarm_id)"
+    " WHERE o.seq <= %(up_to)s AND o.run = 0 AND a.closed_at IS NULL"
+    " AND (NOT o.mine_only OR %(is_mine)s) AND {scope}"
+    # Nothing was told of an alarm before it was recorded; the index is by time.
+    " AND o.recorded_at >= (SELECT min(n.recorded_at) - interval '1 min'"
+    "   FROM alarm n WHERE n.run = 0 AND n.closed_at IS NULL)"
+    " ORDER BY o.seq"
+)
+
+
+async def told_of_open(conn: AsyncConnection, scope: Scope, up_to: int) -> list[Told]:
+    """What was told, up to a number, of live alarms that are not closed, in order.
+
+    Of an alarm that is older than the outbox's retention the beginning is gone.
+    """
+    query = _OF_OPEN.format(scope=scope_condition(scope, "o.area_code", "o.mine"))
+    cursor = conn.cursor(row_factory=class_row(Told))
+    await cursor.execute(query, {"up_to": up_to, "is_mine": scope.is_mine})
+    return await cursor.fetchall()
+
 
 async def told_between(
     conn: AsyncConnection,

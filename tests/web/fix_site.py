@@ -150,13 +150,19 @@ class Site:
         for code in MINES:
             self.send(code, {"001A01": 0.42, "002A04": 5.0, "003D01": 1.0})
 
-    def start(self) -> None:
-        """Start the api and wait until it answers."""
+    def start(self, **settings: str) -> None:
+        """Start the api and wait until it answers.
+
+        Args:
+            settings: more of them; ``a__b`` is ``a.b``.
+        """
         arguments = [
             "api",
             *("--set", f"database.url={self.database.url}"),
             *("--set", f"api.port={self.port}", "--set", "mode=test"),
         ]
+        for name, value in settings.items():
+            arguments += ["--set", f"{name.replace('__', '.')}={value}"]
         self._process = Command(arguments, self._log)
         wait_until(self._answers, 40.0, f"the api at {self.url}")
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
+from gasmon.store import db, upstream
 from tests.fix_wait import wait_until
 from tests.web.conftest import OpenPage
 from tests.web.fix_click import click_until_seen
-from tests.web.fix_site import Site
+from tests.web.fix_site import Site, now_us
 
 MINE = "530627000001"
 OTHER = "530627000003"
@@ -93,3 +94,31 @@ def test_a_dead_page_says_so_and_comes_back(open_page: OpenPage, site: Site) -> 
     tile = page.locator(f'.tile[data-mine="{MINE}"]')
     expect(tile.locator(".v")).to_have_text("0.88", timeout=20_000)
     assert "dead" not in (page.locator("html").get_attribute("class") or "")
+
+
+@pytest.mark.slow
+def test_a_node_that_is_cut_off_says_up_to_when_it_is_complete(
+    open_page: OpenPage, site: Site
+) -> None:
+    """The watermark of alarms stands for the age of values; a bar says what to do."""
+    here = upstream.Followed("市平台", "node", "e", 1, "[]", 5.0, now_us(), None)
+    with db.connect(site.database) as conn:
+        upstream.keep_position(conn, here)
+        upstream.keep_heard(conn, 1_795_401_981_000_000, 1_795_401_981_000_000)
+        conn.commit()
+    site.stop()
+    site.start(upstream__url="ws://127.0.0.1:9", upstream__name="市平台")
+    try:
+        page = open_page("/", expect="ERR_CONNECTION_REFUSED")
+        at = "10:46:21"
+        expect(page.locator(".cell.above b")).to_have_text(at)
+        bar = page.locator(".above-bar")
+        expect(bar).to_contain_text(f"与 市平台 断开：报警完整至 {at}")
+        page.locator("button.lang").click()
+        expect(bar).to_contain_text(f"complete to {at}")
+    finally:
+        site.stop()
+        with db.connect(site.database) as conn:
+            conn.execute("DELETE FROM upstream")
+            conn.commit()
+        site.start()

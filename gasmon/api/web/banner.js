@@ -1,7 +1,8 @@
 // The alarm banner: on every page, at the same place, with the same content.
 import { html } from "./html.js";
+import { above, AboveAge, AboveBars } from "./above.js";
 import { lang, pick, setLang, t } from "./i18n.js";
-import { clockTime, dayText, duration, moment } from "./format.js";
+import { clockTime, dayText, duration, moment, toMs } from "./format.js";
 import { RANKS } from "./levels.js";
 import { route } from "./router.js";
 import { postText } from "./shifts.js";
@@ -48,6 +49,7 @@ function Marks() {
 
 function DataAge() {
   second.value;
+  if (above.value) return html`<${AboveAge} />`;
   const ms = serverNow() - dataAtMs.value;
   const old = !(ms < 30000) || link.value.phase !== "open";
   return html`<span class=${`cell ${old ? "stale" : ""}`} title=${t("banner.data_age_hint")}>
@@ -143,9 +145,11 @@ function Bars() {
   const unready = (escalation.value && tier.value !== "mine" ? escalation.value.rooms_not_ready : []);
   const blocked = sound.value.state === "blocked" && owed > 0;
   const { dead, phase } = link.value;
+  const shownMs = above.value ? toMs(above.value.complete_to) : dataAtMs.value;
   return html`
-    ${dead ? html`<div class="wide dead-bar" role="alert">${t("bar.dead", { at: clockTime(dataAtMs.value), age: duration(serverNow() - dataAtMs.value) })}</div>`
+    ${dead ? html`<div class="wide dead-bar" role="alert">${t("bar.dead", { at: clockTime(shownMs), age: duration(serverNow() - shownMs) })}</div>`
       : phase === "lost" ? html`<div class="wide lost-bar" role="alert">${t("bar.lost")}</div>` : null}
+    <${AboveBars} />
     ${failing.length ? html`<div class="wide lost-bar channel-bar" role="alert">${t("bar.channels", { names: failing.map((one) => one.channel).join(" ") })}</div>` : null}
     ${unready.length ? html`<a class="wide lost-bar unready-bar" href="/consoles">${t("bar.unready", { names: unready.map((name) => postText({ tier: name.split("/")[0], place: name.split("/")[1] })).join(" · ") })}</a>` : null}
     ${unsigned.value.length ? html`<a class="wide lost-bar unsigned-bar" href=${`/handover/${unsigned.value[0].handover_id}`}>${t("bar.unsigned", { n: unsigned.value.length, day: unsigned.value[0].shift.day, shift: pick(unsigned.value[0].shift.name, unsigned.value[0].shift.name_en) })}</a>` : null}

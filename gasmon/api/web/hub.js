@@ -1,4 +1,5 @@
 // Wires the page's own stream to the state: link, clock, alarm book, age of the data.
+import { startAbove, stopAbove } from "./above.js";
 import { LiveStream, DEAD_MS } from "./live.js";
 import { get, whoAmI } from "./requests.js";
 import {
@@ -42,6 +43,7 @@ export function stopHub() {
   if (!stream) return;
   leaveRoom();
   stream.stop();
+  stopAbove();
   stream = null;
   timers.forEach(clearInterval);
   timers = [];
@@ -82,6 +84,7 @@ function takePhase(phase, reason) {
     loadBook();
     loadEscalation();
     loadUnsigned();
+    startAbove();
   }
 }
 

@@ -2,6 +2,7 @@
 import { html, useEffect, useMemo, useRef, useState } from "./html.js";
 import { lang, pick, t } from "./i18n.js";
 import { duration, toMs, unitSign } from "./format.js";
+import { above, silentWord } from "./above.js";
 import { tally } from "./alarmbook.js";
 import { AlarmList } from "./alarmlist.js";
 import { noteArrivals, takeAlarm } from "./hub.js";
@@ -45,6 +46,7 @@ export function MinePage({ code }) {
 
 function MineLink({ link }) {
   second.value;
+  if (above.value) return html`<span class="cell">${silentWord()}</span>`;
   const age = serverNow() - link.arrivedMs;
   const off = link.online === false || !(age < 60000);
   const word = t(link.online === false ? "tile.offline" : off ? "tile.stale" : "mine.online");

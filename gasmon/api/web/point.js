@@ -2,6 +2,7 @@
 import { html, useEffect, useRef, useState } from "./html.js";
 import { lang, pick, t } from "./i18n.js";
 import { clockTime, dayText, duration, moment, number, NO_DATA, toMs, unitSign, withUnit } from "./format.js";
+import { above, silentWord } from "./above.js";
 import { AlarmList } from "./alarmlist.js";
 import { qualityOf } from "./levels.js";
 import { areaName } from "./overview.js";
@@ -73,7 +74,7 @@ function Now({ point }) {
   const uom = isSwitch(point) || quality === "none" ? "" : unitSign(point.uom);
   return html`<div class="now" data-quality=${quality}>
     <b class="num big">${valueText(now ? now.value : null, quality, point)}</b><span class="unit-sign">${uom}</span>
-    <span class="state">${quality === "stale" || (now && quality === "none") ? t("tile.stale") : now ? stateText(now.state, isSwitch(point) ? null : now.value, point) : t("state.none")}</span>
+    <span class="state">${quality === "stale" || (now && quality === "none") ? silentWord() : now ? stateText(now.state, isSwitch(point) ? null : now.value, point) : above.value ? silentWord() : t("state.none")}</span>
     <span class="muted">${t("col.age")} <span class="num age">${duration(serverNow() - atMs)}</span> · <span class="num">${clockTime(atMs)}</span></span></div>`;
 }
 

@@ -1,5 +1,6 @@
 // The wall of tiles. Nodes are made once per mine; new values are noted and written
 // together when `flush` is called (about three times a second). Alarms flush at once.
+import { above, silentWord } from "./above.js";
 import { t } from "./i18n.js";
 import { duration, NO_DATA, number } from "./format.js";
 import { GONE_MS, STALE_MS } from "./levels.js";
@@ -61,7 +62,7 @@ class Tile {
   weight() {
     const { tally, online } = this.state;
     const rank = tally ? tally.rank : -1;
-    const device = (tally && tally.device ? 1 : 0) + (online === false ? 2 : 0);
+    const device = (tally && tally.device ? 1 : 0) + (online === false && !above.peek() ? 2 : 0);
     const value = this.state.value || 0;
     return (rank + 1) * 1e6 + (tally ? Math.min(tally.owedGas, 99) : 0) * 1e4
       + device * 1e3 + Math.min(value, 9);
@@ -83,12 +84,13 @@ class Tile {
     write(this.value, shown);
     write(this.sign, shown === NO_DATA ? "" : "%");
     write(this.where, off ? this.silence(age, online) : place || "");
-    this.root.classList.toggle("stale", off);
+    this.root.classList.toggle("stale", off && !above.peek());
     const share = gone || typeof value !== "number" ? 0 : Math.max(0, Math.min(1, value / 2));
     this.fill.style.transform = `scaleX(${share.toFixed(3)})`;
   }
 
   silence(age, online) {
+    if (above.peek()) return silentWord();
     const word = t(online === false ? "tile.offline" : "tile.stale");
     return Number.isFinite(age) ? `${word} ${duration(age)}` : word;
   }
@@ -199,7 +201,8 @@ export class TileWall {
       owed += state.tally.owed;
     }
     group.symbol(rank >= 0 ? String(rank) : "", false);
-    write(group.figures, t("tile.figures", { online, all: tiles.length, owed, open }));
+    const figures = above.peek() ? "tile.figures_above" : "tile.figures";
+    write(group.figures, t(figures, { online, all: tiles.length, owed, open }));
   }
 }
 

@@ -1,4 +1,5 @@
 // Live values of one mine's points: rows made once, values written by plain DOM.
+import { above, silentWord } from "./above.js";
 import { t } from "./i18n.js";
 import { clockTime, duration, NO_DATA, number } from "./format.js";
 import { isBad, qualityOf, scaleOf, stateBits } from "./levels.js";
@@ -77,7 +78,7 @@ export class LiveValue {
     const shown = valueText(this.value, quality, point);
     if (cells.value.textContent !== shown) cells.value.textContent = shown;
     // An old "normal" is not normal: the state is told only while it is young.
-    const words = quality === "stale" || (known && quality === "none") ? t("tile.stale") : known ? stateText(this.state, isSwitch(point) ? null : this.value, point) : t("state.none");
+    const words = quality === "stale" || (known && quality === "none") ? silentWord() : known ? stateText(this.state, isSwitch(point) ? null : this.value, point) : above.peek() ? silentWord() : t("state.none");
     if (cells.state.textContent !== words) cells.state.textContent = words;
     const age = known ? duration(nowMs - this.atMs) : NO_DATA;
     if (cells.age.textContent !== age) cells.age.textContent = age;
