@@ -194,11 +194,10 @@ class Targets:
             number = self._numbers.get((row, 0))
             before = _NONE if number is None else self.watches[number].at(begun_us)
             # Neither says anything, or both the same; NaN is not equal to itself.
-            if isnan(now.limit) and isnan(before.limit):
-                continue
-            if (now.limit, now.rule) != (before.limit, before.rule):
-                if number is None:
-                    self._watch(row, 0, _NONE)
+            says_nothing = isnan(now.limit) and isnan(before.limit)
+            is_same = (now.limit, now.rule) == (before.limit, before.rule)
+            if not (says_nothing or is_same):
+                self._watch(row, 0, before)
                 self._watch(row, 0, replace(now, from_us=begun_us))
         self._arrays()
 

@@ -169,11 +169,15 @@ def _judge_held(
         return
     if not past or at_us <= held.evidence_us:
         return
-    for life in lives_of(alarms, row, slot, held.raised_us, at_us):
-        if life.since_us > held.raised_us or not life.reaches(held.raised_us):
-            continue
-        if life.cleared_us is not None:
-            del alarms.late.held[row, slot]
-            alarms.end(slot, one, life.cleared_us, speech)
-            s.due_us[row] = s.slot_due_us[row].min()
-        return
+    ended_us = next(
+        (
+            life.cleared_us
+            for life in lives_of(alarms, row, slot, held.raised_us, at_us)
+            if life.since_us <= held.raised_us and life.reaches(held.raised_us)
+        ),
+        None,
+    )
+    if ended_us is not None:
+        del alarms.late.held[row, slot]
+        alarms.end(slot, one, ended_us, speech)
+        s.due_us[row] = s.slot_due_us[row].min()

@@ -139,10 +139,9 @@ class LateBook:
 
     def release(self, rows: Index) -> None:
         """Live readings of these points raise something: what was held is theirs."""
-        if self.held:
-            mine = set(rows.tolist())
-            for row, slot in [key for key in self.held if key[0] in mine]:
-                del self.held[row, slot]
+        mine = set(rows.tolist())
+        for row, slot in [key for key in self.held if key[0] in mine]:
+            del self.held[row, slot]
 
     def held_slots(self, rows: Int32) -> dict[int, list[int]]:
         """The held slots of these points, by row."""

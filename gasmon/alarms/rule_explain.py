@@ -201,16 +201,17 @@ def _outdone(
 
 
 def _unfit(rule: Rule, subject: Subject) -> tuple[str, str]:
-    for name in reversed(SELECTOR_NAMES):
-        chosen = getattr(rule.match, name)
-        has = getattr(subject, name)
-        if chosen and has not in chosen:
-            listed = ", ".join(sorted(chosen)[:6]) + (" …" if len(chosen) > 6 else "")
-            return (
-                f"{name} 为 {has or '无'}，规则选 {listed}",
-                f"{name} is {has or 'not set'}, it selects {listed}",
-            )
-    raise AssertionError(f"{rule.where} fits")
+    name, chosen, has = next(
+        (name, chosen, has)
+        for name in reversed(SELECTOR_NAMES)
+        if (chosen := getattr(rule.match, name))
+        and (has := getattr(subject, name)) not in chosen
+    )
+    listed = ", ".join(sorted(chosen)[:6]) + (" …" if len(chosen) > 6 else "")
+    return (
+        f"{name} 为 {has or '无'}，规则选 {listed}",
+        f"{name} is {has or 'not set'}, it selects {listed}",
+    )
 
 
 def limit_lines(limits: Resolved) -> Iterator[tuple[str, float, str]]:
