@@ -32,7 +32,7 @@ class Held:
     good: bool = False
     good_at: float = -inf
     good_value: float = nan
-    same: bool = False
+    same: bool | None = None
     seen: list[tuple[int, float]] = field(default_factory=list)
 
 
@@ -202,7 +202,8 @@ class ScalarRelations:
     def _hold(self, held: Held, value: float, at: int, state: int, good: bool) -> None:
         held.at, held.value, held.state, held.good = at, value, state, good
         if good:
-            held.same = held.good_value == value
+            first = held.good_at == -inf
+            held.same = None if first else held.good_value == value
             held.good_at, held.good_value = at, value
             held.seen.append((at, value))
 

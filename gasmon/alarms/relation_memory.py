@@ -21,6 +21,7 @@ MEMORY_COLUMNS: dict[str, tuple[tuple[int, ...], Any, Any]] = {
     "window_us": ((), np.int64, _NO_WINDOW_US),
     "value": ((), np.float64, np.nan),
     "same": ((), np.bool_, False),
+    "moved": ((), np.bool_, False),
     "lowest": ((BUCKETS,), np.float64, np.nan),
     "part": ((), np.int64, 0),
     "rise": ((), np.float64, np.nan),
@@ -34,7 +35,8 @@ class PointMemory:
     Attributes:
         place_of: place of a row, int32[n]; -1 without.
         row: its point, int32[m]; ``window_us``: int64[m] [µs].
-        value: newest good value, float64[m]; ``same``: equal to the one before.
+        value: newest good value, float64[m]; ``same``: equal to the one before;
+            ``moved``: different from it. Neither of a point's first value, bool[m].
         lowest: lowest good value of each part, newest part first, float64[m, parts].
         part: which part of time is the newest one, int64[m].
         rise: newest good value above the lowest of the window, float64[m].
@@ -44,6 +46,7 @@ class PointMemory:
     window_us: Int64
     value: Float64
     same: np.ndarray[Any, np.dtype[np.bool_]]
+    moved: np.ndarray[Any, np.dtype[np.bool_]]
     lowest: Float64
     part: Int64
     rise: Float64
@@ -97,7 +100,10 @@ class PointMemory:
 
     def put(self, place: Index, value: Float64, at_us: Int64) -> None:
         """Newer good values of these places, at most one of each."""
-        self.same[place] = self.value[place] == value
+        before = self.value[place]
+        self.same[place] = before == value
+        # NaN: there is none before, so nothing is known of the first one.
+        self.moved[place] = (before < value) | (before > value)
         self.value[place] = value
         measured = self.window_us[place] > _NO_WINDOW_US
         plain = (~measured).nonzero()[0]

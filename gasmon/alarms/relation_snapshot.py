@@ -131,5 +131,5 @@ def _load_memory(relations: Relations, arrays: dict[str, Array], row_of: Int32) 
     kept = np.flatnonzero(place >= 0)
     same = columns["window_us"][kept] == memory.window_us[place[kept]]
     for name in MEMORY_COLUMNS.keys() - {"row", "window_us"}:
-        own = kept if name in ("value", "same") else kept[same]
+        own = kept if name in ("value", "same", "moved") else kept[same]
         getattr(memory, name)[place[own]] = columns[name][own]

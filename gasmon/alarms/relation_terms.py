@@ -219,7 +219,8 @@ def _lower(t: Pairs, scene: Scene) -> Answer:
 
 
 def _same(t: Pairs, scene: Scene) -> Answer:
-    return _split(t.known, scene.memory.same[scene.memory.place_of[t.row]])
+    place = scene.memory.place_of[t.row]
+    return t.known & scene.memory.same[place], t.known & scene.memory.moved[place]
 
 
 def _rose(t: Pairs, scene: Scene) -> Answer:

@@ -6,12 +6,14 @@ from dataclasses import replace
 from math import nan
 from typing import Any
 
+import numpy as np
 import pytest
 
 from gasmon.alarms.engine import AlarmEngine, LivingAlarm, Patience
 from gasmon.alarms.events import AlarmEvent
 from gasmon.alarms.reconcile import living, reconcile
 from gasmon.alarms.relation_kinds import DOORS, DUCT, EXTENT, FEED, SUCTION
+from gasmon.alarms.relation_memory import PointMemory
 from gasmon.alarms.relation_roles import Relation
 from gasmon.alarms.rules import RuleSet, default_rules, parse_rules
 from gasmon.alarms.snapshot import dump, load
@@ -499,3 +501,15 @@ def test_another_window_begins_anew() -> None:
     assert engine.relations.memory.rise[0] == 0.0
     assert default_rules().params("pipe_co_rising", None, world.table.mines[0])
     assert at(0) == START_US
+
+
+def test_a_first_value_is_neither_the_same_nor_another() -> None:
+    """It has none before it: an alarm that knows the others does not end by it."""
+    memory = PointMemory()
+    memory.grow(1)
+    place = np.asarray([memory.place(0)])
+    said = []
+    for at_us, value in enumerate((0.3, 0.3, 0.4)):
+        memory.put(place, np.asarray([value]), np.asarray([at_us]))
+        said.append((bool(memory.same[0]), bool(memory.moved[0])))
+    assert said == [(False, False), (True, False), (False, True)]
