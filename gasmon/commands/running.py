@@ -46,7 +46,7 @@ HOST_CHARACTERS = 26
 database (63), which cuts off what is longer."""
 
 
-SWITCH_INTERVAL_S = 0.001
+SWITCH_INTERVAL_S = 0.0005
 """How long a thread may hold the interpreter while another waits [s]. The default of
 5 ms would let a large batch hold back an alarm that is ready to be told."""
 
