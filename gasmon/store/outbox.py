@@ -30,18 +30,10 @@ LOCK_KEY = 0x6761_736D_0003
 CHANNEL = "gasmon_outbox"
 """NOTIFY channel; the payload is empty, because the rows are the message."""
 
-_APPEND = f"""
-WITH told AS (
-    INSERT INTO outbox (seq, run, area_code, mine, alarm_id, event, rank, body,
-                        mine_only, recorded_at)
-    SELECT nextval('outbox_seq'), r.run, r.area, r.mine, r.alarm_id, r.event, r.rank,
-           r.body, r.mine_only, %s
-    FROM (SELECT * FROM json_to_recordset(%s::json)
-              AS f (nr int, run int, area bpchar, mine bpchar, alarm_id bigint,
-                    event text, rank smallint, body text, mine_only boolean)
-          ORDER BY nr) r
-    RETURNING seq)
-SELECT max(seq), pg_notify('{CHANNEL}', '') FROM told""".encode()
+_APPEND = b"""
+SELECT record_alarms('[]', '[]', '[]', '[]', '[]', %s::json, %s, %s, %s)"""
+"""The same function of the database that writes alarms (migration 0017), with nothing
+but what is told: the lock, the rows and the notification have one home."""
 
 _READ = """
 SELECT seq, run, area_code AS area, mine, alarm_id, event, rank, body, mine_only
@@ -124,12 +116,13 @@ def append(conn: Connection, rows: Sequence[OutboxRow], now_us: int) -> int:
     """
     if not rows:
         return 0
-    conn.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK_KEY,))
     told = conn.execute(
         _APPEND,
         (
-            to_datetime(now_us),
             recordset(("nr", *_TOLD), ((nr, *_of(r)) for nr, r in enumerate(rows))),
+            LOCK_KEY,
+            CHANNEL,
+            to_datetime(now_us),
         ),
     )
     row = told.fetchone()
