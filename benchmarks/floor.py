@@ -18,6 +18,7 @@ from websockets.sync.server import ServerConnection, serve
 from gasmon.embedded.process import LOOPBACK
 
 TOPIC = "bench/floor"
+LISTENING = "listening"
 _TABLE = "CREATE TABLE IF NOT EXISTS bench_floor (at timestamptz, body bytea)"
 _INSERT = "INSERT INTO bench_floor VALUES (now(), %b)"
 
@@ -41,6 +42,8 @@ def main() -> None:
 
     def take(client: ServerConnection) -> None:
         clients.add(client)
+        # Before this, a message would have gone to others only.
+        client.send(LISTENING)
         for _ in client:
             pass
         clients.discard(client)

@@ -14,8 +14,10 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
+from benchmarks.floor import LISTENING
 from gasmon.embedded.process import LOOPBACK, wait_for
 from gasmon.errors import GasmonError
+from gasmon.ingest.connect import hang_up
 from gasmon.remote.frames import SUBPROTOCOL
 from gasmon.units import parse_iso_us
 
@@ -131,8 +133,11 @@ def floor_listening(port: int, watch: Stopwatch) -> Iterator[None]:
         watch.end(message if isinstance(message, str) else message.decode())
 
     url = f"ws://{LOOPBACK}:{port}"
-    with connect(url, compression=None) as socket, _reading(socket, take):
-        yield
+    with connect(url, compression=None) as socket:
+        if socket.recv(PATIENCE_S) != LISTENING:
+            raise GasmonError(f"{url} did not say that it listens")
+        with _reading(socket, take):
+            yield
 
 
 @contextmanager
@@ -180,5 +185,4 @@ class Relay:
 
     def close(self) -> None:
         """Leave."""
-        self._client.disconnect()
-        self._client.loop_stop()
+        hang_up(self._client)

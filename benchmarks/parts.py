@@ -23,6 +23,7 @@ from benchmarks.switches import VARIABLE
 from gasmon.batch import Float64
 from gasmon.embedded.process import LOOPBACK, Child, free_port, wait_for
 from gasmon.errors import DependencyError, GasmonError
+from gasmon.ingest.connect import hang_up
 from gasmon.units import US_PER_MS
 from simulators.gateway import definition
 from simulators.load import LoadGateway, encoded_blocks, load_mines
@@ -186,8 +187,7 @@ class Publisher:
 
     def close(self) -> None:
         """Disconnect."""
-        self._client.disconnect()
-        self._client.loop_stop()
+        hang_up(self._client)
 
     def _published(self, *_told: object) -> None:
         self._acknowledged.release()

@@ -76,9 +76,12 @@ def connected(broker: Broker, client_id: str, patience_s: float) -> mqtt.Client:
 
 
 def leave(client: mqtt.Client) -> None:
-    """End a connection politely."""
+    """End a connection politely, and one that is just coming to be as well."""
     client.disconnect()
     client.loop_stop()
+    connection = client.socket()
+    if connection is not None:
+        connection.close()
 
 
 def record(

@@ -19,6 +19,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from gasmon.batch import Int32, Packet
 from gasmon.clock import SystemClock
+from gasmon.ingest.connect import hang_up
 from gasmon.ingest.decode import decode_packets
 from gasmon.ingest.inbox import Inbox
 from gasmon.ingest.layouts import rows_by_key
@@ -106,13 +107,14 @@ class Gateway:
         """Lose the connection without a word, as a killed process does."""
         raw = self.client.socket()
         self.client.loop_stop()
-        if raw is not None:
-            raw.close()
+        # The loop may have been reconnecting.
+        for each in (raw, self.client.socket()):
+            if each is not None:
+                each.close()
 
     def close(self) -> None:
         """Leave in the orderly way."""
-        self.client.disconnect()
-        self.client.loop_stop()
+        hang_up(self.client)
 
 
 class AnyPoint:
@@ -251,8 +253,7 @@ class Watcher:
 
     def close(self) -> None:
         """Leave."""
-        self.client.disconnect()
-        self.client.loop_stop()
+        hang_up(self.client)
 
 
 @pytest.fixture

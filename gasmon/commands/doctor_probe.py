@@ -15,6 +15,7 @@ from gasmon.errors import DependencyError, GasmonError
 from gasmon.ingest.connect import (
     UNSUPPORTED_VERSION,
     connect_refusal,
+    hang_up,
     network_refusal,
     open_client,
 )
@@ -214,8 +215,7 @@ class Probe:
 
     def close(self) -> None:
         """Disconnect."""
-        self._client.disconnect()
-        self._client.loop_stop()
+        hang_up(self._client)
 
     def _wait(self, done: Callable[[], bool], timeout_s: float) -> None:
         with self._changed:

@@ -18,6 +18,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from gasmon.commands.series import Column, Series, definitions
 from gasmon.errors import ConfigError, DependencyError
+from gasmon.ingest.connect import hang_up
 from gasmon.ingest.payloads import (
     MineInfo,
     PointInfo,
@@ -127,10 +128,10 @@ class _Sender:
             raise DependencyError(f"MQTT broker {where}: {error}") from None
         self._client.loop_start()
         if not self._answered.wait(CONNECT_TIMEOUT_S):
-            self._client.loop_stop()
+            hang_up(self._client)
             raise DependencyError(f"MQTT broker {where}: no answer")
         if self._refused:
-            self._client.loop_stop()
+            hang_up(self._client)
             raise DependencyError(f"MQTT broker {where}: {self._refused}")
 
     def send(
@@ -193,5 +194,4 @@ class _Sender:
     def close(self) -> None:
         goodbye = encode_state("offline", self._boot, self._now_ms())
         self._retain(state_topic(self._area, self._mine), goodbye)
-        self._client.disconnect()
-        self._client.loop_stop()
+        hang_up(self._client)

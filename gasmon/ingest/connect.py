@@ -277,11 +277,17 @@ def session_loss(where: str, settings: MqttSettings) -> str:
     )
 
 
-def let_go(client: paho.Client) -> None:
-    """Undo the ring of references between a client and its owner.
+def hang_up(client: paho.Client) -> None:
+    """Disconnect, end the client's loop, and leave no socket open.
 
-    So it goes at once, and closes its sockets itself.
+    A loop that is just reconnecting ends with its new connection still open. The ring
+    of references between client and owner is undone too, so that both go at once.
     """
+    client.disconnect()
+    client.loop_stop()
+    connection = client.socket()
+    if isinstance(connection, socket.socket):
+        connection.close()
     for name in ("on_connect", "on_connect_fail", "on_disconnect", "on_subscribe",
                  "on_message"):  # fmt: skip
         setattr(client, name, None)

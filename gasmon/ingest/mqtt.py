@@ -149,9 +149,7 @@ class Pump:
                 farewell.wait_for_publish(timeout=2.0)
             except (RuntimeError, ValueError):
                 pass  # the connection went just now; then the last will says it
-        self._client.disconnect()
-        self._client.loop_stop()
-        connect.let_go(self._client)
+        connect.hang_up(self._client)
 
     def ack(self, packets: Iterable[Packet]) -> int:
         """Acknowledge stored packets to the broker, from any thread.
@@ -217,9 +215,7 @@ class Pump:
 
     def _fall_back(self) -> None:
         """Change to MQTT 3.1.1; runs in a thread of its own, as paho's must end."""
-        old = self._client
-        old.disconnect()
-        old.loop_stop()
+        connect.hang_up(self._client)
         with self._lock:
             self._falling_back = None
             if self._stopping:

@@ -88,8 +88,7 @@ def online_boot(settings: MqttSettings, name: str) -> str | None:
             raise DependencyError(f"the MQTT broker at {where}: {look.problem}")
         look.heard.wait(RETAINED_S)
     finally:
-        client.disconnect()
-        client.loop_stop()
+        connect.hang_up(client)
     if not look.payload:
         return None
     try:

@@ -29,6 +29,7 @@ from gasmon.embedded.postgres import EmbeddedPostgres
 from gasmon.embedded.process import free_port
 from gasmon.errors import DependencyError
 from gasmon.ingest import payloads
+from gasmon.ingest.connect import hang_up
 from tests.faults.facts import has_position
 from tests.faults.services import GASMON, Service, Supervisor, environment
 from tests.fix_broker import MosquittoBroker
@@ -114,8 +115,7 @@ class Relays:
 
     def stop(self) -> None:
         """Disconnect."""
-        self._client.disconnect()
-        self._client.loop_stop()
+        hang_up(self._client)
 
 
 class Stack:

@@ -17,6 +17,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from gasmon import cli
 from gasmon.embedded.broker import BrokerUser, EmbeddedBroker, city_users
 from gasmon.embedded.process import LOOPBACK, Child, free_port
+from gasmon.ingest.connect import hang_up
 from tests.fix_broker import Broker, MosquittoBroker
 from tests.fix_found import mosquitto_program, require
 from tests.fix_wait import wait_until
@@ -61,8 +62,7 @@ def topics_kept(broker: Broker) -> list[str]:
     client.connect(broker.host, broker.port)
     client.loop_start()
     wait_until(lambda: done, what="the end of what is retained")
-    client.disconnect()
-    client.loop_stop()
+    hang_up(client)
     return seen
 
 

@@ -20,6 +20,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from gasmon.embedded.broker import BrokerUser, EmbeddedBroker, city_users
 from gasmon.embedded.users import subject_of, user_entry
 from gasmon.errors import ConfigError, DependencyError
+from gasmon.ingest.connect import hang_up
 from tests.fix_broker import Broker
 from tests.fix_wait import wait_until
 
@@ -108,13 +109,14 @@ class Client:
         """Lose the connection without a word, as a killed process does."""
         raw = self.mqtt.socket()
         self.mqtt.loop_stop()
-        if raw is not None:
-            raw.close()
+        # The loop may have been reconnecting.
+        for each in (raw, self.mqtt.socket()):
+            if each is not None:
+                each.close()
 
     def close(self) -> None:
         """Leave in the orderly way."""
-        self.mqtt.disconnect()
-        self.mqtt.loop_stop()
+        hang_up(self.mqtt)
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from gasmon.alarms.rules import RuleSet, parse_rules
 from gasmon.clock import Clock, SystemClock
 from gasmon.embedded.postgres import EmbeddedPostgres
 from gasmon.errors import StateConflict
+from gasmon.ingest.connect import hang_up
 from gasmon.ingest.payloads import (
     AlarmsPayload,
     CmdReq,
@@ -135,8 +136,7 @@ class Gateway:
         return self.frame(("001A01", value, 0))
 
     def close(self) -> None:
-        self.client.disconnect()
-        self.client.loop_stop()
+        hang_up(self.client)
 
 
 @dataclass

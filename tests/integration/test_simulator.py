@@ -16,6 +16,7 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
 from gasmon.ingest import payloads
+from gasmon.ingest.connect import hang_up
 from gasmon.ingest.topics import cmd_req_topic, parse_topic
 from simulators.layout import build_city, choose_mines
 from tests.fix_broker import Broker
@@ -98,8 +99,7 @@ class Watcher:
 
     def close(self) -> None:
         """Leave."""
-        self._client.disconnect()
-        self._client.loop_stop()
+        hang_up(self._client)
 
 
 class Sim:

@@ -11,6 +11,7 @@ import paho.mqtt.client as paho
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
+from gasmon.ingest.connect import hang_up
 from gasmon.ingest.payloads import AlarmsPayload, parse_alarms
 from gasmon.ingest.topics import platform_alarms_topic
 from gasmon.store import db
@@ -53,8 +54,7 @@ class Relay:
         self.told.append(parse_alarms(message.payload))
 
     def close(self) -> None:
-        self.client.disconnect()
-        self.client.loop_stop()
+        hang_up(self.client)
 
 
 def journal(plant: Plant, kind: str) -> list[tuple[Any, ...]]:

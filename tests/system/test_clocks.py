@@ -15,6 +15,7 @@ import paho.mqtt.client as paho
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
+from gasmon.ingest.connect import hang_up
 from gasmon.ingest.payloads import MineInfo, UnitInfo, encode_data, encode_points
 from gasmon.ingest.topics import data_topic, points_topic
 from gasmon.pipeline.loops import IngestLoop
@@ -95,8 +96,7 @@ class City:
         self.drive(lambda: self.clock.true_us() >= end_us, "time passes")
 
     def close(self) -> None:
-        self._client.disconnect()
-        self._client.loop_stop()
+        hang_up(self._client)
 
 
 def begin(plant: Plant, clock: MachineClock) -> IngestLoop:

@@ -25,6 +25,7 @@ from gasmon import cli
 from gasmon.embedded.postgres import EmbeddedPostgres
 from gasmon.embedded.process import Child, free_port, wait_for
 from gasmon.ingest import topics
+from gasmon.ingest.connect import hang_up
 from gasmon.settings import Settings, load
 from simulators import cli as sim_cli
 from tests.fix_found import mosquitto_program, require, timescaledb_bin_dir
@@ -486,8 +487,7 @@ class _Client:
 
     def close(self) -> None:
         """Say goodbye."""
-        self.client.disconnect()
-        self.client.loop_stop()
+        hang_up(self.client)
 
 
 @pytest.fixture
