@@ -174,6 +174,8 @@ class Fleet:
             time.monotonic() + 1.0,
             0.02,
         )
+        for link in self.links:
+            link.end()
         self._selector.close()
         return flushed
 

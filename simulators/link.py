@@ -181,6 +181,12 @@ class Link:
             with suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
 
+    def end(self) -> None:
+        """Lose the line for good, and leave no socket open."""
+        self.cut()
+        while self._client is not None and self._client.socket() is not None:
+            self.read()
+
     def mend(self) -> None:
         """The line is whole again; the fleet's next turn connects."""
         self.is_cut = False

@@ -221,9 +221,7 @@ class Gateways:
         """
         station = self.stations[code]
         old = station.link
-        _break(old)
-        if old._client is not None:
-            old._on_disconnect(old._client, None, None, None, None)
+        old.end()
         earlier = {**station.gateway.earlier, station.gateway.boot: station.gateway}
         station.gateway = self._new_gateway(station.plan, earlier)
         station.link = self._new_link(station)
@@ -284,7 +282,7 @@ class Gateways:
                 if events & EVENT_WRITE:
                     key.data.write()
         for station in self.stations.values():
-            _break(station.link)
+            station.link.end()
         self._selector.close()
 
     def _obey(self) -> None:
