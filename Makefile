@@ -6,7 +6,7 @@ BIN = .venv/bin
 # Tests start many processes; what they import is compiled once, whatever the shell says.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo install test test-long coverage lint bytecode format clean
+.PHONY: help demo install test test-long test-long-together test-long-alone coverage lint bytecode format clean
 .SILENT:
 
 help:
@@ -28,10 +28,16 @@ test:
 		-m "not long" $(PYTEST_ARGS)
 
 # What needs the machine for itself comes last. 5 = nothing collected, which is no
-# failure of this target.
-test-long: install
+# failure of these targets.
+test-long:
+	$(MAKE) --no-print-directory test-long-together
+	$(MAKE) --no-print-directory test-long-alone
+
+test-long-together: install
 	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder \
 		-m "long and not alone" $(PYTEST_ARGS) || [ $$? -eq 5 ]
+
+test-long-alone: install
 	$(BIN)/python -m pytest -m "long and alone" $(PYTEST_ARGS) || [ $$? -eq 5 ]
 
 # Fails where a branch of gasmon/alarms is taken by none of these.

@@ -1,9 +1,9 @@
 """A second look at the few tests that failed while the machine was full.
 
-``make test`` runs four workers on two cores, with databases, brokers and browsers, on
-machines that others use too. What fails there is looked at again, each test alone and
-three times. What then fails once is broken. What passes each time depends on the
-machine's load: it is named loudly, to be mended, and stops nothing.
+``make test`` and most long tests run four workers on two cores, with databases, brokers
+and browsers, on machines that others use too. What fails there is looked at again, each
+test alone and three times. What then fails once is broken. What passes each time
+depends on the load: it is named loudly, to be mended, and stops nothing.
 
 Only for a run that came to its end with at most three failures: more are no accident.
 Reads what ``pytest --junitxml=build/tests.xml`` and pytest's cache left behind.
