@@ -48,6 +48,8 @@ class _Gateway:
     Attributes:
         error_us: its newest live frame's time less what we took for the time of its
             arrival [µs]; ``is_absurd`` when no time of this century.
+        former_us: the correction before the present one [µs], of the frames of this
+            start up to ``former_seq``; -1 when none is known.
         since_us: arrival at which the present state began; ``told`` is the last one
             that was given out: boot, correction, whether it is wrong.
     """
@@ -56,12 +58,28 @@ class _Gateway:
     newest_us: int
     seq: int = -1
     offset_us: int = 0
+    former_us: int = 0
+    former_seq: int = -1
     earlier: list[str] = field(default_factory=list)
     difference: Difference = field(default_factory=Difference)
     error_us: int = 0
     is_absurd: bool = False
     since_us: int = 0
     told: tuple[str | None, int, bool] = (None, 0, False)
+
+    def begin(self, offset_us: int, key: FrameKey) -> None:
+        """Correct by this from this live frame on [µs]."""
+        if key.boot != self.boot:
+            self.former_seq = -1
+        elif offset_us != self.offset_us:
+            self.former_us, self.former_seq = self.offset_us, self.seq
+        self.offset_us = offset_us
+
+    def correction_of(self, key: FrameKey) -> int:
+        """What an old frame is corrected by [µs]; a former start by nothing."""
+        if key.boot != self.boot:
+            return 0
+        return self.former_us if key.seq <= self.former_seq else self.offset_us
 
     def wrong_by_us(self, bias_us: int) -> int:
         """How far its clock is off [µs]; 0 for one that can be right."""
@@ -188,7 +206,7 @@ class MineClocks:
         if not TIME_MIN_US <= raw_us < TIME_MAX_US:
             offset_us = believed_us - raw_us
             if is_live:
-                gateway.offset_us = 0
+                gateway.begin(0, key)
                 offset_us = _after(gateway.newest_us, believed_us) - raw_us
             self._advance(gateway, key, raw_us + offset_us)
         elif not is_live:
@@ -196,7 +214,7 @@ class MineClocks:
                 # New by its own time, whatever its number: a correction that other
                 # frames brought about must not make it late, and silent.
                 return 0
-            offset_us = gateway.offset_us if key.boot == gateway.boot else 0
+            offset_us = gateway.correction_of(key)
             if raw_us + offset_us > believed_us + AHEAD_US:
                 # Sent while its clock was wrong, and arrived when it is right again.
                 # In the future it would make all that follows late, and silent.
@@ -204,7 +222,7 @@ class MineClocks:
             return offset_us
         else:
             offset_us = self._offset(gateway, key, raw_us, believed_us, possible)
-            gateway.offset_us = offset_us
+            gateway.begin(offset_us, key)
             self._advance(gateway, key, raw_us + offset_us)
         if is_live:
             self._note(key, gateway, arrived_us)

@@ -66,8 +66,8 @@ def is_lost(key: tuple[str, str, int], facts: Facts) -> bool:
 def times_kept(made: Sequence[Frame], facts: Facts, stepped: set[str]) -> list[Finding]:
     """I1 for the clocks: a true time is kept, a wrong one never goes back.
 
-    But for frames that were given up and came again: of a former start of the gateway
-    no correction is known any more.
+    But for frames that came again, given up or asked for: of a former start of the
+    gateway, and after a restart of ingest, no earlier correction is known any more.
     """
     moved, back = [], []
     for mine, frames in by_mine(made).items():
@@ -79,8 +79,12 @@ def times_kept(made: Sequence[Frame], facts: Facts, stepped: set[str]) -> list[F
             judged = rows[0].judged_us
             if mine not in stepped and judged != frame.sent_ms * US_PER_MS:
                 moved.append((frame.key, seconds(judged), seconds(frame.true_us)))
-            comes_again = mine in stepped and is_lost(frame.key, facts)
-            if judged <= before and not comes_again:
+            comes_again = mine in stepped and (
+                rows[0].backfill or is_lost(frame.key, facts)
+            )
+            if comes_again:
+                continue
+            if judged <= before:
                 back.append((frame.key, seconds(judged), seconds(before)))
             before = max(before, judged)
     return [

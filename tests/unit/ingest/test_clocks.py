@@ -132,6 +132,22 @@ def test_backfill_takes_the_present_correction() -> None:
     )
 
 
+def test_backfill_from_before_a_step_keeps_the_correction_of_its_time() -> None:
+    """Frames lost before the clock went wrong were numbered, and timed, rightly."""
+    clocks = MineClocks()
+    judged(clocks, 7, NOW_US, NOW_US)
+    old_us, before_us = NOW_US + 5 * US_PER_S, NOW_US + 10 * US_PER_S
+    judged(clocks, 13, before_us, before_us)
+    stepped_us = before_us + US_PER_H
+    arrived_us = before_us + US_PER_S
+    judged(clocks, 14, stepped_us, arrived_us)
+    judged(clocks, 15, stepped_us + US_PER_S, arrived_us + US_PER_S)
+    later_us = arrived_us + 9 * US_PER_S
+
+    assert old_us == judged(clocks, 10, old_us, later_us, channel="backfill")
+    assert arrived_us == judged(clocks, 14, stepped_us, later_us, channel="backfill")
+
+
 @pytest.mark.parametrize("absurd_us", [-5_000, 0, 5 * 10**15, 9 * 10**18])
 def test_an_absurd_time_is_judged_at_its_arrival(absurd_us: int) -> None:
     """Outside of 2000 to 2100, frame by frame, and never before what was judged."""
