@@ -106,6 +106,11 @@ def show(metrics: Metrics, parts: Callable[[], Shown]) -> None:
         "Late readings since the start",
         lambda p: p.evaluator.engine.n_late,
     )
+    follow(
+        "gasmon_late_waiting",
+        "Points whose late readings beyond a limit are not told of yet",
+        lambda p: len(p.evaluator.engine.alarms.late.waiting),
+    )
     _show_health(follow)
     _show_spool(follow)
 

@@ -13,6 +13,7 @@ SETTINGS = {
     "ingest.gap_patience_s": "2.0",
     "engine.mine_stale_after_s": "20",
     "engine.stale_after_s": "30",
+    "engine.late_calm_s": "3.0",
     "api.heartbeat_s": "1.0",
     "duty.interval_s": "1.0",
     "mqtt.keepalive_s": "5",

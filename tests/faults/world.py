@@ -134,7 +134,10 @@ class World:
         if self.gateways.n_connected < len(self.mines):
             found["connected"] = self.gateways.n_connected
         ingest = self.stack.ingest()
-        for name in ("gasmon_spool_turns", "gasmon_frames_held", "gasmon_gaps_open"):
+        for name in (
+            "gasmon_spool_turns", "gasmon_frames_held", "gasmon_gaps_open",
+            "gasmon_late_waiting",
+        ):  # fmt: skip
             value = ingest.metric(name)
             if value != 0:
                 found[name] = value
