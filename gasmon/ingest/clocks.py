@@ -76,8 +76,14 @@ class _Gateway:
         self.offset_us = offset_us
 
     def correction_of(self, key: FrameKey) -> int:
-        """What an old frame is corrected by [µs]; a former start by nothing."""
+        """What an old frame is corrected by [µs]; a former start by nothing.
+
+        Nor by what only keeps a clock that was set right behind its own past, when it
+        is not known any more (after a restart) with which frame that began.
+        """
         if key.boot != self.boot:
+            return 0
+        if self.former_seq < 0 and 0 < self.offset_us <= FREED_US:
             return 0
         return self.former_us if key.seq <= self.former_seq else self.offset_us
 

@@ -73,24 +73,29 @@ def alarms_true(
                    if not delays.may_be_missing(a, by_sort[1][_sort(a)])]  # fmt: skip
         n_excused -= len(wrong) + len(missing) + len(extra)
 
+    late = {mine: set(times) for mine, times in blurred.items()}
     blurred = _together(blurred, forgot or {}, guessed or {})
     # What a late frame should have begun is raised a delay after the next one.
     blur_us = BLUR_US + (0 if delays is None else DELAY_US)
 
-    def excused(alarm: Alarm, others: dict[tuple[str, str], list[Alarm]]) -> bool:
+    def excused(
+        alarm: Alarm, others: dict[tuple[str, str], list[Alarm]], is_missing: bool
+    ) -> bool:
         if alarm.key.kind not in VALUE_KINDS:
             return _is_blurred(alarm, blurred, blur_us)
         # What begins later may have an end on its way that one before it had not:
         # then it is told as several, of which only the first is near a late frame.
         same = [other for other in others[_sort(alarm)] if alarm.overlaps(other)]
+        if is_missing:
+            same += _goes_on_in(alarm, others[_sort(alarm)], late)
         near = [alarm, *same] if same else []
         return any(_is_blurred(each, blurred, blur_us) for each in near)
 
-    for what, alarms, others in (
-        ("alarms are missing", missing, by_sort[1]),
-        ("alarms were invented", extra, by_sort[0]),
+    for what, alarms, others, is_missing in (
+        ("alarms are missing", missing, by_sort[1], True),
+        ("alarms were invented", extra, by_sort[0], False),
     ):
-        left = [alarm for alarm in alarms if not excused(alarm, others)]
+        left = [alarm for alarm in alarms if not excused(alarm, others, is_missing)]
         n_excused += len(alarms) - len(left)
         out += findings("I2", what, map(described, left))
     left_wrong = [
@@ -105,6 +110,22 @@ def alarms_true(
         [f"[{described(t)} is stored as {described(s)}]" for t, s in left_wrong],
     )
     return out, n_excused
+
+
+def _goes_on_in(
+    alarm: Alarm, stored: Iterable[Alarm], late: dict[str, set[int]]
+) -> list[Alarm]:
+    """The alarm of which a late one that is over became a part.
+
+    A live good value is known again only after a longer gap (``docs/alarm-rules.md``).
+    So what late readings began and a live one ended belongs to the next alarm.
+    """
+    times = late.get(alarm.key.subject.split(":")[1][:12], set())
+    cleared_us = alarm.cleared_us
+    if cleared_us is None or cleared_us in times or alarm.key.raised_us not in times:
+        return []
+    later = [a for a in stored if 0 <= a.key.raised_us - cleared_us < KNOWN_AGAIN_US]
+    return sorted(later, key=lambda other: other.key.raised_us)[:1]
 
 
 def _together(*times: dict[str, list[int]]) -> dict[str, list[int]]:
@@ -142,6 +163,9 @@ cycles of the slowest gateway."""
 
 DELAY_US = 3_000_000
 """Above the on-delay of campaigns that have one (``delays.RULES``) [µs]."""
+
+KNOWN_AGAIN_US = 25_000_000
+"""Live good values after a longer gap than this are known to late ones [µs]."""
 
 VALUE_KINDS = ("over_limit", "cut_off", "low_limit", "low_cut_off")
 

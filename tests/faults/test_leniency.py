@@ -103,6 +103,24 @@ def test_what_begins_late_may_be_told_as_several() -> None:
     assert len(found([], late)) == 1
 
 
+def test_what_a_live_value_ended_may_be_part_of_the_next_alarm() -> None:
+    """Begun by a late frame, ended by one that was live, and soon followed."""
+    truth, after = alarm(50, 52), alarm(54, 60)
+    all_of_it = {each.key: each for each in (truth, after)}
+
+    def n_found(stored: list[Alarm], late_s: list[float]) -> int:
+        facts = Facts(alarms=list(enumerate(stored)))
+        wanted = all_of_it if after in stored else {truth.key: truth}
+        blurred = {MINE: [at(each) for each in late_s]}
+        return len(alarms_true(wanted, facts, blurred)[0])
+
+    assert n_found([after], [50, 51]) == 0
+    # Its end is known, it did not begin late, or nothing follows.
+    assert n_found([after], [50, 51, 52]) == 1
+    assert n_found([after], [51]) == 1
+    assert n_found([], [50, 51]) == 1
+
+
 def test_only_what_a_full_disk_gave_up_before_an_end_is_forgotten() -> None:
     """Named by a reject, and shortly before ingest ended; no other frame."""
     frames = [Frame(MINE, "b", seq, at(seq), T0 // 1000 + seq * 1000, ())

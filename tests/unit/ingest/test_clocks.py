@@ -283,6 +283,25 @@ def test_a_restart_judges_with_the_same_correction() -> None:
     assert offsets(after) == [3600.0]
 
 
+def test_after_a_restart_backfill_is_not_put_after_what_a_wrong_clock_said() -> None:
+    """The clock is right again; only its live frames must stay behind the newest."""
+    clocks = MineClocks()
+    judged(clocks, 0, NOW_US, NOW_US)
+    judged(clocks, 9, NOW_US + US_PER_H, NOW_US + 20 * US_PER_S)
+    back_us = NOW_US + 12 * US_PER_S
+    assert judged(clocks, 10, back_us, NOW_US + 20 * US_PER_S) > NOW_US + 20 * US_PER_S
+    (known,) = clocks.changed()[-1:]
+    again = MineClocks()
+    again.know(0, MINE, NOW_US + 21 * US_PER_S, "b1", {"b1": 10})
+    again.restore(known)
+
+    old_us = NOW_US + 5 * US_PER_S
+
+    assert old_us == judged(
+        again, 5, old_us, NOW_US + 60 * US_PER_S, channel="backfill"
+    )
+
+
 def test_a_new_start_with_a_right_clock_needs_no_correction() -> None:
     """Each start of a gateway has one of its own."""
     clocks = MineClocks()
