@@ -70,9 +70,10 @@ class _Gap:
 class GapKeeper:
     """Remembers gaps and makes requests of them; not thread-safe.
 
-    Only gaps that open before our eyes are kept: in front of a frame that arrives now.
-    That includes the one that our own absence left, because what was stored before it
-    is known; older holes in the table are history and their frames long overwritten.
+    Gaps open before our eyes, in front of a frame that arrives now. With the first
+    frame of a gateway after our start that is the one which our own absence left, and
+    those which our former process was still asking for: what was stored before is
+    known. Of these only what a ring can still hold; the rest is history.
 
     Attributes:
         n_gaps: gaps found.
@@ -127,23 +128,28 @@ class GapKeeper:
             place = key.run, key.mine
             boot, newest = self._newest.get(place, ("", -1))
             if boot != key.boot:
-                newest = self._before(frame)
+                for first, last in self._before(frame):
+                    self._open(frame, first, last, now_s)
             elif key.seq <= newest:
                 continue
+            elif key.seq > newest + 1:
+                self._open(frame, newest + 1, key.seq - 1, now_s)
             self._newest[place] = key.boot, key.seq
-            if key.seq > newest + 1:
-                self._open(frame, newest + 1, now_s)
 
-    def _before(self, frame: Frame) -> int:
-        """The number known before the first frame of a boot that we hear."""
+    def _before(self, frame: Frame) -> list[tuple[int, int]]:
+        """What is missing before the first frame of a boot that we hear."""
         key = frame.key
-        for first, last in self._seen.missing(key.run, key.mine, key.boot):
-            if last == key.seq - 1:
-                return first - 1
-        return key.seq - 1
+        known = self._gaps.get((key.run, key.mine), ())
+        return [
+            (first, last)
+            for first, last in self._seen.missing(key.run, key.mine, key.boot)
+            if key.seq - FRAMES_AT_ONCE <= last < key.seq
+            # A frame of another start may have come in between.
+            and not any(g.boot == key.boot and g.last == last for g in known)
+        ]
 
-    def _open(self, frame: Frame, first: int, now_s: float) -> None:
-        key, last = frame.key, frame.key.seq - 1
+    def _open(self, frame: Frame, first: int, last: int, now_s: float) -> None:
+        key = frame.key
         gap = _Gap(
             key.run,
             key.mine,

@@ -97,12 +97,23 @@ def test_frames_in_order_open_nothing(ear: Ear) -> None:
     assert ear.asked(1e9) == []
 
 
-def test_the_gap_of_our_own_absence_is_asked_for_and_older_ones_not() -> None:
+def test_the_gap_of_our_own_absence_is_asked_for() -> None:
     """What was stored before the start says what our absence cost."""
     ear = Ear()
-    ear.store(1, 2, 3, 7, 8)
+    ear.store(7, 8)
     ear.hear(12)
     assert ear.asked(15.0) == [("b1", 9, 11)]
+
+
+def test_what_a_former_process_was_asking_for_is_asked_for_again() -> None:
+    """A restart forgets no gap that a gateway's ring may still fill."""
+    ear = Ear()
+    ear.store(1, 3, 900, 902, 903)
+    ear.hear(906)
+    assert ear.asked(15.0) == [("b1", 180, 899), ("b1", 901, 901), ("b1", 904, 905)]
+    ear.hear(907, boot="b2")
+    ear.hear(907)
+    assert ear.keeper.n_gaps == 3
 
 
 def test_a_gap_is_given_up_when_the_ring_is_overwritten(ear: Ear) -> None:
