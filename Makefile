@@ -6,7 +6,7 @@ BIN = .venv/bin
 # Tests start many processes; what they import is compiled once, whatever the shell says.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo install test test-long test-long-together test-long-alone coverage lint bytecode format clean
+.PHONY: help demo install test test-long test-long-together test-long-alone coverage lint bytecode format clean screenshots
 .SILENT:
 
 help:
@@ -14,6 +14,7 @@ help:
 	echo 'make test                                   checks and tests'
 	echo 'make test-long                              fault campaigns, soaks'
 	echo 'make coverage                               every branch of the engine, 6 min'
+	echo 'make screenshots                            pictures of the main pages'
 	echo 'make lint | format | clean'
 
 demo: python
@@ -60,6 +61,9 @@ bytecode: install
 format: install
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+screenshots: install
+	$(BIN)/python -m benchmarks.screenshots $(ARGS)
 
 clean:
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -9,6 +9,7 @@
     safeguards  the ingest path with each safeguard off, beside all of them on
     upload    records of upload files read per second, beside a bare str.split
 
+``python -m benchmarks.screenshots`` makes the pictures of README.
 ``python -m benchmarks NAME [--json] [--quick]``; docs/benchmarks.md has the numbers.
 A machine is never quiet: what is compared is measured in turns within one run, and
 what is reported is the ratio beside both numbers.

@@ -1,4 +1,4 @@
-"""``/areas``, ``/mines``, ``/points``: what there is and what it measures."""
+"""``/areas``, ``/mines``: what there is and what it measures now."""
 
 from typing import Annotated, Any
 
@@ -10,27 +10,22 @@ from gasmon.api import live
 from gasmon.api.answers import PROBLEMS, answer, area_code
 from gasmon.api.auth import Asker, Shared, no_query
 from gasmon.api.schemas import (
-    MAX_RANGE_DAYS,
     AreaList,
     Latest,
     MineDetail,
     MineList,
     MinesQuery,
-    Point,
     PointList,
-    Readings,
-    ReadingsQuery,
     UnitList,
 )
-from gasmon.errors import BadRequest, NotFound
+from gasmon.errors import NotFound
 from gasmon.store import views
-from gasmon.units import US_PER_DAY, US_PER_MS, iso_us
+from gasmon.units import US_PER_MS, iso_us
 
 router = APIRouter(tags=["mines"], responses=PROBLEMS)
 PLAIN = [Depends(no_query)]
 
 Code = Annotated[str, PathParam(pattern=r"^[0-9]{12}$")]
-PointId = Annotated[int, PathParam(ge=1, le=2**31 - 1)]
 
 
 @router.get("/areas", response_model=AreaList, dependencies=PLAIN)
@@ -156,52 +151,5 @@ async def latest(asker: Asker, shared: Shared, code: Code) -> Response:
             "at": views.iso(row["judged_at"] or row["arrived_at"]),
             "online": row["online"],
             "items": items,
-        }
-    )
-
-
-@router.get("/points/{point_id}", response_model=Point, dependencies=PLAIN)
-async def point(asker: Asker, shared: Shared, point_id: PointId) -> Response:
-    """One point with the attributes that hold now."""
-    return answer(await _point(asker, shared, point_id))
-
-
-async def _point(asker: Asker, shared: Shared, point_id: int) -> dict[str, Any]:
-    async with shared.pool.connection() as conn:
-        rows = await views.points(
-            conn, asker.principal.scope, shared.clock.now_us(), point_id=point_id
-        )
-    if not rows:
-        raise NotFound(f"no point {point_id}")
-    return rows[0]
-
-
-@router.get("/points/{point_id}/readings", response_model=Readings)
-async def readings(
-    asker: Asker,
-    shared: Shared,
-    point_id: PointId,
-    query: Annotated[ReadingsQuery, Query()],
-) -> Response:
-    """A range of readings, gathered so that no extreme is lost.
-
-    ``n`` counts good readings and ``n_bad`` the others: no value, calibration, faults.
-    """
-    if query.to <= query.from_:
-        raise BadRequest(f"to {iso_us(query.to)} is not after from")
-    if query.to - query.from_ > MAX_RANGE_DAYS * US_PER_DAY:
-        raise BadRequest(f"a range may be {MAX_RANGE_DAYS} days at most")
-    await _point(asker, shared, point_id)
-    async with shared.history.connection() as conn:
-        step_ms, rows = await views.readings(
-            conn, point_id, query.from_, query.to, query.max_points
-        )
-    return answer(
-        {
-            "from": iso_us(query.from_),
-            "to": iso_us(query.to),
-            "step_ms": step_ms,
-            "columns": ["t_ms", "min", "max", "mean", "n", "n_bad"],
-            "rows": rows,
         }
     )

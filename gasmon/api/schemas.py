@@ -12,9 +12,6 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from gasmon.alarms.lifecycle import STATES
 from gasmon.units import TIME_MAX_US, TIME_MIN_US, parse_iso_us
 
-MAX_POINTS = 5000
-"""Rows of one answer of readings at most; a screen has fewer columns."""
-
 MAX_RANGE_DAYS = 400
 """Longest range of readings [d]: a year with room for comparing months."""
 
@@ -52,12 +49,6 @@ Tier = Literal["mine", "county", "city"]
 class MinesQuery(Query):
     area: AreaCode | None = None
     q: Words | None = None
-
-
-class ReadingsQuery(Query):
-    from_: TimeUs = Field(alias="from", description="first time, RFC 3339")
-    to: TimeUs = Field(description="end, not included, RFC 3339")
-    max_points: int = Field(800, ge=1, le=MAX_POINTS)
 
 
 class AlarmsQuery(Query):
@@ -266,14 +257,6 @@ class Latest(Answer):
     at: datetime | None
     online: bool
     items: list[LatestValue]
-
-
-class Readings(Answer):
-    from_: datetime = Field(alias="from")
-    to: datetime
-    step_ms: int = Field(description="length of a bucket; 0: raw readings")
-    columns: list[str]
-    rows: list[list[float | int | None]]
 
 
 class Text(Answer):

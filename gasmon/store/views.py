@@ -1,4 +1,4 @@
-"""Read queries for the api: areas, mines, points, latest values, readings.
+"""Read queries for the api: areas, mines, points, latest values.
 
 Every query takes the caller's :class:`~gasmon.store.scope.Scope` and puts
 ``scope_condition`` into its WHERE, so that no route can forget it; what lies outside of
@@ -7,7 +7,7 @@ in the shape that docs/api shows, times as RFC 3339 in Beijing time.
 """
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from math import isnan
 from typing import Any
 
@@ -20,7 +20,7 @@ from gasmon.alarms.kinds import MINE_ONLY_KINDS
 from gasmon.domain import states
 from gasmon.errors import NotFound
 from gasmon.store.scope import Scope, area_condition, scope_condition
-from gasmon.units import US_PER_MS, from_datetime, iso_us, to_datetime
+from gasmon.units import from_datetime, iso_us
 
 Conn = psycopg.AsyncConnection[Any]
 Row = dict[str, Any]
@@ -270,75 +270,6 @@ async def latest_row(conn: Conn, mine: int) -> Row | None:
         {"mine": mine},
     )
     return rows[0] if rows else None
-
-
-async def readings(
-    conn: Conn, point_id: int, from_us: int, to_us: int, max_points: int
-) -> tuple[int, list[list[Any]]]:
-    """A point's readings in [from, to), at most ``max_points`` rows, extremes kept.
-
-    The caller has checked the point's scope. Few readings come as they are; many are
-    gathered in equal buckets whose least and greatest values stay visible, which a
-    mean or a sample would lose. Buckets without readings are left out: a gap stays one.
-
-    Returns:
-        The bucket's length [ms], 0 for raw readings; and rows of start [ms UTC],
-        min, max, mean, number of good and of bad readings. Without any good one the
-        three values are None.
-    """
-    params = {
-        "point": point_id,
-        "from": to_datetime(from_us),
-        "to": to_datetime(to_us),
-        "limit": max_points + 1,
-        "bad": BAD_BITS,
-    }
-    raw = await fetch(
-        conn,
-        sql.SQL(
-            "SELECT at, value, state & %(bad)s = 0 AND value <> 'NaN' AS good"
-            " FROM reading WHERE run = 0 AND point_id = %(point)s"
-            " AND at >= %(from)s AND at < %(to)s ORDER BY at LIMIT %(limit)s"
-        ),
-        params,
-    )
-    if len(raw) <= max_points:
-        return 0, [_raw_reading(row) for row in raw]
-    # Whole milliseconds, rounded up, so that there are never more buckets than asked.
-    step_us = -(-(to_us - from_us) // (max_points * US_PER_MS)) * US_PER_MS
-    rows = await fetch(
-        conn,
-        sql.SQL(
-            "SELECT date_bin(%(step)s, at, %(from)s) AS at,"
-            " min(value) FILTER (WHERE good) AS low,"
-            " max(value) FILTER (WHERE good) AS high,"
-            " avg(value) FILTER (WHERE good) AS mean,"
-            " count(*) FILTER (WHERE good) AS n, count(*) AS n_all"
-            " FROM (SELECT at, value,"
-            "   coalesce(state & %(bad)s = 0 AND value <> 'NaN', false) AS good"
-            "   FROM reading WHERE run = 0 AND point_id = %(point)s"
-            "   AND at >= %(from)s AND at < %(to)s) r GROUP BY 1 ORDER BY 1"
-        ),
-        {**params, "step": timedelta(microseconds=step_us)},
-    )
-    return step_us // US_PER_MS, [
-        [
-            from_datetime(row["at"]) // US_PER_MS,
-            row["low"],
-            row["high"],
-            row["mean"],
-            row["n"],
-            row["n_all"] - row["n"],
-        ]
-        for row in rows
-    ]
-
-
-def _raw_reading(row: Row) -> list[Any]:
-    at_ms = from_datetime(row["at"]) // US_PER_MS
-    if not row["good"]:
-        return [at_ms, None, None, None, 0, 1]
-    return [at_ms, row["value"], row["value"], row["value"], 1, 0]
 
 
 async def point_names(conn: Conn, now_us: int, ids: list[int]) -> dict[int, Row]:

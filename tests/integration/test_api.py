@@ -9,7 +9,7 @@ from math import nan
 import httpx
 from pydantic import BaseModel
 
-from gasmon.api import schemas, schemas_life
+from gasmon.api import schemas, schemas_life, schemas_points
 from gasmon.domain import states
 from gasmon.points import PointKey
 from gasmon.store import access
@@ -241,7 +241,7 @@ def test_readings_keep_their_extremes(world: World) -> None:
         raw = client.get(path, params={**query, "max_points": "5000"}).json()
         too_many = client.get(path, params={**query, "max_points": "5001"})
 
-    schemas.Readings.model_validate(answer)
+    schemas_points.Readings.model_validate(answer)
     rows = answer["rows"]
     assert answer["step_ms"] == 36_000
     assert len(rows) <= 100
@@ -249,9 +249,10 @@ def test_readings_keep_their_extremes(world: World) -> None:
     assert min(row[1] for row in rows) == 0.01
     assert sum(row[4] for row in rows) == 2996
     assert sum(row[5] for row in rows) == 4
+    assert sum(row[6] for row in rows) == 1
     assert raw["step_ms"] == 0
     assert len(raw["rows"]) == 3000
-    assert raw["rows"][2001][1:] == [None, None, None, 0, 1]
+    assert raw["rows"][2001][1:] == [None, None, None, 0, 1, 0]
     assert too_many.status_code == 422
 
 

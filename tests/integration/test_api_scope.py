@@ -13,7 +13,9 @@ from gasmon.api import (
     routes_cap,
     routes_escalation,
     routes_life,
+    routes_load,
     routes_mines,
+    routes_points,
     routes_session,
 )
 from gasmon.points import PointKey
@@ -31,6 +33,7 @@ from tests.fix_api import (
 
 ROUTERS = (
     *(routes_session.router, routes_mines.router, routes_alarms.router),
+    *(routes_points.router, routes_load.router),
     *(routes_life.router, routes_escalation.router, routes_cap.router),
 )
 # How a foreign byte would look: codes, names and numbers of the other county.
@@ -72,7 +75,9 @@ def fill(world: World) -> dict[str, dict[str, str]]:
 
 def query_of(world: World, path: str) -> dict[str, str]:
     """The parameters without which a route answers nothing."""
-    if not path.endswith("/readings"):
+    if path == "/search":
+        return {"q": "0"}
+    if not path.endswith(("/readings", "/readings.csv", "/marks")):
         return {}
     return {
         "from": iso_us(world.now_us - US_PER_MIN),

@@ -189,10 +189,15 @@ def test_a_page_names_only_what_exists(page: Path) -> None:
         assert (ROOT / path).exists(), path
 
 
-@pytest.mark.parametrize("name", ["overview.png", "alarms.png"])
-def test_a_picture_is_small_enough_to_load_at_once(name: str) -> None:
-    """Pictures in the READMEs stay below 400 kB."""
-    assert 10_000 < (DOCS / "images" / name).stat().st_size < 400_000
+def test_pictures_are_small_enough_to_load_at_once() -> None:
+    """Pictures stay below 250 kB, and each is shown on some page."""
+    pages = [*ROOT.glob("README*.md"), *DOCS.glob("*.md")]
+    shown = "".join(page.read_text("utf-8") for page in pages)
+    pictures = sorted((DOCS / "images").iterdir())
+    assert pictures
+    for picture in pictures:
+        assert 5_000 < picture.stat().st_size < 250_000, picture.name
+        assert f"images/{picture.name})" in shown, picture.name
 
 
 def test_every_page_and_decision_is_in_the_index() -> None:

@@ -250,8 +250,43 @@ def themes() -> dict[str, dict[str, str]]:
     found = {}
     for name, start in (("light", ":root {"), ("dark", ':root[data-theme="dark"] {')):
         block = style[style.index(start) :].split("}", 1)[0]
-        found[name] = dict(re.findall(r"--([\w-]+):\s*(#[0-9A-Fa-f]{6})", block))
+        found[name] = dict(re.findall(r"--([\w-]+):\s*([^;]+);", block))
     return found
+
+
+def blended(color: str, ground: str) -> str:
+    """A colour of a token, `#RRGGBB` or `rgba(…)`, as it looks on a ground."""
+    if color.startswith("#"):
+        return color
+    *channels, alpha = (float(part) for part in re.findall(r"[\d.]+", color))
+    below = [int(ground[i : i + 2], 16) for i in (1, 3, 5)]
+    mixed = (
+        round(alpha * over + (1 - alpha) * under)
+        for over, under in zip(channels, below, strict=True)
+    )
+    return "#" + "".join(f"{channel:02X}" for channel in mixed)
+
+
+GROUNDS = ("bg", "panel", "hover")
+LEAST_CONTRAST = {
+    **dict.fromkeys(("text", "muted", "red", "orange", "yellow", "blue"), 4.5),
+    "device": 4.5,
+    **dict.fromkeys(("line-alarm", "line-cut", "fill"), 3.0),
+    # Nothing is told by these alone: frames, the empty part of a bar, hatching.
+    **dict.fromkeys(("line", "band", "band-edge"), 1.25),
+    **dict.fromkeys(("track", "hatch"), 1.1),
+}
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_every_token_stands_out_from_what_it_stands_on(theme: str) -> None:
+    """No colour is without a contrast that somebody chose for its use."""
+    tokens = themes()[theme]
+    assert tokens.keys() - set(GROUNDS) == LEAST_CONTRAST.keys()
+    for name, least in LEAST_CONTRAST.items():
+        for ground in ("bg", "panel"):
+            ratio = contrast(blended(tokens[name], tokens[ground]), tokens[ground])
+            assert ratio >= least, f"{theme}: {name} on {ground} is {ratio:.2f}:1"
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

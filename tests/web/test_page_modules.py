@@ -250,9 +250,10 @@ def test_the_scale_is_fixed_until_a_value_leaves_it(page: Page) -> None:
 
 def test_figures_weigh_readings_and_leave_bad_ones_out(page: Page) -> None:
     """Minimum, maximum and mean are those of the good readings."""
-    rows = [[0, 1, 3, 2, 3, 0], [1, 5, 5, 5, 1, 0], [2, None, None, None, 4, 4]]
+    rows = [[0, 1, 3, 2, 3, 0], [1, 5, 5, 5, 1, 0], [2, None, None, None, 0, 4]]
+    rows.append([3, 1, 1, 1, 4, 9])
     found = run(page, "trend", "return m.figuresOf(x)", rows)
-    assert found == {"lo": 1, "hi": 5, "hiAt": 1, "mean": 2.75, "n": 4, "bad": 4}
+    assert found == {"lo": 1, "hi": 5, "hiAt": 1, "mean": 1.875, "n": 8, "bad": 13}
 
 
 def test_a_gap_in_the_stream_is_answered_by_connecting_anew(page: Page) -> None:
@@ -333,3 +334,61 @@ def test_a_new_stream_after_a_long_silence_has_time_to_answer(page: Page) -> Non
         "s.check(); return [kept, s.socket === null];",
     )
     assert (kept, given_up) == (True, True)
+
+
+def test_a_trend_knows_gaps_calibrations_and_faults(page: Page) -> None:
+    """Holes of time, rows under calibration, rows without a good value; limits step."""
+    rows = [[t, 0.4, 0.5, 0.45, 1, 0, 0] for t in range(0, 60_000, 5000)]
+    rows[4:6] = [[t, None, None, None, 0, 1, 1] for t in (20_000, 25_000)]
+    rows[8] = [40_000, None, None, None, 0, 1, 0]
+    rows += [[300_000, 0.4, 0.4, 0.4, 1, 0, 0]]
+    spans = run(page, "trendmarks", "return m.spansOf(x, 0, -20000, 305000)", rows)
+    assert spans["gaps"] == [[-20_000, 0], [60_000, 300_000]]
+    assert spans["calibrations"] == [[20_000, 30_000]]
+    assert spans["faults"] == [[40_000, 45_000]]
+    versions = [
+        {"from": "1970-01-01T00:00:00Z", "limits": {"alarm_high": 1.0}},
+        {"from": "1970-01-01T00:01:00Z", "limits": {"alarm_high": 0.8}},
+    ]
+    limits = run(
+        page, "trendmarks", "return m.limitSteps(x, ['alarm_high'], 10, 9e4)", versions
+    )
+    assert limits["steps"]["alarm_high"] == [[10, 60_000, 1.0], [60_000, 90_000, 0.8]]
+    assert limits["changes"] == [60_000]
+
+
+def test_the_last_hour_keeps_extremes_and_forgets_the_rest(page: Page) -> None:
+    """A ring of 60 minutes: least and greatest of each, holes where nothing came."""
+    lines, empty = run(
+        page,
+        "spark",
+        "const hour = new m.LastHour();"
+        "hour.advance(100 * m.STEP_MS);"
+        "for (const [minute, value] of x) hour.put(minute * m.STEP_MS, value);"
+        "const path = m.sparkPath(hour, [0, 2]);"
+        "hour.advance(161 * m.STEP_MS);"
+        "return [path, m.sparkPath(hour, [0, 2])];",
+        [[98, 0.5], [98, 1.5], [98, None], [100, 9], [41, 1], [40, 2], [101, 2]],
+    )
+    assert lines == (
+        "M0 10.0H1L1 10.0H0ZM57 5.0H58L58 15.0H57ZM59 0.0H60L60 0.0H59Z"
+    ), "clipped at the scale; what is older than an hour or of the future is left out"
+    assert empty == ""
+
+
+def test_walls_are_read_from_afar_and_show_the_abnormal_first(page: Page) -> None:
+    """16 minutes of arc at 5 m on 55 inches of 1080 lines are 37 px."""
+    px = run(page, "wall", "return m.readablePx(5, 55, Math.hypot(1920, 1080))")
+    assert round(px) == 37
+    states = [
+        {"rank": -1, "device": 0, "quality": "good"},
+        {"rank": 2, "device": 0, "quality": "good"},
+        {"rank": -1, "device": 0, "quality": "stale"},
+        {"rank": 4, "device": 0, "quality": "good"},
+    ]
+    order = run(page, "wall", "return m.wallOrder(x.map(m.abnormality))", states)
+    assert order == [3, 1, 2, 0]
+    short = run(
+        page, "wall", "return m.shortPlace(x[0], x[1])", ["1回风T2", {"id": "1"}]
+    )
+    assert short == "回风T2"

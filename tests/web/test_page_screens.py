@@ -40,6 +40,7 @@ def check_screen(page: Page, where: tuple[str, str]) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(240)
 def test_every_page_in_both_languages(open_page: OpenPage, site: Site) -> None:
     """All addresses open, say something, fit the screen and make no complaint."""
     site.alarm(MINE)
@@ -383,7 +384,7 @@ def test_updates_make_no_new_nodes(open_page: OpenPage, site: Site) -> None:
     page = open_page("/", "city")
     shown = page.locator(f'.tile[data-mine="{MINE}"] .v')
     expect(shown).to_have_text("0.42")
-    count = "document.getElementsByTagName('*').length"
+    count = "document.querySelectorAll('.wall, .wall *').length"
     before = page.evaluate(count)
     for i in range(10):
         site.send(MINE, {"001A01": 0.5 + i / 100})

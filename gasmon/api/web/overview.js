@@ -5,6 +5,8 @@ import { toMs } from "./format.js";
 import { tally } from "./alarmbook.js";
 import { get } from "./requests.js";
 import { alarmBook, areas, bookSeq, on, serverNow, second, tier } from "./state.js";
+import { City } from "./city.js";
+import { Search } from "./search.js";
 import { TileWall } from "./tiles.js";
 import { Failure } from "./widgets.js";
 import { noteArrivals } from "./hub.js";
@@ -32,10 +34,12 @@ export function Overview({ area }) {
   }, []);
   const names = areas.value;
   return html`<main class="overview">
-    ${area ? html`<h1 class="crumbs"><a href="/">${t("nav.overview")}</a> <span>${names.length ? areaName(area) : area}</span></h1>` : null}
+    <h1 class="crumbs">${area ? html`<a href="/">${t("nav.overview")}</a> <span>${names.length ? areaName(area) : area}</span>` : html`<span>${t("nav.overview")}</span>`}
+      <span class="push"></span><${Search} /></h1>
     <${Failure} error=${error} retry=${load} />
     ${list && !list.length ? html`<p class="empty">${t("tile.no_mines")}</p>` : null}
     ${!list && !error ? html`<p class="empty">${t("loading")}</p>` : null}
+    ${!area && list && new Set(list.map((mine) => mine.area)).size > 1 ? html`<${City} list=${list} />` : null}
     <${Wall} list=${list || []} single=${Boolean(area)} />
   </main>`;
 }

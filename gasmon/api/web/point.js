@@ -1,21 +1,18 @@
 // One point: its value now, its limits, its trend and its alarms.
-import { html, useEffect, useRef, useState } from "./html.js";
-import { lang, pick, t } from "./i18n.js";
-import { clockTime, dayText, duration, moment, number, NO_DATA, toMs, unitSign, withUnit } from "./format.js";
+import { html, useEffect, useState } from "./html.js";
+import { pick, t } from "./i18n.js";
+import { clockTime, duration, number, toMs, unitSign, withUnit } from "./format.js";
 import { above, silentWord } from "./above.js";
 import { AlarmList } from "./alarmlist.js";
 import { qualityOf } from "./levels.js";
 import { areaName } from "./overview.js";
+import { PointTrend, LIMITS } from "./pointtrend.js";
 import { ApiError, get } from "./requests.js";
-import { route, setQuery } from "./router.js";
-import { areas, second, serverNow, theme } from "./state.js";
-import { makeTrend, WINDOWS } from "./trend.js";
+import { areas, second, serverNow } from "./state.js";
 import { isSwitch, pointKey, stateText, valueText } from "./values.js";
 import { Failure } from "./widgets.js";
 
 const LATEST_MS = 2000;
-const TREND_MS = { "1h": 10000, "8h": 30000, "24h": 60000, "7d": 120000 };
-const LIMITS = ["alarm_high", "clear_high", "cut_high", "restore_high", "alarm_low", "clear_low", "cut_low", "restore_low"];
 
 export function PointPage({ id }) {
   const [point, setPoint] = useState(null);
@@ -39,7 +36,7 @@ export function PointPage({ id }) {
       ${point.retired_at ? html`<span class="muted">${t("point.retired")} <span class="num">${clockTime(toMs(point.retired_at))}</span></span>` : null}</h1>
     <div class="point-top"><${Now} point=${point} /><${Limits} point=${point} />
       <a href=${`/changes?mine=${point.mine}&point=${point.system}-${encodeURIComponent(point.no)}`}>${t("changes.propose")}</a></div>
-    <${Trend} point=${point} />
+    <${PointTrend} point=${point} />
     <section><h2>${t("point.alarms")}</h2>
       <${AlarmList} filter=${{ point: pointKey(point), state: "all" }} empty=${t("point.no_alarms")} /></section>
   </main>`;
@@ -86,69 +83,4 @@ function Limits({ point }) {
     <dd class="num">${withUnit(limits[name], point.uom)}</dd></div>`)}
     ${point.range && typeof point.range[1] === "number" ? html`<div><dt>${t("limit.range")}</dt>
       <dd class="num">${number(point.range[0], point.uom)}–${withUnit(point.range[1], point.uom)}</dd></div>` : null}</dl>`;
-}
-
-function Trend({ point }) {
-  const span = WINDOWS[route.value.query.window] ? route.value.query.window : "1h";
-  const root = useRef(null);
-  const [said, setSaid] = useState(null);
-  const [error, setError] = useState(null);
-  const [mark, setMark] = useState(null);
-  useEffect(() => {
-    const words = { states: isSwitch(point) ? [point.state_0 || "0", point.state_1 || "1"] : null };
-    for (const name of LIMITS) words[name] = t(`limit.${name}`);
-    const trend = makeTrend(root.current, point, words, setMark);
-    const cancel = new AbortController();
-    let last = null;
-    const show = () => { if (last) setSaid({ ...trend.set(...last), at: serverNow() }); };
-    const ask = async () => {
-      const to = serverNow();
-      const from = to - WINDOWS[span];
-      const width = Math.min(2000, Math.max(200, Math.floor(root.current.clientWidth)));
-      try {
-        const page = await get(`/points/${point.point_id}/readings`, { from: iso(from), to: iso(to), max_points: width }, cancel.signal);
-        last = [page.rows, page.step_ms, from, to];
-        show();
-        setError(null);
-      } catch (failure) {
-        if (failure.name !== "AbortError") setError(failure);
-      }
-    };
-    ask();
-    const timer = setInterval(ask, TREND_MS[span]);
-    window.addEventListener("resize", show);
-    return () => {
-      clearInterval(timer);
-      cancel.abort();
-      window.removeEventListener("resize", show);
-      trend.destroy();
-    };
-  }, [point, span, theme.value, lang.value]);
-  return html`<section class="trend"><div class="trend-head">
-      <span class="tabs">${Object.keys(WINDOWS).map((name) => html`<button aria-pressed=${name === span}
-        onClick=${() => setQuery({ window: name })}>${t(`window.${name}`)}</button>`)}</span>
-      <${Figures} said=${said} uom=${point.uom} mark=${mark} plain=${isSwitch(point)} /></div>
-    <${Failure} error=${error} />
-    <div class="chart-box">
-      <div class="chart" ref=${root}></div>
-      ${said && said.figures.n === 0 ? html`<p class="chart-empty">${t("point.no_readings")}</p>` : null}</div>
-  </section>`;
-}
-
-function iso(ms) {
-  return new Date(ms).toISOString();
-}
-
-function Figures({ said, uom, mark, plain }) {
-  if (!said) return html`<span class="muted">${t("loading")}</span>`;
-  const { figures, scale } = said;
-  if (plain) return html`<dl class="figures"><div><dt>${t("figure.n")}</dt><dd class="num">${figures.n}</dd></div></dl>`;
-  return html`<dl class="figures">
-    <div><dt>${t("figure.min")}</dt><dd class="num" data-figure="min">${withUnit(figures.lo, uom)}</dd></div>
-    <div><dt>${t("figure.max")}</dt><dd class="num" data-figure="max">${withUnit(figures.hi, uom)} <span class="muted">${figures.hi === null ? "" : moment(figures.hiAt, said.at)}</span></dd></div>
-    <div><dt>${t("figure.mean")}</dt><dd class="num" data-figure="mean">${withUnit(figures.mean, uom)}</dd></div>
-    <div><dt>${t("figure.n")}</dt><dd class="num">${figures.n}${figures.bad ? t("figure.bad", { n: figures.bad }) : ""}</dd></div>
-    ${scale.grown ? html`<div class="note">${t("figure.grown", { lo: number(scale.lo, uom), hi: withUnit(scale.hi, uom) })}</div>` : null}
-    <div class="hover muted num">${mark && mark.mean !== null ? `${dayText(mark.ms).slice(5)} ${clockTime(mark.ms)}  ${number(mark.lo, uom)} / ${number(mark.mean, uom)} / ${number(mark.hi, uom)}` : mark ? `${clockTime(mark.ms)}  ${NO_DATA}` : ""}</div>
-  </dl>`;
 }

@@ -69,7 +69,7 @@ export function startRouter() {
     if (event.defaultPrevented || event.button !== 0) return;
     if (event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
     const anchor = event.target.closest("a[href]");
-    if (!anchor || anchor.origin !== location.origin || anchor.target) return;
+    if (!anchor || anchor.origin !== location.origin || anchor.target || anchor.hasAttribute("download")) return;
     event.preventDefault();
     go(anchor.pathname + anchor.search);
   });

@@ -1,22 +1,28 @@
 // A point's trend: band of minimum and maximum, mean line, limit lines, fixed scale.
 import uPlot from "./vendor/uplot.js";
-import { clockTime, dayText, decimals, NO_DATA } from "./format.js";
+import { clockTime, dayText, decimals } from "./format.js";
 import { scaleOf } from "./levels.js";
+import { drawBehind, drawLanes, drawLimits, LANES_PX, limitSteps, markAt, spansOf, usualStep } from "./trendmarks.js";
 
 const HOUR_MS = 3600 * 1000;
 // When a value leaves the fixed scale the next step is taken: a clipped peak lies.
 const STEPS = [1, 2, 5, 10, 20, 50];
 
-export const WINDOWS = { "1h": HOUR_MS, "8h": 8 * HOUR_MS, "24h": 24 * HOUR_MS, "7d": 168 * HOUR_MS };
+const LINES = ["alarm_high", "cut_high", "alarm_low", "cut_low"];
+
+export const WINDOWS = {
+  "1h": HOUR_MS, "8h": 8 * HOUR_MS, "24h": 24 * HOUR_MS, "7d": 168 * HOUR_MS,
+  "30d": 720 * HOUR_MS, "90d": 2160 * HOUR_MS, "1y": 8760 * HOUR_MS,
+};
 
 /**
- * Columns for the chart from API rows `[t_ms, min, max, mean, n, n_bad]`.
+ * Columns for the chart from API rows `[t_ms, min, max, mean, n, n_bad, n_calibration]`.
  *
  * Rows without a good value and holes in time become gaps (null), never a line.
  * `stepMs` is the server's bucket; for raw rows the usual distance is measured.
  */
 export function columnsOf(rows, stepMs) {
-  const step = stepMs || usualStep(rows);
+  const step = stepMs || usualStep(rows, HOUR_MS);
   const out = [[], [], [], []];
   const push = (ms, lo, hi, mean) => {
     out[0].push(ms / 1000);
@@ -33,13 +39,6 @@ export function columnsOf(rows, stepMs) {
   return out;
 }
 
-function usualStep(rows) {
-  const gaps = [];
-  for (let i = 1; i < rows.length; i += 1) gaps.push(rows[i][0] - rows[i - 1][0]);
-  gaps.sort((a, b) => a - b);
-  return gaps.length ? Math.max(gaps[Math.floor(gaps.length / 2)], 1000) : HOUR_MS;
-}
-
 /** Least, greatest and mean over the window; the mean counts every reading once. */
 export function figuresOf(rows) {
   let lo = null;
@@ -51,9 +50,8 @@ export function figuresOf(rows) {
   for (const [ms, min, max, mean, count, countBad] of rows) {
     bad += countBad || 0;
     if (typeof mean !== "number") continue;
-    const good = Math.max(1, (count || 1) - (countBad || 0));
-    sum += mean * good;
-    n += good;
+    sum += mean * count;
+    n += count;
     if (lo === null || min < lo) lo = min;
     if (hi === null || max > hi) {
       hi = max;
@@ -94,104 +92,80 @@ function beijingDate(seconds) {
 function tickText(seconds, span) {
   const ms = seconds * 1000;
   const time = clockTime(ms).slice(0, 5);
+  if (span > 20 * 24 * 3600) return dayText(ms).slice(span > 200 * 24 * 3600 ? 2 : 5);
   if (span > 48 * 3600) return `${dayText(ms).slice(5)} ${time}`;
   return time;
 }
 
-function drawLimits(chart, limits, words) {
-  const { ctx, bbox } = chart;
-  ctx.save();
-  ctx.font = `${Math.round(12 * devicePixelRatio)}px sans-serif`;
-  ctx.lineWidth = devicePixelRatio;
-  for (const [name, token, dash] of [
-    ["alarm_high", "--line-alarm", []], ["alarm_low", "--line-alarm", []],
-    ["cut_high", "--line-cut", [6, 4]], ["cut_low", "--line-cut", [6, 4]],
-  ]) {
-    const limit = limits[name];
-    if (typeof limit !== "number") continue;
-    const y = Math.round(chart.valToPos(limit, "y", true));
-    if (y < bbox.top || y > bbox.top + bbox.height) continue;
-    ctx.strokeStyle = color(token);
-    ctx.setLineDash(dash.map((length) => length * devicePixelRatio));
-    ctx.beginPath();
-    ctx.moveTo(bbox.left, y);
-    ctx.lineTo(bbox.left + bbox.width, y);
-    ctx.stroke();
-    // Alarm and cut-off limits are often equal: their words stand at different ends.
-    const right = name.startsWith("cut");
-    ctx.textAlign = right ? "right" : "left";
-    const x = right ? bbox.left + bbox.width - 6 : bbox.left + 6;
-    const label = `${words[name]} ${limit}`;
-    const width = ctx.measureText(label).width;
-    ctx.fillStyle = color("--panel");
-    ctx.fillRect(right ? x - width : x, y - 17 * devicePixelRatio, width, 15 * devicePixelRatio);
-    ctx.fillStyle = color(token);
-    ctx.fillText(label, x, y - 5 * devicePixelRatio);
-  }
-  ctx.restore();
-}
-
 /**
- * Draws a chart into `root`; returns `{set(rows, stepMs, fromMs, toMs), destroy()}`.
+ * Draws a chart into `root`; returns `{set(rows, stepMs, fromMs, untilMs, marks), resize(), destroy()}`.
  *
- * `words` names the limits and, in `states`, a switch's two states; `point` gives unit, limits and scale.
+ * `words` names the limits and the lanes and, in `states`, a switch's two states;
+ * `point` gives unit, limits and scale; `marks` are alarms and limits over time.
  */
 export function makeTrend(root, point, words, onHover) {
   let scale = { lo: 0, hi: 1 };
   let span = [0, 1];
-  let chart = null;
-  const build = (data) => {
-    if (chart) chart.destroy();
-    const box = root.getBoundingClientRect();
-    // A switch does not pass through the values between its states.
-    const paths = words.states ? uPlot.paths.stepped({ align: 1 }) : undefined;
-    const axis = { stroke: color("--muted"), grid: { stroke: color("--line"), width: 1 }, ticks: { stroke: color("--line") }, font: "12px sans-serif" };
-    chart = new uPlot({
-      width: Math.max(320, Math.floor(box.width)),
-      height: Math.max(220, Math.floor(box.height)),
-      tzDate: beijingDate,
-      legend: { show: false },
-      cursor: { drag: { x: false, y: false } },
-      scales: { x: { time: true, range: () => span }, y: { range: () => [scale.lo, scale.hi] } },
-      axes: [
-        { ...axis, space: 70, values: (_, ticks) => ticks.map((tick) => tickText(tick, span[1] - span[0])) },
-        { ...axis, size: 56, values: (_, ticks) => ticks.map((tick) => (words.states ? words.states[tick] || "" : tick.toFixed(decimals(point.uom)))),
-          ...(words.states ? { splits: () => [0, 1] } : {}) },
-      ],
-      series: [
-        {},
-        { stroke: color("--band-edge"), width: 1, spanGaps: false, points: { show: false } },
-        { stroke: color("--band-edge"), width: 1, spanGaps: false, points: { show: false } },
-        { stroke: color("--text"), width: 1.5, spanGaps: false, points: { show: false }, paths },
-      ],
-      bands: [{ series: [1, 2], fill: color("--band") }],
-      hooks: {
-        draw: [(self) => drawLimits(self, point.limits || {}, words)],
-        setCursor: [(self) => hover(self, onHover)],
-      },
-    }, data, root);
-  };
+  let shown = null;
+  const axis = { stroke: color("--muted"), grid: { stroke: color("--line"), width: 1 }, ticks: { stroke: color("--line") }, font: "12px sans-serif" };
+  const edge = { stroke: color("--band-edge"), width: 1, spanGaps: false, points: { show: false } };
+  // A switch does not pass through the values between its states.
+  const paths = words.states ? uPlot.paths.stepped({ align: 1 }) : undefined;
+  const chart = new uPlot({
+    ...sizeOf(root),
+    tzDate: beijingDate,
+    legend: { show: false },
+    padding: [LANES_PX, 12, 0, 0],
+    cursor: { drag: { x: false, y: false } },
+    scales: { x: { time: true, range: () => span }, y: { range: () => [scale.lo, scale.hi] } },
+    axes: [
+      { ...axis, space: 70, values: (_, ticks) => ticks.map((tick) => tickText(tick, span[1] - span[0])) },
+      { ...axis, size: 56, values: (_, ticks) => ticks.map((tick) => (words.states ? words.states[tick] || "" : tick.toFixed(decimals(point.uom)))),
+        ...(words.states ? { splits: () => [0, 1] } : {}) },
+    ],
+    series: [{}, { ...edge }, { ...edge }, { stroke: color("--text"), width: 1.5, spanGaps: false, points: { show: false }, paths }],
+    bands: [{ series: [1, 2], fill: color("--band") }],
+    hooks: {
+      drawClear: [(self) => { if (shown) drawBehind(self, shown); }],
+      draw: [(self) => {
+        if (!shown) return;
+        drawLimits(self, shown.limits, words);
+        drawLanes(self, shown, words);
+      }],
+      setCursor: [(self) => hover(self, shown, onHover)],
+    },
+  }, [[], [], [], []], root);
   return {
-    set(rows, stepMs, fromMs, toMs) {
+    set(rows, stepMs, fromMs, untilMs, marks) {
       const figures = figuresOf(rows);
+      const spans = spansOf(rows, stepMs, fromMs, untilMs);
       scale = chartScale(point.quantity, point.range, figures, words.states);
-      span = [fromMs / 1000, toMs / 1000];
-      build(columnsOf(rows, stepMs));
-      return { figures, scale };
+      span = [fromMs / 1000, untilMs / 1000];
+      shown = { spans, alarms: marks.alarms, untilMs, limits: limitSteps(marks.limits, LINES, fromMs, untilMs) };
+      chart.setData(columnsOf(rows, stepMs));
+      return { figures, scale, spans };
+    },
+    resize() {
+      chart.setSize(sizeOf(root));
     },
     destroy() {
-      if (chart) chart.destroy();
-      chart = null;
+      chart.destroy();
     },
   };
 }
 
-function hover(chart, onHover) {
+function sizeOf(root) {
+  const box = root.getBoundingClientRect();
+  return { width: Math.max(320, Math.floor(box.width)), height: Math.max(220, Math.floor(box.height)) };
+}
+
+function hover(chart, shown, onHover) {
   const index = chart.cursor.idx;
-  if (index === null || index === undefined) {
+  if (!shown || index === null || index === undefined || chart.data[0][index] === undefined) {
     onHover(null);
     return;
   }
   const [times, hi, lo, mean] = chart.data;
-  onHover({ ms: times[index] * 1000, lo: lo[index], hi: hi[index], mean: mean[index], none: NO_DATA });
+  const ms = times[index] * 1000;
+  onHover({ ms, lo: lo[index], hi: hi[index], mean: mean[index], mark: markAt(shown.spans, ms) });
 }

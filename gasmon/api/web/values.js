@@ -80,6 +80,7 @@ export class LiveValue {
     // An old "normal" is not normal: the state is told only while it is young.
     const words = quality === "stale" || (known && quality === "none") ? silentWord() : known ? stateText(this.state, isSwitch(point) ? null : this.value, point) : above.peek() ? silentWord() : t("state.none");
     if (cells.state.textContent !== words) cells.state.textContent = words;
+    cells.root.classList.toggle("plain", words === t("state.0"));
     const age = known ? duration(nowMs - this.atMs) : NO_DATA;
     if (cells.age.textContent !== age) cells.age.textContent = age;
     cells.age.title = known ? clockTime(this.atMs) : "";

@@ -1,0 +1,108 @@
+"""The dispatch room on desk and wall, a point's trend, and the city's overview."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from gasmon.store import db
+from tests.fix_wait import wait_until
+from tests.web.conftest import OpenPage
+from tests.web.fix_site import Site
+
+MINE = "530627000001"
+OTHER = "530627000003"
+ZOOMED = (683, 384)
+"""What is left of a desk's screen at 200 % [css px]."""
+
+
+@pytest.mark.slow
+def test_a_room_on_desk_and_wall(open_page: OpenPage, site: Site) -> None:
+    """An hour's curve beside each value; on the wall what is read from afar."""
+    site.store_series(MINE, [-3000.0 + 30 * i for i in range(100)], [0.4] * 100)
+    page = open_page(f"/mine/{MINE}", "dispatcher", width=1920, height=1080)
+    row = page.locator(f'tr[data-point="{site.point_id(MINE)}"]')
+    expect(row.locator(".spark path")).to_have_attribute("d", re.compile(r"^M"))
+    expect(row.locator(".spark line")).to_have_count(2)
+    page.locator(".modes button").nth(1).click()
+    expect(page).to_have_url(re.compile("mode=wall"))
+    cells = page.locator(".wall-cell")
+    expect(cells).to_have_count(4)
+    expect(cells.first.locator(".v")).to_have_text("0.42")
+    site.alarm(MINE, no="004A01")
+    alarmed = page.locator(f'.wall-cell[data-point="{site.point_id(MINE, "004A01")}"]')
+    expect(alarmed.locator(".sym.c-4")).to_be_visible()
+    expect(alarmed.locator(".place")).to_have_text("总回风巷")
+    expect(page.locator(".wall-alarms tr")).to_have_count(1)
+    # Text is as large as the distance asks for, and back to normal on the desk.
+    size = "parseFloat(getComputedStyle(document.documentElement).fontSize)"
+    page.locator(".wall-foot input").first.fill("8")
+    wait_until(lambda: page.evaluate(size) > 14, what="larger text")
+    page.locator(".modes button").first.click()
+    wait_until(lambda: page.evaluate(size) == 14, what="text of a desk")
+    expect(row.locator("td.v")).to_have_text("0.42")
+
+
+@pytest.mark.slow
+def test_a_trend_shows_what_happened_and_gives_a_file(
+    open_page: OpenPage, site: Site
+) -> None:
+    """Missing time is counted, earlier windows are reached, the file is audited."""
+    site.store_series(OTHER, [-3500.0 + 5 * i for i in range(300)], [0.5] * 300)
+    page = open_page(f"/point/{site.point_id(OTHER)}")
+    expect(page.locator('[data-figure="gaps"]')).to_be_visible()
+    expect(page.locator('[data-figure="max"]')).to_contain_text("0.50 %")
+    for window, button in (("90d", 5), ("1y", 6), ("1h", 0)):
+        page.locator(".windows button").nth(button).click()
+        expect(page).to_have_url(re.compile(f"window={window}"))
+        expect(page.locator('[data-figure="max"]')).to_contain_text("0.50 %")
+    with page.expect_download() as waiting:
+        page.locator("a.export").click()
+    text = waiting.value.path().read_text("utf-8-sig")
+    assert text.splitlines()[0].startswith("mine,mine_name,point,place,uom")
+    assert "观音山煤矿" in text
+    with db.connect(site.database) as conn:
+        rows = conn.execute(
+            "SELECT principal, subject FROM audit WHERE action = 'readings.export'"
+        ).fetchall()
+    assert rows == [("county", f"{OTHER}-01-001A01")]
+    page.locator(".travel button").first.click()
+    expect(page).to_have_url(re.compile("until="))
+    expect(page.locator(".chart-empty")).to_be_visible()
+
+
+def test_the_city_compares_its_counties_and_finds_places(
+    open_page: OpenPage, site: Site
+) -> None:
+    """The worst county is first; a search leads to a point by the keyboard."""
+    page = open_page("/", "city")
+    expect(page.locator(".county")).to_have_count(2)
+    expect(page.locator(".county-mines a")).to_have_count(4)
+    site.alarm("530629000001", rank=3)
+    worst = page.locator(".compared tbody tr").first
+    expect(worst).to_have_attribute("data-county", "530629")
+    expect(worst.locator(".sym.c-3")).to_be_visible()
+    expect(page.locator('.county[data-county="530629"] .sym.c-3')).to_be_visible()
+    expect(page.locator(".load")).to_be_visible()
+    page.keyboard.press("/")
+    page.keyboard.type("坪上 004")
+    expect(page.locator(".found a")).to_have_count(1)
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile(f"/point/{site.point_id(MINE, '004A01')}$"))
+
+
+@pytest.mark.long
+def test_pages_fit_at_twice_their_size(open_page: OpenPage, site: Site) -> None:
+    """At a zoom of 200 % nothing is cut off sideways; what is long is scrolled."""
+    page = open_page("/", "city", width=ZOOMED[0], height=ZOOMED[1])
+    for path in ("/", f"/mine/{MINE}", f"/point/{site.point_id(MINE)}", "/alarms"):
+        page.goto(site.url + path)
+        expect(page.locator("main")).to_be_visible()
+        expect(page.locator(".banner .clock b")).to_have_text(re.compile(r"\d\d:"))
+        wide = page.evaluate("document.documentElement.scrollWidth")
+        assert wide <= ZOOMED[0], (path, wide)
+        main = page.locator("main").bounding_box()
+        assert main is not None
+        assert main["height"] > 150, (path, main)
