@@ -37,6 +37,7 @@ COMMANDS = (
     "channel",
     "replay",
     "forecast",
+    "drainage",
     "receive",
     "platform",
     "doctor",

@@ -20,6 +20,7 @@ from gasmon.api import (
     routes_cap,
     routes_changes,
     routes_consoles,
+    routes_drainage,
     routes_escalation,
     routes_forecasts,
     routes_ledger,
@@ -74,6 +75,7 @@ ROUTES = (
     routes_cap,
     routes_shifts,
     routes_forecasts,
+    routes_drainage,
     routes_upstream,
 )
 RESTART_S = 1.0

@@ -42,6 +42,7 @@ ADDRESSES = (
     "/plans",
     "/changes",
     "/forecasts",
+    "/drainage",
     "/users",
     "/audit",
     "/alarms",

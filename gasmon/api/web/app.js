@@ -12,6 +12,7 @@ import { bindKeys, startKeys } from "./keys.js";
 import { AccountPage } from "./account.js";
 import { Login, nextPath, signInFailure, takeFromAddress } from "./login.js";
 import { Welcome } from "./welcome.js";
+import { DrainagePage } from "./drainage.js";
 import { HandoverPage } from "./handover.js";
 import { MinePage } from "./mine.js";
 import { Overview } from "./overview.js";
@@ -45,6 +46,7 @@ function Screen() {
   if (name === "consoles") return html`<${ConsolesPage} />`;
   if (name === "handover") return html`<${HandoverPage} key=${id} id=${id} />`;
   if (name === "plans") return html`<${PlansPage} />`;
+  if (name === "drainage") return html`<${DrainagePage} />`;
   if (name === "forecasts") return html`<${ForecastsPage} />`;
   if (name === "changes") return html`<${ChangesPage} />`;
   if (name === "users") return html`<${UsersPage} />`;

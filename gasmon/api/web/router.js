@@ -17,6 +17,7 @@ const PATHS = [
   [/^\/plans$/, "plans"],
   [/^\/changes$/, "changes"],
   [/^\/forecasts$/, "forecasts"],
+  [/^\/drainage$/, "drainage"],
   [/^\/users$/, "users"],
   [/^\/audit$/, "audit"],
 ];
