@@ -59,7 +59,7 @@ class Frame:
     """One accepted frame; its readings are ``[first, first + n_readings)``.
 
     Attributes:
-        channel: ``data`` or ``backfill``.
+        channel: ``data``, ``backfill``, or ``file`` of an upload file.
         device_ms: time as the mine sent it, kept raw even when absurd [ms UTC].
         judged_us: time that is used: the device's when it is between 2000 and
             2100, else the arrival [µs UTC].

@@ -25,6 +25,7 @@ COMMANDS = (
     "follow",
     "db",
     "points",
+    "mines",
     "rules",
     "user",
     "token",

@@ -22,6 +22,8 @@ from gasmon.settings_access import ApiSettings as ApiSettings
 from gasmon.settings_access import LedgerSettings as LedgerSettings
 from gasmon.settings_access import Section as Section
 from gasmon.settings_access import UpstreamSettings as UpstreamSettings
+from gasmon.settings_disk import FileSettings as FileSettings
+from gasmon.settings_disk import StorageSettings as StorageSettings
 
 ENV_PREFIX = "GASMON_"
 ENV_CONFIG = "GASMON_CONFIG"
@@ -211,24 +213,6 @@ class EngineSettings(Section):
     )
 
 
-class StorageSettings(Section):
-    """How long things are kept."""
-
-    reading_retention_days: int = Field(90, ge=1, description="raw readings [d]")
-    reject_retention_days: int = Field(30, ge=1, description="refused input [d]")
-    outbox_retention_days: int = Field(
-        30, ge=1, description="how far back a platform can resume [d]"
-    )
-    partition_days_ahead: int = Field(
-        3, ge=1, le=30, description="day partitions made beforehand [d]"
-    )
-    max_database_mb: int = Field(
-        0,
-        ge=0,
-        description="oldest readings go when the database is larger [MB]; 0 = no cap",
-    )
-
-
 class DutySettings(Section):
     """Timers and jobs."""
 
@@ -278,6 +262,7 @@ class Settings(Section):
     database: DatabaseSettings = Field(default_factory=DatabaseSettings)
     mqtt: MqttSettings = Field(default_factory=MqttSettings)
     ingest: IngestSettings = Field(default_factory=IngestSettings)
+    files: FileSettings = Field(default_factory=FileSettings)
     engine: EngineSettings = Field(default_factory=EngineSettings)
     api: ApiSettings = Field(default_factory=ApiSettings)
     accounts: AccountSettings = Field(default_factory=AccountSettings)

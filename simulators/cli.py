@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from gasmon.errors import GasmonError
-from simulators import cli_compare, cli_scenarios, cli_tape
+from simulators import cli_compare, cli_files, cli_scenarios, cli_tape
 from simulators.airflow import ACTIVITY
 from simulators.cli_options import (
     add_broker,
@@ -77,6 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     cli_scenarios.add_parsers(commands)
     cli_compare.add_parser(commands)
     cli_tape.add_parsers(commands)
+    cli_files.add_parser(commands)
 
     listing = commands.add_parser("mines", help="列出煤矿 list the mines of the city")
     listing.set_defaults(command=_mines)

@@ -20,6 +20,7 @@ from gasmon.api import (
     routes_cap,
     routes_changes,
     routes_consoles,
+    routes_differences,
     routes_drainage,
     routes_escalation,
     routes_forecasts,
@@ -76,6 +77,7 @@ ROUTES = (
     routes_shifts,
     routes_forecasts,
     routes_drainage,
+    routes_differences,
     routes_upstream,
 )
 RESTART_S = 1.0

@@ -43,6 +43,7 @@ ADDRESSES = (
     "/changes",
     "/forecasts",
     "/drainage",
+    "/differences",
     "/users",
     "/audit",
     "/alarms",

@@ -10,6 +10,7 @@ from gasmon.alarms.escalation_rules import load_escalation
 from gasmon.alarms.rules import RuleSet
 from gasmon.duty.back_testing import BackTests, rules_in_force
 from gasmon.duty.channel_file import check_names, load_channels
+from gasmon.duty.differences import find_differences
 from gasmon.duty.drainage import count_days
 from gasmon.duty.escalating import Escalation
 from gasmon.duty.forecasts import find_outcomes
@@ -74,6 +75,9 @@ def jobs(settings: Settings, rules: Callable[[], RuleSet]) -> tuple[Job, ...]:
     def drain(conn: Connection, now_us: int) -> str:
         return count_days(conn, settings.storage, now_us)
 
+    def differ(conn: Connection, now_us: int) -> str:
+        return find_differences(conn, settings.storage, now_us)
+
     def unshelve(conn: Connection, now_us: int) -> str:
         n_ended = life_jobs.tell_ended_shelves(conn, encode_body, now_us)
         return f"{n_ended} shelves ended"
@@ -101,6 +105,7 @@ def jobs(settings: Settings, rules: Callable[[], RuleSet]) -> tuple[Job, ...]:
         Job("handovers", 60, hand_over),
         Job("back_tests", 1, back_tests.look),
         Job("drainage", 1800, drain),
+        Job("differences", 60, differ),
     )
 
 

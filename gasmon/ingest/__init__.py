@@ -15,11 +15,13 @@ The pure half decides, the small half does:
   pipeline must answer.
 * `frame`, `gather`: one frame's columns; many frames' arrays, converted once.
 * `definitions`: point definitions, each contradictory limit refused by itself.
-* `decode`: packets to `Decoded`.
+* `decode`: packets to `Decoded`; `told`: what of it is neither reading nor definition.
 * `clocks`: how far a gateway's clock is off.
 * `dedupe`: which frames were taken already.
 * `order`: frames back in order after a reconnect; `gaps`: what gateways are asked for.
 * `inbox`: the bounded queue, with the arithmetic of its limit.
+* `upload`: the text files of mines that speak no JSON; `drop` (with `drop_disk`): the
+  folder that FTP or SFTP fills with them, read like the broker.
 * `mqtt` (with `acks`, `connect`): the one client of the broker.
 
 Rules that hold everywhere here. Bytes from outside never raise: they become a `Reject`

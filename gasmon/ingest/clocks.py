@@ -160,6 +160,17 @@ class MineClocks:
         gateway.error_us, gateway.since_us = clock.error_us, clock.since_us
         gateway.told = (clock.boot, clock.offset_us, clock.is_wrong)
 
+    def standing(self, run: int, mine: str) -> tuple[str | None, int, int]:
+        """What is known of a mine's gateway now.
+
+        Returns:
+            Its present start, its correction [µs], the newest time judged [µs UTC].
+        """
+        gateway = self._gateways.get((run, mine))
+        if gateway is None:
+            return None, 0, TIME_MIN_US - 1
+        return gateway.boot, gateway.offset_us, gateway.newest_us
+
     def changed(self) -> list[GatewayClock]:
         """What became different since the last call, to be written down."""
         changed, self._changed = list(self._changed.values()), {}

@@ -34,26 +34,31 @@ from gasmon.ingest.frame import read_columns
 from gasmon.ingest.gather import DecodeLimits, Gathered, Rejects
 from gasmon.ingest.layouts import Directory, Layouts
 from gasmon.ingest.payloads import (
-    CmdRes,
     EventPayload,
-    StatePayload,
     parse_cmd_res,
     parse_event,
     parse_state,
 )
+from gasmon.ingest.records import StatisticPayload
+from gasmon.ingest.told import MineEvent, MineState, MineStatistic, Response
 from gasmon.ingest.topics import Topic
+from gasmon.ingest.upload.convert import frame_columns, tell
+from gasmon.ingest.upload.evidence import event_of, newest, statistic_of
+from gasmon.ingest.upload.names import split_type
+from gasmon.ingest.upload.receive import FileReader
+from gasmon.ingest.upload.records import Abnormal, Statistic
 from gasmon.points import PointKey
-from gasmon.units import US_PER_MS
+from gasmon.units import TIME_MAX_US, TIME_MIN_US, US_PER_MS
 
 __all__ = [
     "DecodeLimits",
     "Decoded",
     "Definition",
     "Directory",
-    "FilePayload",
     "Layouts",
     "MineEvent",
     "MineState",
+    "MineStatistic",
     "Response",
     "decode_packets",
 ]
@@ -65,52 +70,6 @@ OTHER_KEYS: Mapping[str, tuple[str, ...]] = {
     "event": ("v", "eid", "no", "code", "start", "end", "max", "max_ts"),
     "cmd/res": ("v", "id", "ok", "error"),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class MineState:
-    """A birth message or last will; a will of another boot than the present is old."""
-
-    run: int
-    area: str
-    mine: str
-    state: StatePayload
-    arrived_us: int
-    retained: bool
-
-
-@dataclass(frozen=True, slots=True)
-class MineEvent:
-    """An abnormal event of the mine's own system: evidence beside our judgement."""
-
-    run: int
-    area: str
-    mine: str
-    event: EventPayload
-    arrived_us: int
-
-
-@dataclass(frozen=True, slots=True)
-class FilePayload:
-    """The bytes of an upload file, as sent; `file_type` such as `CDSS`."""
-
-    run: int
-    area: str
-    mine: str
-    file_type: str
-    content: bytes
-    arrived_us: int
-
-
-@dataclass(frozen=True, slots=True)
-class Response:
-    """A gateway's answer to a command."""
-
-    run: int
-    area: str
-    mine: str
-    response: CmdRes
-    arrived_us: int
 
 
 @dataclass(slots=True)
@@ -131,7 +90,7 @@ class Decoded:
     definitions: list[Definition] = field(default_factory=list)
     states: list[MineState] = field(default_factory=list)
     events: list[MineEvent] = field(default_factory=list)
-    files: list[FilePayload] = field(default_factory=list)
+    statistics: list[MineStatistic] = field(default_factory=list)
     responses: list[Response] = field(default_factory=list)
     unknown: list[PointKey] = field(default_factory=list)
     repeated: list[FrameKey] = field(default_factory=list)
@@ -151,6 +110,7 @@ def decode_packets(
     limits: DecodeLimits | None = None,
     clocks: MineClocks | None = None,
     is_new: Callable[[FrameKey, int, int], bool] | None = None,
+    files: FileReader | None = None,
 ) -> Decoded:
     """Decode what a broker delivered.
 
@@ -167,12 +127,16 @@ def decode_packets(
         is_new: Tells by key, device time and arrival [ms UTC] whether a frame was not
             taken before (`SeenFrames.is_new`). The caller adds the frames of the
             result. A repeat within `packets` is found either way.
+        files: Reads upload files, kept by the caller from call to call; None reads
+            them by the national profile.
 
     Returns:
         What they held. Nothing that a mine sends raises.
     """
     limits = limits or DecodeLimits()
-    turn = _Turn(directory, layouts or Layouts(limits.lowest), limits, clocks, is_new)
+    layouts = layouts or Layouts(limits.lowest)
+    files = files or FileReader()
+    turn = _Turn(directory, layouts, limits, clocks, is_new, files)
     for packet in packets:
         turn.take(packet)
     return turn.finish()
@@ -188,12 +152,14 @@ class _Turn:
         limits: DecodeLimits,
         clocks: MineClocks | None,
         is_new: Callable[[FrameKey, int, int], bool] | None,
+        files: FileReader,
     ) -> None:
         self.directory = directory
         self.layouts = layouts
         self.limits = limits
         self.clocks = clocks
         self.is_new = is_new
+        self.files = files
         self.out = Decoded()
         self.gathered = Gathered()
         self.rejects = Rejects()
@@ -258,10 +224,7 @@ class _Turn:
             check_mine(obj, topic)
             self.out.extra_keys[topic.channel] += len(obj) - len(DATA_KEYS)
         key = FrameKey(topic.run, topic.mine, boot, seq)
-        if self.keys.get(key) == ts_ms or (
-            self.is_new is not None
-            and not self.is_new(key, ts_ms, packet.arrived_us // US_PER_MS)
-        ):
+        if not self.counts(key, ts_ms, packet.arrived_us // US_PER_MS):
             self.out.repeated.append(key)
             return
         self.keys[key] = ts_ms
@@ -280,6 +243,12 @@ class _Turn:
                 key, topic.channel, ts_ms, packet.arrived_us
             )
         self.gathered.add(packet, topic, key, ts_ms, columns, offset_us)
+
+    def counts(self, key: FrameKey, device_ms: int, arrived_ms: int) -> bool:
+        """Whether a frame was not taken before, neither here nor in another call."""
+        if self.keys.get(key) == device_ms:
+            return False
+        return self.is_new is None or self.is_new(key, device_ms, arrived_ms)
 
     def count_extra_keys(self, packet: Packet, topic: Topic) -> None:
         """Count unknown keys of the rare messages, which were read without fault."""
@@ -311,10 +280,30 @@ class _Turn:
         )
 
     def read_event(self, packet: Packet, topic: Topic) -> None:
-        event = parse_event(packet.payload)
-        self.out.events.append(
-            MineEvent(topic.run, topic.area, topic.mine, event, packet.arrived_us)
-        )
+        self.add_event(parse_event(packet.payload), packet, topic)
+
+    def add_event(self, event: EventPayload, packet: Packet, topic: Topic) -> None:
+        if self.is_storable(event.start_ms, event.no):
+            self.out.events.append(
+                MineEvent(topic.run, topic.area, topic.mine, event, packet.arrived_us)
+            )
+
+    def add_statistic(
+        self, told: StatisticPayload, packet: Packet, topic: Topic
+    ) -> None:
+        if self.is_storable(told.start_ms, told.no) and self.is_storable(
+            told.end_ms, told.no
+        ):
+            self.out.statistics.append(
+                MineStatistic(topic.run, topic.mine, told, packet.arrived_us)
+            )
+
+    def is_storable(self, at_ms: int, no: str) -> bool:
+        """Whether a time by which something is known is of this century."""
+        if TIME_MIN_US <= at_ms * US_PER_MS < TIME_MAX_US:
+            return True
+        self.rejects.add("frame", "event_time", f"point {no}: {at_ms} ms since 1970")
+        return False
 
     def read_response(self, packet: Packet, topic: Topic) -> None:
         response = parse_cmd_res(packet.payload)
@@ -325,16 +314,44 @@ class _Turn:
     def read_file(self, packet: Packet, topic: Topic) -> None:
         if not packet.payload:
             raise PayloadError("empty_payload", f"file {topic.detail} has 0 bytes")
-        self.out.files.append(
-            FilePayload(
-                topic.run,
-                topic.area,
-                topic.mine,
-                topic.detail,
-                packet.payload,
-                packet.arrived_us,
-            )
+        _, file_type = split_type(topic.detail)
+        if not topic.detail.endswith(file_type):
+            raise PayloadError("unknown_file_type", f"type {show(topic.detail)}")
+        if file_type == "CDSS":
+            self.read_readings(packet, topic)
+            return
+        file = self.files.parse(topic, file_type, packet.payload)
+        is_definition = file_type == "CDDY"
+        tell(file.refusals, self.rejects, "definition" if is_definition else "reading")
+        if is_definition:
+            defined = self.files.define(file, packet.arrived_us, topic.run)
+            tell(defined.refusals, self.rejects, "definition")
+            self.out.definitions.append(defined.definition)
+        told = (record for record in file.records if isinstance(record, Abnormal))
+        for record in newest(told).values():
+            self.add_event(event_of(record), packet, topic)
+        for one in file.records:
+            if isinstance(one, Statistic):
+                self.add_statistic(statistic_of(one), packet, topic)
+
+    def read_readings(self, packet: Packet, topic: Topic) -> None:
+        """Take a CDSS file as the frame that it is."""
+        told = self.files.frame(packet, topic, self.clocks, self.counts)
+        if not told.is_new:
+            self.out.repeated.append(told.key)
+            return
+        self.keys[told.key] = told.device_ms
+        tell(told.file.refusals, self.rejects, "reading")
+        unknown = self.out.unknown
+        columns = frame_columns(
+            told.file, self.layouts, self.directory, unknown, self.rejects
         )
+        offset_us = 0
+        if self.clocks is not None:
+            offset_us = self.clocks.correct(
+                told.key, told.channel, told.device_ms, packet.arrived_us
+            )
+        self.gathered.add(packet, topic, told.key, told.device_ms, columns, offset_us)
 
 
 def check_mine(obj: dict[str, Any], topic: Topic) -> None:

@@ -118,7 +118,12 @@ class StatePayload:
 
 @dataclass(frozen=True, slots=True)
 class EventPayload:
-    """An abnormal event of the mine's own system; `end_ms` None while it lasts."""
+    """An abnormal event of the mine's own system; `end_ms` None while it lasts.
+
+    Attributes:
+        system: `01` or `02` where it was told (upload files), "" else; what follows
+            it is told by upload files only.
+    """
 
     eid: str
     no: str
@@ -127,6 +132,28 @@ class EventPayload:
     end_ms: int | None = None
     max: float | None = None
     max_ms: int | None = None
+    system: str = ""
+    mean: float | None = None
+    cause: str = ""
+    measure: str = ""
+    entered_by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StatisticPayload:
+    """What the mine's own system made of one interval of a point (TJSJ).
+
+    Attributes:
+        min, max, mean: None where it told none.
+    """
+
+    system: str
+    no: str
+    start_ms: int
+    end_ms: int
+    max: float | None = None
+    min: float | None = None
+    mean: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

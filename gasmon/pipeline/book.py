@@ -158,6 +158,15 @@ class PointBook:
         """What counts of a mine's definitions so far; None before any."""
         return self._heeded.get(mine)
 
+    def described(self, mine: str) -> tuple[MineDef | None, list[PointDef]]:
+        """A mine, and its points as it defined them, for what a file leaves out."""
+        points = [
+            point
+            for point in self._current(mine)
+            if not point.retired and point.source != "provisional"
+        ]
+        return self._present(mine), points
+
     def define(
         self, definition: Definition, newest_us: Callable[[int], int] = _unheard
     ) -> list[PointDef]:

@@ -25,6 +25,7 @@ class IngestCounts:
         self._n_ahead = c(
             "gasmon_alarm_events_ahead_total", "Alarm events recorded before readings"
         )
+        self.n_files = c("gasmon_files_total", "Upload files moved, by folder")
         self.n_retries = c("gasmon_persist_retries_total", "Turns tried again")
         self._commit_s = metrics.histogram(
             "gasmon_commit_seconds", "From decision to commit"

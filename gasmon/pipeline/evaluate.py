@@ -30,22 +30,22 @@ from gasmon.ingest.decode import (
     Layouts,
     MineEvent,
     MineState,
+    MineStatistic,
     Response,
     decode_packets,
 )
 from gasmon.ingest.dedupe import SeenFrames
 from gasmon.ingest.gather import FIRST_BYTES
 from gasmon.ingest.topics import is_of_other_run
+from gasmon.ingest.upload.profiles import Profiles
+from gasmon.ingest.upload.receive import FileReader
 from gasmon.pipeline.book import PointBook
 from gasmon.pipeline.defining import moved, unheeded
 from gasmon.pipeline.definition_rate import DefinitionRate
 from gasmon.pipeline.latest import LatestPoints, latest_points
+from gasmon.pipeline.stretches import stretches
 from gasmon.points import PointDef, PointKey
 from gasmon.units import US_PER_MS
-
-# What is read before the readings that came after it: a definition must be known
-# when its points' first values are decoded, a last will must fall between frames.
-_CONTROL = ("/state", "/points")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +94,7 @@ class Judged:
     definitions: list[tuple[Definition, list[PointDef]]] = field(default_factory=list)
     unknown: list[PointKey] = field(default_factory=list)
     mine_events: list[MineEvent] = field(default_factory=list)
+    statistics: list[MineStatistic] = field(default_factory=list)
     repeated: list[FrameKey] = field(default_factory=list)
     responses: list[Response] = field(default_factory=list)
     marks: Sequence[int] = ()
@@ -132,6 +133,7 @@ class Evaluator:
         seen: SeenFrames,
         limits: DecodeLimits | None = None,
         definitions_per_minute: int | None = None,
+        profiles: Profiles | None = None,
     ) -> None:
         self.book = book
         self.engine = engine
@@ -144,6 +146,7 @@ class Evaluator:
         self._limits = limits or DecodeLimits()
         self._layouts = Layouts(self._limits.lowest)
         self._rate = DefinitionRate(definitions_per_minute)
+        self._files = FileReader(profiles, book.described)
 
     def evaluate(
         self,
@@ -242,6 +245,7 @@ class Evaluator:
             limits=self._limits,
             clocks=self.clocks,
             is_new=self.seen.is_new,
+            files=self._files,
         )
 
     def adopt(self, now_us: int) -> list[PointDef]:
@@ -366,7 +370,7 @@ class Evaluator:
     def _collect(self, decoded: Decoded, judged: Judged) -> None:
         for frame in decoded.frames:
             self._note(frame)
-            if frame.channel == "data":
+            if frame.channel != "backfill":
                 judged.newest[frame.key.mine] = frame
             judged.online[frame.key.mine] = True
         if decoded.batch.n or decoded.frames:
@@ -374,25 +378,6 @@ class Evaluator:
         judged.rejects += decoded.rejects
         judged.unknown += decoded.unknown
         judged.mine_events += decoded.events
+        judged.statistics += decoded.statistics
         judged.repeated += decoded.repeated
         judged.responses += decoded.responses
-
-
-def stretches(
-    packets: Sequence[Packet],
-) -> Iterable[tuple[Sequence[Packet], Sequence[Packet]]]:
-    """Cut packets into (control, data) pairs, keeping the order between them.
-
-    Yields:
-        Definitions and states, then the data that came after them.
-    """
-    begin, n = 0, len(packets)
-    while begin < n:
-        middle = begin
-        while middle < n and packets[middle].topic.endswith(_CONTROL):
-            middle += 1
-        end = middle
-        while end < n and not packets[end].topic.endswith(_CONTROL):
-            end += 1
-        yield packets[begin:middle], packets[middle:end]
-        begin = end

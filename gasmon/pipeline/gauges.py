@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from gasmon.clock import Clock
+from gasmon.ingest.drop import DropFolder
 from gasmon.ingest.gaps import GapKeeper
 from gasmon.ingest.inbox import Inbox
 from gasmon.ingest.mqtt import Pump
@@ -32,6 +33,7 @@ class Shown:
 
     inbox: Inbox
     pump: Pump
+    drop: DropFolder
     order: Resequencer
     gaps: GapKeeper
     storing: Storing
@@ -40,6 +42,13 @@ class Shown:
     suspects: Suspects
     n_waiting: Callable[[], float]
     rules: RuleWatch
+
+
+def show_files(metrics: Metrics, parts: Callable[[], Shown]) -> None:
+    """The same of the drop folder."""
+    metrics.gauge(
+        "gasmon_files_waiting", "Upload files in the drop folder at the last look"
+    ).follow(lambda: float(parts().drop.n_waiting))
 
 
 def show(metrics: Metrics, parts: Callable[[], Shown]) -> None:
@@ -61,9 +70,7 @@ def show(metrics: Metrics, parts: Callable[[], Shown]) -> None:
         lambda p: p.order.n_held,
     )
     follow(
-        "gasmon_gaps_open",
-        "Gaps in frames that are asked for",
-        lambda p: p.gaps.n_open,
+        "gasmon_gaps_open", "Gaps in frames that are asked for", lambda p: p.gaps.n_open
     )
     follow(
         "gasmon_broker_connected",

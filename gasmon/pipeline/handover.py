@@ -21,6 +21,7 @@ def late_part(judged: Judged) -> Judged:
         batches=judged.batches,
         rejects=judged.rejects,
         mine_events=judged.mine_events,
+        statistics=judged.statistics,
         repeated=judged.repeated,
         warned=judged.warned,
     )

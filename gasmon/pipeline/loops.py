@@ -16,6 +16,7 @@ from gasmon.clock import Clock, SteadyClock
 from gasmon.errors import DependencyError, StateConflict
 from gasmon.ingest.decode import DecodeLimits
 from gasmon.ingest.dedupe import SeenFrames
+from gasmon.ingest.drop import DropFolder
 from gasmon.ingest.gaps import GapKeeper
 from gasmon.ingest.inbox import Inbox
 from gasmon.ingest.mqtt import Pump
@@ -26,7 +27,7 @@ from gasmon.pipeline.annunciate import PLATFORM, Annunciator
 from gasmon.pipeline.book import PointBook
 from gasmon.pipeline.counts import IngestCounts
 from gasmon.pipeline.evaluate import Evaluator
-from gasmon.pipeline.gauges import Shown, readiness, show
+from gasmon.pipeline.gauges import Shown, readiness, show, show_files
 from gasmon.pipeline.judging import Judging
 from gasmon.pipeline.openalarms import RecordDiffers
 from gasmon.pipeline.opening import begin
@@ -92,6 +93,7 @@ class IngestLoop(Shown):
         self._beginning: threading.Thread | None = None
         self._build()
         show(metrics, lambda: self)
+        show_files(metrics, lambda: self)
 
     def _build(self) -> None:
         """All parts, knowing nothing yet."""
@@ -100,7 +102,7 @@ class IngestLoop(Shown):
         # Answers to requests of an earlier build must not be taken for ours.
         boot = self._boot if self._n_builds == 1 else f"{self._boot}-{self._n_builds}"
         self._present_boot = boot
-        self._stop = threading.Event()
+        self._stop = stop = threading.Event()
         self.inbox = Inbox(settings.ingest.inbox_limit)
         self.pump = Pump(
             settings.mqtt,
@@ -110,6 +112,8 @@ class IngestLoop(Shown):
             # A drill has an engine of its own; nothing of it may touch a live row.
             filters=[*subscriptions(settings.ingest.areas, drills=False), FILTER],
         )
+        n_files = self._counts.n_files
+        self.drop = DropFolder(settings, self.inbox, self.pump, clock, stop, n_files)
         self._rivals = Rivals(boot)
         book, seen = PointBook(settings.ingest.areas), SeenFrames()
         self.order = Resequencer(seen)
@@ -122,6 +126,7 @@ class IngestLoop(Shown):
             seen,
             DecodeLimits(max_frame_bytes=settings.ingest.max_frame_bytes),
             settings.ingest.definitions_per_minute,
+            self.drop.profiles,
         )
         self._our_clock = OurClock(clock, self.evaluator.clocks)
         self._standing = Standing(
@@ -149,12 +154,10 @@ class IngestLoop(Shown):
             owner=self._owner,
             run=self.evaluator.engine.run,
         )
-        self._ahead = ahead_of(
-            self.storing, self._encode, clock, self._counts, self._stop
-        )
+        self._ahead = ahead_of(self.storing, self._encode, clock, self._counts, stop)
         self.persisting = Persisting(
             self.storing,
-            self.pump,
+            self.drop,
             self.evaluator,
             clock,
             self._stop,
@@ -231,6 +234,7 @@ class IngestLoop(Shown):
             ("evaluate", partial(self.persisting.fed_by, judge)),
             ("persist", self.persisting.run),
             ("ahead", self._ahead.run),
+            ("files", self.drop.run),
             ("windows", self._windows.run),
             ("rules", partial(self.rules.run, self._stop)),
         ):

@@ -34,6 +34,7 @@ def merge(turns: Sequence[Judged]) -> Judged:
         out.definitions += turn.definitions
         out.unknown += turn.unknown
         out.mine_events += turn.mine_events
+        out.statistics += turn.statistics
         out.repeated += turn.repeated
         out.responses += turn.responses
         out.steps += turn.steps

@@ -22,9 +22,19 @@ from gasmon.pipeline.book import PointBook
 from gasmon.pipeline.evaluate import Judged, Snapshot
 from gasmon.pipeline.latest import LatestPoints
 from gasmon.pipeline.merge import join, unrecorded
+from gasmon.pipeline.mine_reports import told_events, told_statistics
 from gasmon.pipeline.wires import plan_by_key
 from gasmon.points import PointKey
-from gasmon.store import alarms, clocks, forecasts, points, readings, rejects, snapshots
+from gasmon.store import (
+    alarms,
+    clocks,
+    forecasts,
+    mine_events,
+    points,
+    readings,
+    rejects,
+    snapshots,
+)
 from gasmon.store.alarms import StoredEvent
 from gasmon.store.db import Connection, retry_deadlock
 from gasmon.store.definitions import save_definitions
@@ -116,6 +126,7 @@ class Writer:
         self._book.set_ids(ids)
         self._mines |= {mine for mine, _, _ in ids}
         self._mines |= {d.mine.code for d, _ in judged.definitions}
+        self._mines |= _tellers(judged)
         self._mines |= set(judged.newest) | {e.mine for e in judged.events if e.mine}
         return written
 
@@ -180,6 +191,11 @@ class Writer:
         note_frames(self.conn, self._run, _only_judged(judged))
         if judged.clocks:
             clocks.save(self.conn, judged.clocks)
+        if judged.mine_events:
+            told = told_events(judged.mine_events, self._book)
+            mine_events.save(self.conn, self._run, told)
+        statistics = told_statistics(judged.statistics)
+        mine_events.save_statistics(self.conn, self._run, statistics)
         if judged.marks:
             append_marks(self.conn, self._run, self._owner, judged.marks)
         if judged.steps:
@@ -229,6 +245,7 @@ class Writer:
 
     def _ensure_mines(self, judged: Judged, now_us: int) -> None:
         heard = set(judged.online) | {e.mine for e in judged.events if e.mine}
+        heard |= _tellers(judged)
         for code in sorted(heard - self._mines):
             points.ensure_mine(self.conn, code, now_us)
 
@@ -303,6 +320,13 @@ class Writer:
             arrived_us=frame.arrived_us if frame else arrived,
             points=packed,
         )
+
+
+def _tellers(judged: Judged) -> set[str]:
+    """Mines whose own systems told something."""
+    return {event.mine for event in judged.mine_events} | {
+        statistic.mine for statistic in judged.statistics
+    }
 
 
 def _only_judged(judged: Judged) -> dict[str, Frame]:

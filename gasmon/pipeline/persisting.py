@@ -11,11 +11,12 @@ broker's business: what is not committed stays with it, and its window
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from queue import Empty, Full, Queue
+from typing import Protocol
 
+from gasmon.batch import Packet
 from gasmon.clock import Clock
-from gasmon.ingest.mqtt import Pump
 from gasmon.pipeline.ahead import Ahead
 from gasmon.pipeline.evaluate import Evaluator, Judged
 from gasmon.pipeline.merge import merge
@@ -30,6 +31,13 @@ COMPANY = 16
 log = logging.getLogger(__name__)
 
 
+class Senders(Protocol):
+    """Those who wait to hear that their packets are stored."""
+
+    def ack(self, packets: Sequence[Packet]) -> int:
+        """Tell them; returns how many belonged to an older connection."""
+
+
 class Persisting:
     """The queue between judging and storing, and what empties it.
 
@@ -41,7 +49,7 @@ class Persisting:
     def __init__(
         self,
         storing: Storing,
-        pump: Pump,
+        senders: Senders,
         evaluator: Evaluator,
         clock: Clock,
         stop: threading.Event,
@@ -51,6 +59,7 @@ class Persisting:
         """Nothing waits.
 
         Args:
+            senders: broker and drop folder.
             evaluator: of the thread that feeds; looked at when that one has ended.
             stop: tells both threads to end.
             ahead: records a turn's events before the turn.
@@ -58,7 +67,7 @@ class Persisting:
         """
         self.remembers = True
         self._storing = storing
-        self._pump = pump
+        self._senders = senders
         self._evaluator = evaluator
         self._clock = clock
         self._stop = stop
@@ -121,7 +130,7 @@ class Persisting:
                 if not self._storing.store(turn):
                     return
                 self._ahead.stored(turns)
-                self._pump.ack(turn.packets)
+                self._senders.ack(turn.packets)
                 self._storing.work()
             self._remember()
         finally:

@@ -18,8 +18,9 @@ from gasmon.alarms.forecast_speak import Warned
 from gasmon.alarms.silence import Sign
 from gasmon.alarms.steps import Step, change_as_list, change_of
 from gasmon.batch import Frame, FrameKey, GatewayClock, ReadingBatch, Reject
-from gasmon.ingest.decode import Definition, MineEvent
+from gasmon.ingest.decode import Definition, MineEvent, MineStatistic
 from gasmon.ingest.payloads import EventPayload
+from gasmon.ingest.records import StatisticPayload
 from gasmon.pipeline.book import PointBook
 from gasmon.pipeline.evaluate import Judged
 from gasmon.pipeline.record import Header
@@ -52,6 +53,7 @@ def to_header(judged: Judged, table: PointTable) -> Header:
         ],
         "unknown": judged.unknown,
         "mine_events": [asdict(event) for event in judged.mine_events],
+        "statistics": [asdict(told) for told in judged.statistics],
         "repeated": [_frame_key(key) for key in judged.repeated],
         "marks": list(judged.marks),
         "newest": {mine: _frame(frame) for mine, frame in judged.newest.items()},
@@ -139,6 +141,10 @@ def add_facts(judged: Judged, facts: Header, book: PointBook) -> None:
     judged.mine_events = [
         MineEvent(**{**told, "event": EventPayload(**told["event"])})
         for told in facts["mine_events"]
+    ]
+    judged.statistics = [
+        MineStatistic(**{**told, "statistic": StatisticPayload(**told["statistic"])})
+        for told in facts.get("statistics", ())
     ]
     judged.repeated = [FrameKey(*key) for key in facts["repeated"]]
     judged.marks = facts["marks"]

@@ -11,8 +11,8 @@ from gasmon.store.probe import POISON, plain_frames, require_taken
 from gasmon.store.recordset import recordset
 from gasmon.store.refused import frame_reject
 
-CHANNELS = {"data": 0, "backfill": 1}
-"""How ``frame.channel`` is written."""
+CHANNELS = {"data": 0, "backfill": 1, "file": 2}
+"""How ``frame.channel`` is written; ``file`` is an upload file of readings (CDSS)."""
 
 _INT64_MAX = 2**63 - 1
 

@@ -12,6 +12,7 @@ import { bindKeys, startKeys } from "./keys.js";
 import { AccountPage } from "./account.js";
 import { Login, nextPath, signInFailure, takeFromAddress } from "./login.js";
 import { Welcome } from "./welcome.js";
+import { DifferencesPage } from "./differences.js";
 import { DrainagePage } from "./drainage.js";
 import { HandoverPage } from "./handover.js";
 import { MinePage } from "./mine.js";
@@ -46,6 +47,7 @@ function Screen() {
   if (name === "consoles") return html`<${ConsolesPage} />`;
   if (name === "handover") return html`<${HandoverPage} key=${id} id=${id} />`;
   if (name === "plans") return html`<${PlansPage} />`;
+  if (name === "differences") return html`<${DifferencesPage} />`;
   if (name === "drainage") return html`<${DrainagePage} />`;
   if (name === "forecasts") return html`<${ForecastsPage} />`;
   if (name === "changes") return html`<${ChangesPage} />`;

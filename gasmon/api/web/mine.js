@@ -42,7 +42,7 @@ export function MinePage({ code }) {
     ${!mine && !error ? html`<p class="empty">${t("loading")}</p>` : null}
     ${mine && points && wall ? html`<${WallRoom} key=${lang.value} code=${code} mine=${mine} points=${points} onLink=${setLink} />` : null}
     ${mine && points && !wall ? html`<div class="split">
-      <section class="alarms-of"><h2>${t("mine.alarms")}</h2>
+      <section class="alarms-of"><h2>${t("mine.alarms")} <a class="muted" href=${`/differences?mine=${code}`}>${t("title.differences")}</a></h2>
         <${AlarmList} filter=${{ mine: code }} empty=${t("mine.no_alarms")} compact=${true} /></section>
       <${Units} code=${code} mine=${mine} points=${points} onLink=${setLink} /></div>` : null}
   </main>`;
@@ -74,7 +74,8 @@ function Unit({ group }) {
   const title = unit ? unit.name || unit.id : t("mine.other_points");
   return html`<section class="unit">
     <h2>${title} ${unit ? html`<span class="muted num">${unit.id}</span>` : null}
-      <span class="muted num">${t("mine.n_points", { n: group.points.filter((point) => !point.retired_at).length })}</span></h2>
+      <span class="muted num">${t("mine.n_points", { n: group.points.filter((point) => !point.retired_at).length })}</span>
+      ${unit && unit.kind === "drainage" ? html`<a href=${`/drainage?mine=${group.points[0].mine}`}>${t("title.drainage")}</a>` : null}</h2>
     <table class="points"><thead><tr><th class="s"></th><th class="no">${t("col.point")}</th><th>${t("col.place_type")}</th>
       <th class="bar-col">${t("col.bar")}</th><th class="spark-cell">${t("col.spark")}</th><th class="r v">${t("col.value")}</th><th class="u"></th>
       <th class="state">${t("col.state")}</th><th class="r a">${t("col.age")}</th></tr></thead>

@@ -18,6 +18,7 @@ const PATHS = [
   [/^\/changes$/, "changes"],
   [/^\/forecasts$/, "forecasts"],
   [/^\/drainage$/, "drainage"],
+  [/^\/differences$/, "differences"],
   [/^\/users$/, "users"],
   [/^\/audit$/, "audit"],
 ];

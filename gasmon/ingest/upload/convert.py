@@ -1,8 +1,7 @@
 """Upload files in the words of the rest of gasmon.
 
 CDDY becomes a `Definition`, read by the reader of `points` payloads so that limits meet
-the same rules; CDSS becomes the columns of a frame, or items that a gateway would send;
-YCBJ folds to the newest record of each event.
+the same rules; CDSS becomes the columns of a frame, or items that a gateway would send.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from gasmon.ingest.topics import Topic
 from gasmon.ingest.upload.cut import Refusal
 from gasmon.ingest.upload.fast import NO_TIME_US, ReadingFile
 from gasmon.ingest.upload.parse import UploadFile
-from gasmon.ingest.upload.records import LIMITS_IN_ORDER, Abnormal, PointRow
+from gasmon.ingest.upload.records import LIMITS_IN_ORDER, PointRow
 from gasmon.points import MineDef, PointDef, PointKey, UnitDef
 from gasmon.units import US_PER_MS
 
@@ -57,10 +56,13 @@ class Defined:
     """What a CDDY file says.
 
     Attributes:
-        definition: Its revision is 0, `definition.mine.rev` None: files have none.
+        definition: Its revision is its upload time [ms UTC]: files have none, and
+            the one written last is the newest.
         places: One for each record, in order.
         partial: Some records could not be read, or the file breaks off: the standing
-            points that it does not name are part of the definition unchanged.
+            points that it does not name are part of the definition unchanged. So are
+            those of a system that the file names no point of: safety monitoring and
+            drainage are often of two makers, each with a file of its own.
         refusals: What the reader of definitions refused, beside the file's own.
     """
 
@@ -96,11 +98,12 @@ def definition_of(
     places = [_placed(row, corrections or {}) for row in rows]
     units, slugs = _units(places)
     uploaded_us = file.header.uploaded_us if file.header else None
+    written_ms = (arrived_us if uploaded_us is None else uploaded_us) // US_PER_MS
     head = {"name": file.header.name} if file.header else {}
     payload = {
         "v": VERSION,
-        "rev": 0,
-        "ts": (arrived_us if uploaded_us is None else uploaded_us) // US_PER_MS,
+        "rev": max(0, written_ms),
+        "ts": written_ms,
         "mine": head,
         "points": [
             _payload_row(row, placed, slug)
@@ -116,25 +119,40 @@ def definition_of(
         lambda error: refusals.append(_refusal(file, error)),
     )
     partial = file.completeness == "incomplete" or file.n_records > len(file.records)
-    points = [replace(p, rev=None, source="file") for p in definition.points]
-    if partial:
-        named = {point.key for point in points}
-        points += [point for point in standing if point.key not in named]
+    points = [replace(point, source="file") for point in definition.points]
+    named = {point.key for point in points}
+    systems = {key.system for key in named}
+    left = [
+        point
+        for point in standing
+        if point.key not in named and (partial or point.key.system not in systems)
+    ]
+    points += left
     refused = dict(definition.refused)
     for row in rows:
         if row.refused:
             key = PointKey(row.code.mine, row.code.system, row.code.no)
             refused[key] = tuple(dict.fromkeys((*refused.get(key, ()), *row.refused)))
-    mine = replace(definition.mine, units=units, rev=None)
-    if known is not None:
-        mine = replace(
-            mine,
-            name=mine.name or known.name,
-            kind=known.kind,
-            atmosphere_kpa=known.atmosphere_kpa,
-        )
+    mine = _with_known(replace(definition.mine, units=units), known, left)
     definition = replace(definition, mine=mine, points=tuple(points), refused=refused)
     return Defined(definition, tuple(places), partial, tuple(refusals))
+
+
+def _with_known(
+    mine: MineDef, known: MineDef | None, left: Iterable[PointDef]
+) -> MineDef:
+    """A mine with what its file does not tell: kind, air pressure, units of others."""
+    if known is None:
+        return mine
+    of_those = {point.unit_slug for point in left} - {unit.slug for unit in mine.units}
+    others = tuple(unit for unit in known.units if unit.slug in of_those)
+    return replace(
+        mine,
+        name=mine.name or known.name,
+        kind=known.kind,
+        atmosphere_kpa=known.atmosphere_kpa,
+        units=mine.units + others,
+    )
 
 
 def _placed(row: PointRow, corrections: Mapping[PointKey, str | None]) -> PlacedPoint:
@@ -307,26 +325,6 @@ def frame_columns(
 def _times_ms(file: ReadingFile) -> list[int | None]:
     """Return sample times [ms UTC]; None is judged with its file."""
     return [None if at == NO_TIME_US else at // US_PER_MS for at in file.at_us.tolist()]
-
-
-def newest(
-    events: Iterable[Abnormal],
-) -> dict[tuple[str, str, str, int, str], Abnormal]:
-    """Fold repeated YCBJ records to one per event.
-
-    Args:
-        events: In order of arrival, of one file or many.
-
-    Returns:
-        By (mine, system, number, start, kind): the last record, except that one
-        without an end never replaces one with an end.
-    """
-    folded: dict[tuple[str, str, str, int, str], Abnormal] = {}
-    for event in events:
-        before = folded.get(event.key)
-        if before is None or event.end_us is not None or before.end_us is None:
-            folded[event.key] = event
-    return folded
 
 
 def tell(refusals: Iterable[Refusal], rejects: Rejects, where: str) -> None:

@@ -15,7 +15,10 @@ REASON = re.compile(
     r'(?:PayloadError\(\s*|"(?:reading|packet)",\s*|reason = |else )"([a-z_0-9]+)"'
 )
 
-NO_REASONS = {"5", "frame", "true", "false", "null", "face", "other"}
+NO_REASONS = {
+    *("5", "frame", "true", "false", "null", "face", "other"),
+    *("backup", "reading"),
+}
 """Words of other choices in the same files, which the pattern finds too."""
 
 

@@ -17,8 +17,9 @@ from gasmon.alarms.forecast_speak import Warned
 from gasmon.alarms.silence import Sign
 from gasmon.alarms.steps import Step
 from gasmon.batch import Frame, FrameKey, GatewayClock, Int32, ReadingBatch, Reject
-from gasmon.ingest.decode import Definition, MineEvent
+from gasmon.ingest.decode import Definition, MineEvent, MineStatistic
 from gasmon.ingest.payloads import EventPayload
+from gasmon.ingest.records import StatisticPayload
 from gasmon.pipeline import book as books
 from gasmon.pipeline.book import PointBook
 from gasmon.pipeline.evaluate import Judged
@@ -62,6 +63,7 @@ def plain(judged: Judged, keys: tuple[PointKey, ...]) -> Any:
             judged.definitions,
             judged.unknown,
             judged.mine_events,
+            judged.statistics,
             judged.repeated,
             list(judged.marks),
             judged.newest,
@@ -189,6 +191,16 @@ MINE_EVENTS = st.builds(
     arrived_us=TIMES,
 )
 
+STATISTICS = st.builds(
+    MineStatistic,
+    run=st.integers(0, 3),
+    mine=TEXT,
+    statistic=st.builds(
+        StatisticPayload, TEXT, TEXT, INT64, INT64, max=st.none() | FLOATS
+    ),
+    arrived_us=TIMES,
+)
+
 
 @st.composite
 def columns(draw: st.DrawFn, n: int) -> dict[str, Any]:
@@ -242,6 +254,7 @@ def turns(draw: st.DrawFn) -> Judged:
     )
     judged.unknown = draw(st.lists(POINT_KEYS, max_size=2))
     judged.mine_events = draw(st.lists(MINE_EVENTS, max_size=2))
+    judged.statistics = draw(st.lists(STATISTICS, max_size=2))
     judged.repeated = draw(st.lists(FRAME_KEYS, max_size=2))
     judged.clocks = draw(
         st.lists(
@@ -288,6 +301,7 @@ def test_a_turn_comes_back_as_it_went(judged: Judged, other: list[PointKey]) -> 
 def test_every_field_of_a_turn_is_spooled_or_needless() -> None:
     """Who adds a field to a turn must decide what becomes of it here."""
     spooled = {"batches", "events", "rejects", "definitions", "unknown", "mine_events",
+               "statistics",
                "repeated", "marks", "newest", "online", "latest", "steps",
                "clocks", "warned"}  # fmt: skip
     # Packets are judged, answers of gateways are dealt with when they come, and a
