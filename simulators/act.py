@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from gasmon.units import US_PER_S
-from simulators.city import City
+from simulators.city import City, CityStep
 from simulators.gateway import Message, MineGateway
 from simulators.places import Places
 from simulators.scenario import Plan, Scenario
@@ -31,8 +31,11 @@ class Turn:
             it until it is mended.
         late: frames that a mended mine sends on ``backfill`` behind its live frame.
         plans: planned work to be filed now.
+        at_s: when [s since the begin]; ``step`` is what the sensors reported then.
     """
 
+    at_s: float
+    step: CityStep
     cut: list[MineGateway] = field(default_factory=list)
     mended: list[MineGateway] = field(default_factory=list)
     messages: list[Message] = field(default_factory=list)
@@ -48,11 +51,14 @@ class Act:
         begin_us: simulated time of the begin, on the wire [µs UTC].
     """
 
-    def __init__(self, scenario: Scenario, places: Places, boot: str) -> None:
+    def __init__(
+        self, scenario: Scenario, places: Places, boot: str, *, run: int = 0
+    ) -> None:
         """Prepare city and gateways.
 
         Args:
             boot: name of this start of the gateways.
+            run: 0 for live, else the number of the drill.
 
         Raises:
             ConfigError: a cause acts on something that a mine has not.
@@ -62,7 +68,7 @@ class Act:
         self.begin_us = 0
         ring_frames = int(scenario.duration_s / scenario.cycle_s) + _SPARE_FRAMES
         self.gateways = [
-            MineGateway(mine, boot, ring_frames) for mine in places.plan.mines
+            MineGateway(mine, boot, ring_frames, run=run) for mine in places.plan.mines
         ]
         self._city = City(
             places.plan,
@@ -86,10 +92,11 @@ class Act:
         at_s = self.due_s
         self.n_cycles += 1
         at_us = self.begin_us + int(at_s * US_PER_S)
-        turn = Turn()
+        self._timeline.apply(at_s)
+        step = self._city.step(PHYSICS_US + int(at_s * US_PER_S))
+        turn = Turn(at_s, step)
         while self._plans and self._plans[0].at_s <= at_s:
             turn.plans.append(self._plans.pop(0))
-        self._timeline.apply(at_s)
         down = self._timeline.lines_down(at_s)
         for i, gateway in enumerate(self.gateways):
             if i in down and i not in self._down:
@@ -100,7 +107,6 @@ class Act:
         for i, mine in self._timeline.redefined(at_s).items():
             if self.gateways[i].mine != mine:
                 turn.messages.append(self.gateways[i].redefine(mine, at_us))
-        step = self._city.step(PHYSICS_US + int(at_s * US_PER_S))
         for i, piece in enumerate(self._city.roster.slices):
             gateway = self.gateways[i]
             message = gateway.frame(

@@ -61,6 +61,7 @@ class MineGateway:
             run: 0 for live, else the number of the drill.
         """
         self.mine = mine
+        self._run = run
         self.rev = 1
         self.boot = boot
         self.ring = FrameRing(ring_frames)
@@ -114,6 +115,14 @@ class MineGateway:
         """The retained state, also the last will (``offline``)."""
         payload = payloads.encode_state(s, self.boot, now_us // 1000, VERSION)
         return Message(self, self.state_topic, payload, True)
+
+    def farewell(self, now_us: int) -> list[Message]:
+        """The last words: offline, and nothing of a drill is kept by the broker."""
+        offline = self.state("offline", now_us)
+        if not self._run:
+            return [offline]
+        kept = (self.points_topic, self.state_topic)
+        return [offline, *(Message(self, topic, b"", True) for topic in kept)]
 
     def answer(self, payload: bytes, now_us: int) -> tuple[list[Message], list[int]]:
         """Answer a request on ``cmd/req``.

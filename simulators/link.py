@@ -244,7 +244,7 @@ class Link:
         """Queue the offline states; no birth follows any more."""
         self._leaving = True
         for gateway in self.gateways:
-            self._data.append(gateway.state("offline", self._clock()))
+            self._data.extend(gateway.farewell(self._clock()))
 
     def close(self) -> None:
         """Leave politely: the broker discards the last will."""

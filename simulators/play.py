@@ -1,11 +1,4 @@
-"""Play scenarios against a running gasmon, over MQTT and HTTP, and judge what it said.
-
-**Faster than real time without a clock of its own.** gasmon judges readings in their
-own time and its clock is nobody's to turn, so a scenario of 20 min at ten times real
-time begins 18 min in the past and has caught up when it ends: to the platform it is a
-backlog that comes in order, judged as if live. What the platform judges by its own
-clock (silence, last wills, planned work) an expectation marks with ``by_arrival``.
-"""
+"""Play scenarios against a running gasmon, over MQTT and HTTP, and judge its words."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -15,10 +8,9 @@ from typing import Any
 
 from gasmon.errors import ConfigError, DependencyError
 from gasmon.units import US_PER_S, iso_us
-from simulators.act import Act
-from simulators.fleet import Fleet
-from simulators.gateway import boot_name
+from simulators.act import Turn
 from simulators.link import Broker
+from simulators.performance import Performance
 from simulators.places import Places
 from simulators.platform import Platform
 from simulators.scenario import Plan, Scenario
@@ -60,21 +52,15 @@ class Player:
         self._platform = platform
         self._dispatcher = dispatcher
         self.verdict: Verdict | None = None
-        boot = boot_name(time.time_ns() // 1000)
-        self._act = Act(scenario, places, boot)
-        self._begin_s: float | None = None
-        self.clock = self._beginning_now()
-        self.fleet = Fleet(self._act.gateways, broker, self._now_us)
+        self._performance = Performance(scenario, places, broker, self._on_turn)
+        self.fleet = self._performance.fleet
         self._polled_s = 0.0
         self._judged_s: float | None = None
 
-    def _beginning_now(self) -> Clock:
-        scenario = self.scenario
-        real_us = time.time_ns() // 1000
-        lead_s = scenario.duration_s * (1 - 1 / scenario.speed)
-        # Whole milliseconds, as on the wire.
-        begin_us = (real_us - int(lead_s * US_PER_S)) // 1000 * 1000
-        return Clock(begin_us, real_us, scenario.speed)
+    @property
+    def clock(self) -> Clock:
+        """How seconds of the scenario belong to times."""
+        return self._performance.clock
 
     def is_defined(self) -> bool:
         """Whether the platform has the definitions of every mine."""
@@ -102,45 +88,18 @@ class Player:
 
     def begin(self) -> None:
         """The scenario begins now."""
-        self._begin_s = time.monotonic()
-        self.clock = self._beginning_now()
-        self._act.begin_us = self.clock.begin_us
-
-    def _now_s(self) -> float:
-        """Seconds of the scenario since its begin; at real time once it is over."""
-        if self._begin_s is None:
-            return -1.0
-        real_s = time.monotonic() - self._begin_s
-        lasts_s = self.scenario.duration_s / self.clock.speed
-        fast_s = min(real_s, lasts_s) * self.clock.speed
-        return fast_s + max(0.0, real_s - lasts_s)
-
-    def _now_us(self) -> int:
-        return self.clock.begin_us + int(self._now_s() * US_PER_S)
+        self._performance.begin()
 
     def turn(self) -> None:
         """Do what is due now: a cycle of the mines, the network, the verdict."""
-        now_s = self._now_s()
-        if self._act.due_s <= now_s:
-            self._cycle()
-        self.fleet.turn(0.0)
-        if now_s > self.scenario.duration_s and self.verdict is None:
+        self._performance.turn()
+        is_over = self._performance.now_s > self.scenario.duration_s
+        if is_over and self.verdict is None:
             self._settle()
 
-    def _cycle(self) -> None:
-        """The next frame of each mine, whatever the time is by now."""
-        turn = self._act.cycle()
-        link_of = self.fleet.link_of
+    def _on_turn(self, turn: Turn) -> None:
         for plan in turn.plans:
             self._file(plan)
-        for gateway in turn.cut:
-            link_of[gateway.mine.code].cut()
-        for gateway in turn.mended:
-            link_of[gateway.mine.code].mend()
-        for message in turn.messages:
-            link_of[message.gateway.mine.code].send(message)
-        for gateway, seqs in turn.late:
-            link_of[gateway.mine.code].send_again(gateway, seqs)
 
     def _file(self, plan: Plan) -> None:
         if self._dispatcher is None:
