@@ -155,7 +155,7 @@ class Airflow:
             self._start_us = now_us
         lit = forcing.power[self.mine]
         wanted = self.emission.producing(now_us) | forcing.cutting
-        producing = wanted & powered & lit
+        producing = wanted & ~forcing.standing & powered & lit
         self._disturb(now_us, dt_s)
         failed = self._failed_until_us > now_us
         fan_on = ~self._is_heading | (~failed & forcing.local_fan & lit)

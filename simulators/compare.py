@@ -1,9 +1,10 @@
 """The simulated face beside a measured one: do they look alike?
 
 A real longwall is far gassier than the small mines of the city, so one face is given
-the measured mean content and unevenness, and everything else is left as the city has
-it. It is read as the measured sensor is: as often, as coarsely. Nothing of the measured
-series is kept; its file stays where it is.
+the measured mean content and unevenness, and stands still where the measured one did
+for most of a day; everything else is left as the city has it. It is read as the
+measured sensor is: as often, as coarsely. Nothing of the measured series is kept; its
+file stays where it is.
 """
 
 import csv
@@ -16,15 +17,16 @@ from gasmon.errors import ConfigError
 from gasmon.units import US_PER_S
 from simulators.act import PHYSICS_US
 from simulators.city import City
-from simulators.emission import MEAN_SHARE
+from simulators.emission import WORKING_SHARE, mean_share
 from simulators.forcing import Bools, Floats
 from simulators.layout import build_city, choose_mines
 from simulators.plan import CityPlan
 
-UNEVENNESS = 2.6
+UNEVENNESS = 2.2
 """How much more unevenly a large longwall gives its gas than a small face (ours)."""
 
 _WARM_STEPS = 240
+_STANDS_S = 16 * 3600.0
 _LEAST_ROWS = 200
 
 
@@ -81,6 +83,19 @@ def read_series(path: Path, column: str, cutting_column: str) -> Series:
     return Series(column, value, np.array(found[cutting_column]) > 0, step_s)
 
 
+def standing(series: Series) -> Bools:
+    """Where a face stood still for most of a day or longer, (n,).
+
+    No rhythm of shifts says when that is: a holiday, a move, a repair.
+    """
+    stands = np.zeros(len(series.cutting), np.bool_)
+    edges = np.flatnonzero(np.diff(np.r_[True, series.cutting, True].astype(np.int8)))
+    for begin, end in zip(edges[::2], edges[1::2], strict=True):
+        if (end - begin) * series.step_s >= _STANDS_S:
+            stands[begin:end] = True
+    return stands
+
+
 def simulated(like: Series, seed: int, unevenness: float, hold_s: float) -> Series:
     """A face of the city, as gassy as the measured one and read like it.
 
@@ -88,7 +103,9 @@ def simulated(like: Series, seed: int, unevenness: float, hold_s: float) -> Seri
         hold_s: the sensor is read only so often and repeated in between [s].
     """
     mine = choose_mines(build_city(seed), 1, ("zhenxiong",)).mines[0]
-    face = replace(mine.workings[0], ch4_pct=float(np.mean(like.value)) / MEAN_SHARE)
+    stands = standing(like)
+    share = mean_share(WORKING_SHARE * float(1 - np.mean(stands)))
+    face = replace(mine.workings[0], ch4_pct=float(np.mean(like.value)) / share)
     # Limits differ from country to country: nothing cuts the power here.
     points = tuple(replace(point, limits={}) for point in mine.points)
     mine = replace(mine, workings=(face, *mine.workings[1:]), points=points)
@@ -105,6 +122,7 @@ def simulated(like: Series, seed: int, unevenness: float, hold_s: float) -> Seri
     value, cutting = np.empty(n), np.empty(n, np.bool_)
     step_us = int(like.step_s * US_PER_S)
     for k in range(-_WARM_STEPS, n):
+        city.airflow.forcing.standing[:] = k >= 0 and stands[k]
         step = city.step(PHYSICS_US + (k + _WARM_STEPS) * step_us)
         if k >= 0:
             value[k] = step.value[at]

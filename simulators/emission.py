@@ -5,8 +5,10 @@ air (``WorkingPlan.ch4_pct``), times
 
 - **production**: three shifts a day, one of them for maintenance; cutting goes in
   cycles. Broken coal on the conveyor and the new face go on giving gas for some
-  minutes, so emission follows the machine with a lag, between 0.75 and 1.25 of its
-  mean;
+  minutes, and the strip just won and the goaf behind it for half a day: emission
+  follows the machine with a short lag and a long one. Where a measured longwall stood
+  still for a day and a half, its gas fell to less than half, most of it within the
+  first twelve hours;
 - **the seam**: gas comes unevenly. Measured emission is autocorrelated over minutes
   (the web just cut) and over hours (the strip being mined), so a sum of three walks;
 - **the barometer**: a goaf holds as much gas as the air presses into it. When the
@@ -35,11 +37,25 @@ PASS_SHARE = 0.7
 """Of that in which it really runs: it stops every few minutes, for the conveyor, for a
 large block, for gas."""
 
-IDLE, CUTTING = 0.75, 1.25
-MEAN_SHARE = IDLE + (CUTTING - IDLE) * CUTTING_SHARE * PASS_SHARE * 2 / 3
-"""Mean emission over all shifts, as a share of what the plan says."""
+WORKING_SHARE = CUTTING_SHARE * PASS_SHARE * 2 / 3
+"""Of the whole day in which the machine runs: one shift of three is for maintenance."""
 
-_COAL_LAG_S = 240.0
+STANDING, FRESH, STRIP = 0.56, 0.42, 0.70
+"""What a place that stands still for days gives off, what broken coal adds while the
+machine runs, and what strip and goaf add where it ran all the time."""
+
+
+def mean_share(working_share: float) -> float:
+    """Mean emission of a place whose machine runs for a share of all time.
+
+    Returns:
+        A share of what the plan says.
+    """
+    return STANDING + (FRESH + STRIP) * working_share
+
+
+_FRESH_LAG_S = 240.0
+_STRIP_LAG_S = 12 * 3600.0
 # Memory [s] and spread of the logarithm of each walk. Together 0.08; held within 3.2
 # spreads, so that only disturbances pass a limit, never the seam alone.
 _WALK_S = np.array([[150.0], [1200.0], [28_800.0]])
@@ -77,7 +93,8 @@ class Emission:
         self._idle_shift = rng.integers(0, 3, n_mines)[mine]
         self._baro_phase: Floats = rng.uniform(0, 2 * np.pi, (2, n_mines))
         self._walk: Floats = rng.normal(0, 1, (3, n)).clip(-2, 2)
-        self._coal: Floats | None = None
+        self._fresh: Floats | None = None
+        self._strip: Floats = np.full(n, WORKING_SHARE)
 
     def step(self, now_us: int, dt_s: float, producing: Bools) -> Floats:
         """What comes out at ``now_us``, (n_workings,) [m³/s].
@@ -86,10 +103,12 @@ class Emission:
             dt_s: time since the step before; 0 at the first.
             producing: coal is being cut, (n_workings,).
         """
-        target = np.where(producing, CUTTING, IDLE)
-        if self._coal is None:
-            self._coal = target
-        self._coal = target + (self._coal - target) * np.exp(-dt_s / _COAL_LAG_S)
+        runs = producing.astype(np.float64)
+        if self._fresh is None:
+            self._fresh = runs
+        self._fresh = runs + (self._fresh - runs) * np.exp(-dt_s / _FRESH_LAG_S)
+        self._strip = runs + (self._strip - runs) * np.exp(-dt_s / _STRIP_LAG_S)
+        coal = STANDING + FRESH * self._fresh + STRIP * self._strip
         # Ornstein-Uhlenbeck walks of unit spread, each with its own memory.
         keep = np.exp(-dt_s / _WALK_S)
         noise = self._rng.normal(0, 1, self._walk.shape)
@@ -97,7 +116,7 @@ class Emission:
         bound = _WALK_BOUND * self._unevenness
         walk = (self._walk * _WALK_SPREAD * self._unevenness).sum(axis=0)
         seam = np.exp(walk.clip(-bound, bound))
-        gas: Floats = self._planned_m3_s * self._coal * seam
+        gas: Floats = self._planned_m3_s * coal * seam
         return gas * self._breathing(now_us)
 
     def producing(self, now_us: int) -> Bools:

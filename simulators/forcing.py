@@ -26,6 +26,7 @@ class Forcing:
         co_ppm: carbon monoxide where the air leaves the working, (n_workings,) [ppm].
         heat_c: how much warmer the working is, (n_workings,) [°C].
         cutting: coal is cut whatever shift and cycle say, (n_workings,).
+        standing: no coal is won whatever they say, (n_workings,).
         local_fan: the heading's local fan may run, (n_workings,).
         feed_stuck: the load side stays live though it was cut off, (n_workings,).
         main_fan: the main fan may run, (n_mines,).
@@ -47,6 +48,7 @@ class Forcing:
         self.co_ppm: Floats = np.empty(n_workings)
         self.heat_c: Floats = np.empty(n_workings)
         self.cutting: Bools = np.empty(n_workings, np.bool_)
+        self.standing: Bools = np.empty(n_workings, np.bool_)
         self.local_fan: Bools = np.empty(n_workings, np.bool_)
         self.feed_stuck: Bools = np.empty(n_workings, np.bool_)
         self.main_fan: Bools = np.empty(n_mines, np.bool_)
@@ -75,6 +77,7 @@ class Forcing:
         for on in (self.local_fan, self.main_fan, self.power, self.pump):
             on[:] = True
         self.cutting[:] = False
+        self.standing[:] = False
         self.feed_stuck[:] = False
         self.doors_open[:] = False
 
