@@ -8,6 +8,7 @@ stays valid against a newer one; a restart lays them out anew, mine by mine, so 
 one mine's points are neighbours in memory.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from math import nan
@@ -17,6 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Int32 = NDArray[np.int32]
+
+_NUMBERED = re.compile(r"([0-9]{1,5})[A-Za-z][0-9]{1,4}")
 
 
 class PointKey(NamedTuple):
@@ -34,6 +37,16 @@ class PointKey(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.mine}-{self.system}-{self.no}"
+
+
+def substation_in(no: str) -> str | None:
+    """The substation that a point's number tells; None where it tells of none.
+
+    Safety monitoring systems count ``<substation><letter><channel>``: ``001A03`` is
+    channel A03 of substation 001.
+    """
+    found = _NUMBERED.fullmatch(no)
+    return found and found[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +89,8 @@ class PointDef:
         value_kind: MN analog, KG switch, LJ accumulated, DT multi-state.
         place_class: key into the table of legal limits; None when not told.
         uom: unit of measure; limits and range are in it.
+        substation: number of the one it hangs on, at most 5 characters; empty where
+            its own number tells it (``substation_in``) or nobody does.
         source: points, file, provisional or import.
         point_id: the database's number; 0 until it is stored.
         retired: the mine's definitions do not name it from here on.
@@ -101,6 +116,7 @@ class PointDef:
     clear_low: float = nan
     cut_low: float = nan
     restore_low: float = nan
+    substation: str = ""
     relations: tuple[str, ...] = ()
     source: str = "points"
     point_id: int = 0

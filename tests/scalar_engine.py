@@ -205,7 +205,7 @@ class ScalarEngine:
         ]
         self.substations: dict[str, Substation] = {}
         for point in self.points:
-            name = substation_of(table.keys[point.row])
+            name = substation_of(table.current[point.row])
             if name is not None:
                 own = Substation(name, table.keys[point.row].mine)
                 own = point.substation = self.substations.setdefault(name, own)

@@ -124,7 +124,7 @@ class AlarmEngine:
         self.retired.note(rows, told)
         self.state.grow(table.n, now_us)
         self.links.grow(len(table.mines), now_us)
-        self.substations.adopt(table)
+        self.substations.adopt(table, rows)
         changed = {table.mine_index[point.key.mine] for point in told}
         self.relations.define(table, changed)
         if self.forecast is not None:

@@ -2,16 +2,15 @@
 
 A substation that lost its cable or its power takes all its points with it. What one
 alarm says need not be said by each of them, as with the link to a mine. Which
-substation a point hangs on stands in its number, as safety monitoring systems count:
-``001A03`` is channel A03 of substation 001.
+substation a point hangs on its definition says, else its number, as safety monitoring
+systems count: ``001A03`` is channel A03 of substation 001.
 
 Only points that somebody promises count, two of them at least; a point that was told
 to be silent before keeps its own alarm. The first fresh reading of any of its points
 ends it, and the silence of the others counts anew from then on.
 """
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,22 +24,21 @@ from gasmon.alarms.retired import CAUSE as RETIRED
 from gasmon.alarms.speak import MOST_POINTS, Speech, last_said
 from gasmon.alarms.state import LONG_AGO_US, PointState
 from gasmon.batch import Index, Int32, Int64
-from gasmon.points import PointKey, PointTable
+from gasmon.points import PointDef, PointTable, substation_in
 from gasmon.units import iso_us
 
 LEAST_POINTS = 2
 """A single silent point says nothing of its substation."""
 
-_NUMBER = re.compile(r"([0-9]{1,5})[A-Za-z][0-9]{1,4}")
 
-
-def substation_of(key: PointKey) -> str | None:
-    """The identity of a point's substation; None where its number tells of none.
+def substation_of(point: PointDef) -> str | None:
+    """The identity of a point's substation; None where nothing tells of one.
 
     It is the mine, the system and the substation's number: both systems count from 1.
     """
-    found = _NUMBER.fullmatch(key.no)
-    return found and f"{key.mine}-{key.system}-{found[1]}"
+    key = point.key
+    number = point.substation or substation_in(key.no)
+    return number and f"{key.mine}-{key.system}-{number}"
 
 
 class Substations(Breaks):
@@ -84,23 +82,37 @@ class Substations(Breaks):
         found: NDArray[np.intp] = own[self.of[own] == number]
         return found
 
-    def adopt(self, table: PointTable) -> None:
-        """Know a larger table."""
+    def adopt(self, table: PointTable, told: Iterable[int] = ()) -> None:
+        """Know a larger table.
+
+        Args:
+            told: rows that were known and are defined anew; they may hang on another
+                substation now.
+        """
         self._table = table
-        begin, more = len(self.of), []
-        for row in range(begin, table.n):
-            name, number = substation_of(table.keys[row]), -1
-            if name is not None:
-                number = self._number.setdefault(name, len(self.ids))
-                if number == len(self.ids):
-                    self.ids.append(name)
-                    self._mines.append(int(table.mine_of[row]))
-            more.append(number)
-        self.of = np.concatenate([self.of, np.asarray(more, np.int32)])
+        begin = len(self.of)
+        rows = [*sorted({row for row in told if row < begin}), *range(begin, table.n)]
+        more = np.full(table.n - begin, -1, np.int32)
+        self.of = np.concatenate([self.of, more])
+        numbers = np.fromiter((self._met(row) for row in rows), np.int32, len(rows))
+        moved = np.asarray(rows, np.intp)[self.of[rows] != numbers]
+        self.of[rows] = numbers
         self.grow_to(len(self.ids))
-        # A new point of a silent one is silent with it.
-        new = begin + np.flatnonzero(self.of[begin:] >= 0)
-        self._state.folded[new] = self.raised_us[self.of[new]] != NEVER_US
+        # A point that comes to a silent one is silent with it, and one that leaves it
+        # speaks for itself.
+        of = self.of[moved]
+        self._state.folded[moved] = (of >= 0) & (self.raised_us[of] != NEVER_US)
+
+    def _met(self, row: int) -> int:
+        """The number of a point's substation, a new one where it is met first."""
+        name = substation_of(self._table.current[row])
+        if name is None:
+            return -1
+        number = self._number.setdefault(name, len(self.ids))
+        if number == len(self.ids):
+            self.ids.append(name)
+            self._mines.append(int(self._table.mine_of[row]))
+        return number
 
     # What comes
 
@@ -138,7 +150,7 @@ class Substations(Breaks):
             The points of substations that fell silent now, intp[m].
         """
         self.rise(mark_us, speech)
-        if self._n_silent and gone:
+        if self._n_silent:
             self._end_retired(gone, mark_us, speech)
         of = self.of[rows]
         fresh = (of >= 0) & (self._state.phase[rows, NO_DATA] == debounce.IDLE)
@@ -170,7 +182,7 @@ class Substations(Breaks):
         self._fold(number)
 
     def _end_retired(self, gone: Sequence[int], mark_us: int, speech: Speech) -> None:
-        """What hangs on a substation was taken out of the definitions."""
+        """What hung on a substation was taken out of the definitions, or away."""
         for number in np.flatnonzero(self.raised_us != NEVER_US).tolist():
             if len(np.setdiff1d(self.rows(number), gone)) == 0:
                 self.end(number, mark_us, {"cause": RETIRED}, speech)

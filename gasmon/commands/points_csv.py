@@ -25,6 +25,7 @@ COLUMNS = (
     *UNIT_COLUMNS,
     *POINT_COLUMNS,
     *NUMBER_COLUMNS,
+    "substation",
     "relations",
 )
 
@@ -104,8 +105,9 @@ def _take_row(cells: dict[str, str], line: int, mine: _Mine, faults: Faults) -> 
     point["kind"] = cells["kind"] or (sensor.value_kind if sensor else "MN")
     if slug:
         point["unit_id"] = slug
-    if cells["place_class"]:
-        point["place_class"] = cells["place_class"]
+    for name in ("place_class", "substation"):
+        if cells[name]:
+            point[name] = cells[name]
     numbers = {name: _number(cells[name]) for name in NUMBER_COLUMNS}
     point["range"] = [numbers.pop("range_low"), numbers.pop("range_high")]
     mine.points.append({**point, **numbers})
@@ -215,6 +217,7 @@ def _csv_rows(mine: MineDef, points: list[PointDef]) -> Iterator[dict[str, objec
             "place_class": point.place_class,
             "uom": point.uom,
             **{name: or_none(getattr(point, name)) for name in NUMBER_COLUMNS},
+            "substation": point.substation,
             "relations": ";".join(point.relations),
         }
     empty = units.keys() - {point.unit_slug for point in points}

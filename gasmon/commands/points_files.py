@@ -122,6 +122,7 @@ def _json_point(point: PointDef) -> dict[str, Any]:
     }
     if point.unit_slug:
         obj["unit_id"] = point.unit_slug
-    if point.place_class:
-        obj["place_class"] = point.place_class
+    for name in ("place_class", "substation"):
+        if getattr(point, name):
+            obj[name] = getattr(point, name)
     return obj | {name: or_none(getattr(point, name)) for name in LIMIT_FIELDS}

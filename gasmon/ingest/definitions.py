@@ -26,7 +26,14 @@ from gasmon.ingest.fields import (
     show,
 )
 from gasmon.ingest.topics import Topic
-from gasmon.points import LIMIT_FIELDS, MineDef, PointDef, PointKey, UnitDef
+from gasmon.points import (
+    LIMIT_FIELDS,
+    MineDef,
+    PointDef,
+    PointKey,
+    UnitDef,
+    substation_in,
+)
 from gasmon.units import TIME_MIN_US, US_PER_MS
 
 MINE_KINDS = ("low_gas", "high_gas", "outburst")
@@ -51,6 +58,9 @@ Power may only return once the gas is no longer at an alarm (Coal Mine Safety
 Regulations' tables have restore ≤ alarm ≤ cut-off throughout), and an alarm that ends
 above where it begins would flutter.
 """
+
+SUBSTATION_MAX_CHARS = 5
+"""Of a substation's number, as the upload format has it."""
 
 MAX_POINTS = 2000
 """Points of one definition: eight times a large mine's 250. Each takes memory for good
@@ -234,6 +244,7 @@ def _point(
         )
         sensor_type = "0000"
     low, high = _range(row, where, refuse)
+    substation = _text(row, "substation", where, refuse, SUBSTATION_MAX_CHARS)
     limits, bad = _limits(row, where, refuse)
     point = replace(
         template,
@@ -247,6 +258,7 @@ def _point(
         uom=_text(row, "uom", where, refuse, 20),
         range_low=low,
         range_high=high,
+        substation="" if substation == substation_in(no) else substation,
         relations=_relations(row, where, refuse),
         **limits,
     )

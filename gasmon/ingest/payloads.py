@@ -143,7 +143,7 @@ def _point_object(point: PointInfo) -> dict[str, Any]:
         "range": list(point.range),
         "relations": list(point.relations),
     }
-    for name in ("unit_id", "place_class"):
+    for name in ("unit_id", "place_class", "substation"):
         if getattr(point, name):
             obj[name] = getattr(point, name)
     for name in LIMIT_NAMES:

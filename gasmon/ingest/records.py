@@ -79,6 +79,7 @@ class PointInfo:
         kind: Value kind: MN analog, KG switch, LJ accumulated, DT multi-state.
         place_class: Class of place in the table of legal limits, "" when unsaid.
         range: Measuring range (low, high) in `uom`.
+        substation: Number of its substation, "" where `no` tells it.
         relations: Codes such as `D-001D01-name` (D cut-off, G related door, ...).
     """
 
@@ -99,6 +100,7 @@ class PointInfo:
     clear_low: float | None = None
     cut_low: float | None = None
     restore_low: float | None = None
+    substation: str = ""
     relations: tuple[str, ...] = ()
 
 

@@ -209,6 +209,8 @@ def _payload_row(
         "place_class": placed.place_class,
         "unit_id": slug,
         "uom": row.uom,
+        # A full code begins with the mine's.
+        "substation": row.substation.removeprefix(code.mine),
         "range": [row.range_low, row.range_high],
         "relations": row.relations,
         **{name: getattr(row, name) for name in LIMITS_IN_ORDER},

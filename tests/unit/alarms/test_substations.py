@@ -63,7 +63,9 @@ def test_the_number_of_a_point_tells_its_substation(
 ) -> None:
     """Digits, a letter and a channel; anything else tells of none."""
     name = number and f"{MINE}-02-{number}"
-    assert substation_of(PointKey(MINE, "02", no)) == name
+    key = PointKey(MINE, "02", no)
+    assert substation_of(PointDef(key)) == name
+    assert substation_of(PointDef(key, substation="7")) == f"{MINE}-02-7"
 
 
 def test_a_silent_substation_is_one_alarm() -> None:
@@ -237,4 +239,46 @@ def test_what_is_recorded_as_open_counts() -> None:
     )
     assert told(feed(engine, [live(0, 0.1, 70)])) == [
         ("substation_break", "cleared", 70)
+    ]
+
+
+def test_points_hang_on_the_substation_that_is_defined() -> None:
+    """Numbers that tell of none, or of another one, are defined to hang on one."""
+    world = World.of(
+        point("001A01"),
+        point("002A01", substation="9"),
+        point("002A02"),
+        point("fan", substation="9"),
+    )
+    said = feed(
+        world.engine(), [*cycles((0, 1, 2, 3), 0, 10), *cycles((0, 2), 10, 101)]
+    )
+    assert told(said) == [("substation_break", "raised", 90)]
+    assert said[0].subject == f"substation:{MINE}-01-9"
+
+
+def test_a_point_that_is_moved_away_speaks_for_itself() -> None:
+    """And a silent substation on which nothing hangs any more ends."""
+    engine = WORLD.engine()
+    silent(engine)
+    define(engine, replace(POINTS[0], substation="5", effective_from_us=at(102)))
+    assert told(feed(engine, [live(3, 0.1, 105), mark(105)])) == [
+        ("no_data", "raised", 90)
+    ]
+    later = {"substation": "6", "effective_from_us": at(110)}
+    define(engine, *(replace(each, **later) for each in POINTS[1:3]))
+    said = feed(engine, [live(3, 0.1, 115), mark(115)])
+    assert ("substation_break", "cleared", 115) in told(said)
+    # They come to one that is not silent: two that fall silent together are.
+    assert ("substation_break", "raised", 90) in told(said)
+    assert {e.subject for e in said} == {OWN, f"substation:{MINE}-01-6"}
+
+
+def test_a_point_that_comes_to_a_silent_one_is_silent_with_it() -> None:
+    """As a new one is, until any of them comes."""
+    engine = WORLD.engine()
+    silent(engine)
+    define(engine, replace(POINTS[3], substation="001", effective_from_us=at(101)))
+    assert told(feed(engine, [live(3, 0.1, 105)])) == [
+        ("substation_break", "cleared", 105)
     ]

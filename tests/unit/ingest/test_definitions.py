@@ -225,3 +225,17 @@ def test_a_definition_counts_from_when_it_was_written(
     """Not from a time ahead of its arrival, nor from an absurd one."""
     decoded = define(ts=ts_ms)
     assert decoded.definitions[0].points[0].effective_from_us == effective_us
+
+
+@pytest.mark.parametrize(
+    ("no", "told", "kept", "refused"),
+    [("fan", "003", "003", []), ("001A01", "003", "003", []), ("001A01", "001", "", []),
+     ("fan", "", "", []), ("fan", "000003", "", ["bad_text"])],
+)  # fmt: skip
+def test_a_substation_is_kept_where_the_number_does_not_tell_it(
+    no: str, told: str, kept: str, refused: list[str]
+) -> None:
+    """At most five characters, as the upload format has it."""
+    decoded = define({"no": no, "substation": told})
+    assert reasons(decoded) == refused
+    assert decoded.definitions[0].points[0].substation == kept

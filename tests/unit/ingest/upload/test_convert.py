@@ -350,3 +350,18 @@ def test_damaged_definitions_never_raise(seed: int) -> None:
     is_named = "01" in {p.key.system for p in points if p.key != standing.key}
     assert (standing in points) == (defined.partial or not is_named)
     assert len(defined.places) == len(file.records)
+
+
+def test_the_substation_of_a_point_is_carried() -> None:
+    """With the mine's code before it or without; its own number is not repeated."""
+    rows = [
+        replace(FACE, code=code(no), substation=substation)
+        for no, substation in (
+            ("A1", f"{MINE}7"),
+            ("A2", "7"),
+            ("007A01", f"{MINE}007"),
+            ("A3", ""),
+        )
+    ]
+    points = definitions(*rows).definition.points
+    assert [point.substation for point in points] == ["7", "7", "", ""]
