@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from gasmon.alarms.crossings import Crossing
 from gasmon.alarms.engine import AlarmEngine, Patience
 from gasmon.alarms.events import AlarmEvent
 from gasmon.alarms.quiet import QuietTable
@@ -122,11 +123,13 @@ def feed(
     log: Sequence[Entry],
     cuts: Collection[int] = (),
     quiet: QuietTable | None = None,
+    crossed: list[Crossing] | None = None,
 ) -> list[AlarmEvent]:
     """Give a log to an engine in as few ticks as its order allows, cut further.
 
     Args:
         cuts: positions in the log before which a new tick begins.
+        crossed: takes the crossings by which no alarm began.
     """
     said: list[AlarmEvent] = []
     readings: list[Reading] = []
@@ -144,6 +147,8 @@ def feed(
                     quiet=quiet,
                 )
             )
+            if crossed is not None:
+                crossed.extend(engine.crossed)
             readings.clear()
             signs.clear()
             marks.clear()
@@ -197,6 +202,19 @@ def facts(said: Sequence[Any]) -> list[tuple[str, ...]]:
             row = tuple(getattr(event, f.name) for f in fields(event))
         rows.append(tuple(repr(item) for item in row))
     return sorted(rows)
+
+
+def crossings(world: World, crossed: Sequence[Crossing]) -> list[tuple[Any, ...]]:
+    """Crossings as the reference engine has them, in an order of their own."""
+    keys = world.table.keys
+    return sorted(
+        (
+            (f"point:{keys[c.row]}", c.kind, c.rule, c.at_us, c.arrived_us, c.value,
+             c.limit, c.held_by, c.late)
+            for c in crossed
+        ),
+        key=repr,
+    )  # fmt: skip
 
 
 def at(seconds: float) -> int:

@@ -65,6 +65,7 @@ class Life:
     levels: Rule | None = None
     peak: float = nan
     peak_at: int | None = None
+    beyond: bool = False
     unknown: bool = False
     told: list[tuple[int, int]] = field(default_factory=list)
 
@@ -196,6 +197,7 @@ class ScalarEngine:
         self.table = table
         self.definitions = versions
         self.said: list[Said] = []
+        self.crossed: list[tuple[Any, ...]] = []
         # Of fans with a standby: whether each runs by the end of a frame, since when.
         self.standby: dict[int, list[tuple[bool, float]]] = {}
         self.mark_us: float = -inf
@@ -411,6 +413,11 @@ class ScalarEngine:
         life = point.lives[kind]
         on = self.delay(kind, version, "on_delay")
         off = self.delay(kind, version, "off_delay")
+        if kind in VALUE_KINDS:
+            was = life.beyond and life.phase != "idle"
+            life.beyond = raises or (was and not known)
+            if raises and not was and (life.phase, on) != ("idle", 0):
+                self.cross(point, life, version, at, arrived, value, late=False)
         if life.phase == "idle":
             if raises:
                 life.phase, life.since, life.due = "pending", at, at + on
@@ -459,6 +466,33 @@ class ScalarEngine:
         if rank > life.rank:
             life.rank = rank
             self.say("level", point, life, at, arrived, value)
+
+    def cross(
+        self,
+        point: Point,
+        life: Life,
+        version: Version,
+        at: int,
+        arrived: int,
+        value: float,
+        *,
+        late: bool,
+    ) -> None:
+        """A value goes beyond, and no alarm begins by it."""
+        held_by = {"active": "deadband", "clearing": "off_delay"}
+        self.crossed.append(
+            (
+                f"point:{self.table.keys[point.row]}",
+                life.kind,
+                version.rule,
+                at,
+                arrived,
+                _none(value),
+                _none(version.limits[LIMIT_OF[life.kind][0]]),
+                held_by.get(life.phase, "on_delay"),
+                late,
+            )
+        )
 
     def raise_(
         self,

@@ -280,10 +280,12 @@ def _begin(
     again: int | None = None,
 ) -> None:
     life.since = stretch.since if again is None else again
+    life.beyond = False
     if life.kind == "over_limit":
         point.bands = dict(stretch.bands)
     if again is None and stretch.raised is None:
         life.phase, life.due = "pending", stretch.due
+        _cross(engine, point, life, stretch)
         return
     raised = again
     if raised is None:
@@ -333,6 +335,14 @@ def _tell(engine: ScalarEngine, point: Point, life: Life, stretch: Stretch) -> N
         life.told.append((stretch.since, until))
         if stretch.raised is not None:
             _record(engine, point, life, stretch)
+        else:
+            _cross(engine, point, life, stretch)
+
+
+def _cross(engine: ScalarEngine, point: Point, life: Life, stretch: Stretch) -> None:
+    at = stretch.since
+    value, arrived, _ = point.past.other[at]
+    engine.cross(point, life, point.version_at(at), at, arrived, value, late=True)
 
 
 def _record(engine: ScalarEngine, point: Point, life: Life, stretch: Stretch) -> None:

@@ -79,6 +79,7 @@ def judge_again(
         Events in the order in which they were decided.
     """
     s, rules = engine.state, engine.rules
+    engine.crossed = []
     rows = np.asarray([point.row for point in points], np.int32)
     from_us = np.asarray([point.from_us for point in points], np.int64)
     # A full spool may have lost the reading before a restart.
@@ -98,6 +99,7 @@ def judge_again(
     moment_us = max(int(s.last_arrived_us[rows].max()), engine.mark_us)
     engine.alarms.doubt_rows(rows[doubtful], moment_us, speech)
     engine.relations.follow(over_limit_units(speech, 0), moment_us, speech)
+    engine.crossed = speech.crossed
     return speech.said
 
 

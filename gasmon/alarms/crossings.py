@@ -8,6 +8,7 @@ have an entry.
 
 from collections import deque
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from gasmon.units import US_PER_MIN
 
@@ -20,6 +21,41 @@ operator is reckoned (ISA-18.2)."""
 
 CHATTERS = (3, US_PER_MIN)
 """So many within this time [µs] are chattering (ISA-18.2)."""
+
+
+ON_DELAY = "on_delay"
+OFF_DELAY = "off_delay"
+DEADBAND = "deadband"
+
+
+@dataclass(frozen=True, slots=True)
+class Crossing:
+    """A value went beyond what begins an alarm, and no alarm began by it.
+
+    It is a record of its own, told to nobody: without it a delay or a deadband would
+    hide what was measured.
+
+    Attributes:
+        row: of the point; ``kind``: of the alarm that it would have begun.
+        rule: where the limit came from.
+        at_us: event time of the value; ``arrived_us``: when it came [µs UTC].
+        value: None where the mine's own bit says it and no number can be judged.
+        limit: None where there is none.
+        held_by: ``on_delay``: it has not lasted yet; ``deadband``: the value was below
+            the limit and not past the end of the living alarm; ``off_delay``: it was,
+            and not yet for long enough.
+        late: found in data that came afterwards.
+    """
+
+    row: int
+    kind: str
+    rule: str
+    at_us: int
+    arrived_us: int
+    value: float | None
+    limit: float | None
+    held_by: str
+    late: bool = False
 
 
 class Crossings:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from gasmon.alarms import conditions
 from gasmon.alarms.compiled import RuleTable
 from gasmon.alarms.conditions import Bool, Readings, is_set
+from gasmon.alarms.crossings import Crossing
 from gasmon.alarms.events import AlarmEvent
 from gasmon.alarms.falling_silent import doubt, tell_silent
 from gasmon.alarms.forecast import ForecastEngine
@@ -77,6 +78,7 @@ class AlarmEngine:
         substations: which of them are silent as a whole.
         forecast: looks ahead at methane, if wanted; it decides no alarm.
         mark_us: the newest clock mark [µs UTC].
+        crossed: crossings of the last ``tick`` by which no alarm began.
         n_late: readings that were not newer than what was judged before.
     """
 
@@ -97,6 +99,7 @@ class AlarmEngine:
         self.alarms = LivingAlarms(self.state, self.rules)
         self.mark_us = LONG_AGO_US
         self.n_late = 0
+        self.crossed: list[Crossing] = []
         self.links = MineLinks(self.rules.levels, self.patience.mine_us)
         self.substations = Substations(self.state, self.rules.levels)
         self.relations = Relations(
@@ -214,6 +217,7 @@ class AlarmEngine:
         self._readings(batch, begin, batch.n, speech)
         for mark_us in marks:
             self._mark(int(mark_us), speech)
+        self.crossed = speech.crossed
         return speech.said
 
     # Readings

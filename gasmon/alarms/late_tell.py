@@ -92,6 +92,18 @@ def _tell(
         told.add(row, slot, life.since_us, until_us)
         if life.raised_us is not None:
             _record(alarms, row, slot, life, speech)
+        else:
+            _cross(alarms, row, slot, life, speech)
+
+
+def _cross(
+    alarms: LivingAlarms, row: int, slot: int, life: Life, speech: Speech
+) -> None:
+    """A crossing that its on-delay keeps from being told, or did."""
+    first = life.first
+    line = line_at(alarms, row, first.at_us)
+    times_us = first.at_us, first.arrived_us
+    speech.crossing(slot, row, line, times_us, first.value, late=True)
 
 
 def _as_batch(row: int, known: Known) -> ReadingBatch:
@@ -147,6 +159,7 @@ def begin_late(
     """A life that goes on is an alarm, aloud, since it began."""
     s, row = alarms.state, int(one.row[0])
     s.since_us[row, slot] = life.since_us
+    s.beyond[row, slot] = False  # else an alarm would live by the newest value
     if slot == OVER_LIMIT:
         s.band_us[row] = [
             life.inside_us.get(number, NEVER_US)
@@ -155,6 +168,7 @@ def begin_late(
     if life.raised_us is None:
         s.phase[row, slot] = debounce.PENDING
         s.slot_due_us[row, slot] = life.due_us
+        _cross(alarms, row, slot, life, speech)
     else:
         line = line_at(alarms, row, life.raised_us)
         worst = np.asarray([life.peak]), np.asarray([life.peak_at_us], np.int64)

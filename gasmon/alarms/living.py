@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from gasmon.alarms import conditions, debounce
 from gasmon.alarms.compiled import RuleTable
 from gasmon.alarms.conditions import Bool, Readings, is_set
+from gasmon.alarms.crossing_notes import note_crossings
 from gasmon.alarms.held import held
 from gasmon.alarms.kinds import (
     BY_LINE,
@@ -108,11 +109,9 @@ class LivingAlarms:
         if slot == OVER_LIMIT:
             enter_bands(s, self.rules, rows, at, line, r)
         if slot in BY_LINE:
-            crosses = (
-                raise_ & (before != debounce.PENDING) & (before != debounce.ACTIVE)
+            note_crossings(
+                s, slot, batch, line, raise_, known, before, step.raised, speech
             )
-            for position in crosses.nonzero()[0].tolist():
-                s.crossings.note(int(rows[position]), slot, int(at[position]))
         cancelled = (before == debounce.PENDING) & (step.phase == debounce.IDLE)
         for position in np.flatnonzero(cancelled):
             row = int(rows[position])

@@ -61,6 +61,7 @@ def go_on(s: PointState, rules: RuleTable, alarm: LivingAlarm) -> None:
     if slot < N_VALUE_SLOTS:
         s.peak[row, slot] = alarm.peak
         s.peak_at_us[row, slot] = alarm.peak_at_us
+        s.beyond[row, slot] = True  # as far as is known: no crossing is made up
     if slot == SWITCH:
         s.switch_kind[row] = SWITCH_KINDS.index(alarm.kind)
     if slot == OVER_LIMIT:

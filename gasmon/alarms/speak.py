@@ -7,7 +7,7 @@ from math import isnan
 from typing import Any
 
 from gasmon.alarms.compiled import RuleTable
-from gasmon.alarms.crossings import chatters
+from gasmon.alarms.crossings import ON_DELAY, Crossing, chatters
 from gasmon.alarms.events import AlarmEvent
 from gasmon.alarms.kinds import (
     CUT_OFF,
@@ -68,6 +68,7 @@ class Speech:
 
     Attributes:
         said: the events so far, in the order in which they were decided.
+        crossed: crossings by which no alarm began.
         table: the points and mines that it speaks of.
     """
 
@@ -81,6 +82,7 @@ class Speech:
         now_us: int,
     ) -> None:
         self.said: list[AlarmEvent] = []
+        self.crossed: list[Crossing] = []
         self.table = table
         self._rules = rules
         self._state = state
@@ -149,6 +151,37 @@ class Speech:
                     **self._explain(slot, row, line, happened_us, value),
                     **({} if cause is None else {"cause": cause}),
                 },
+            )
+        )
+
+    def crossing(
+        self,
+        slot: int,
+        row: int,
+        line: int,
+        times_us: tuple[int, int],
+        value: float,
+        *,
+        held_by: str = ON_DELAY,
+        late: bool = False,
+    ) -> None:
+        """Note a crossing that begins no alarm now.
+
+        Args:
+            line: the rule line that the value is judged by.
+            times_us: event time and arrival of the value [µs UTC].
+        """
+        self.crossed.append(
+            Crossing(
+                row=row,
+                kind=self._kind(slot, row),
+                rule=self._rules.rule[line],
+                at_us=times_us[0],
+                arrived_us=times_us[1],
+                value=number(value),
+                limit=self._limit(slot, line),
+                held_by=held_by,
+                late=late,
             )
         )
 

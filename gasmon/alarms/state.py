@@ -48,6 +48,7 @@ STATE_COLUMNS: dict[str, tuple[tuple[int, ...], Any, Any]] = {
     "since_us": ((N_VALUE_SLOTS,), np.int64, NEVER_US),
     "peak": ((N_VALUE_SLOTS,), np.float64, np.nan),
     "peak_at_us": ((N_VALUE_SLOTS,), np.int64, LONG_AGO_US),
+    "beyond": ((N_VALUE_SLOTS,), np.bool_, False),
     # When the value entered each band above the alarm limit (over_limit only).
     "band_us": ((MAX_BANDS - 1,), np.int64, NEVER_US),
     # How its values move.
@@ -95,6 +96,7 @@ class PointState:
         rank: its latched level; ``line``: the rule line that raised it.
         level: its level row; ``peak``: its worst value, ``peak_at_us`` when; both
             for the slots with limits only.
+        beyond: the newest good value is beyond the limit; means nothing while idle.
         unknown: raised, and the value is not known now.
         crossings: when values went beyond what begins an alarm.
     """
@@ -121,6 +123,7 @@ class PointState:
     level: np.ndarray[Any, np.dtype[np.int16]]
     peak: np.ndarray[Any, np.dtype[np.float64]]
     peak_at_us: np.ndarray[Any, np.dtype[np.int64]]
+    beyond: np.ndarray[Any, np.dtype[np.bool_]]
     unknown: np.ndarray[Any, np.dtype[np.bool_]]
     band_us: np.ndarray[Any, np.dtype[np.int64]]
     followed_us: np.ndarray[Any, np.dtype[np.int64]]

@@ -21,8 +21,10 @@ from gasmon.api.schemas_points import (
     Sparklines,
     SparklinesQuery,
 )
+from gasmon.api.schemas_trust import CrossingList, CrossingsQuery
 from gasmon.errors import BadRequest, NotFound
 from gasmon.store import audit, views, views_readings
+from gasmon.store.crossings import crossings_of
 from gasmon.units import US_PER_DAY, US_PER_MIN, US_PER_MS, iso_us
 
 router = APIRouter(tags=["points"], responses=PROBLEMS)
@@ -104,6 +106,21 @@ async def marks(
     async with shared.history.connection() as conn:
         found = await views_readings.marks(conn, point_id, query.from_, query.to)
     return answer(found)
+
+
+@router.get("/points/{point_id}/crossings", response_model=CrossingList)
+async def crossings(
+    asker: Asker,
+    shared: Shared,
+    point_id: PointId,
+    query: Annotated[CrossingsQuery, Query()],
+) -> Response:
+    """Values that went beyond a limit and began no alarm, the newest first."""
+    _check(query)
+    await _point(asker, shared, point_id)
+    async with shared.history.connection() as conn:
+        rows = await crossings_of(conn, point_id, query.from_, query.to, query.limit)
+    return answer({"items": rows})
 
 
 @router.get("/points/{point_id}/readings.csv", response_class=Response)

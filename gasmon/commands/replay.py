@@ -15,6 +15,7 @@ from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
 
+from gasmon.alarms.crossings import Crossing
 from gasmon.alarms.engine import AlarmEngine, Patience
 from gasmon.alarms.events import AlarmEvent
 from gasmon.alarms.forecast import ForecastEngine
@@ -46,6 +47,8 @@ from gasmon.units import US_PER_MS, US_PER_S, iso_us, parse_iso_us
 CHUNK_ROWS = 512
 BOOT = "replay"
 MAX_BUDGET = 1000
+CROSSED = "crossed"
+"""What a crossing that begins no alarm is called beside the events of alarms."""
 
 
 def add_parser(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
@@ -77,6 +80,11 @@ def add_parser(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
         "--until", metavar="ISO|SECONDS", help="stop before rows of this time"
     )
     parser.add_argument("--mine", default=DEFAULT_MINE, metavar="CODE")
+    parser.add_argument(
+        "--crossings",
+        action="store_true",
+        help="print values that went beyond a limit and began no alarm, too",
+    )
     parser.add_argument(
         "--score",
         action="append",
@@ -133,8 +141,9 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     told = replay(
         series, columns, versions, args.mine, until_us, patience, forecast, tally
     )
-    for line in told:
-        sys.stdout.write(line + "\n")
+    for event, line in told:
+        if args.crossings or event != CROSSED:
+            sys.stdout.write(line + "\n")
     sys.stdout.flush()
     board = scoreboard(forecast)
     tally.finish({"score": board} if args.score and args.json else {})
@@ -182,13 +191,41 @@ class Told:
 
 
 class Narrator:
-    """Numbers alarms and incidents as a database would, and encodes events."""
+    """Numbers alarms and incidents as a database would, and encodes what is said."""
 
     def __init__(self, book: PointBook) -> None:
         self._book = book
         self._alarms: dict[str, int] = {}
         self._incidents: dict[str, tuple[int, set[str]]] = {}
         self._n_incidents = 0
+
+    def all_of(self, judged: Judged) -> Iterator[tuple[str, str]]:
+        """What an event is, and its JSON; crossings after the events of their turn."""
+        for event in judged.events:
+            yield event.event, self.tell(event)
+        for crossing in judged.crossed:
+            yield CROSSED, self.cross(crossing)
+
+    def cross(self, crossing: Crossing) -> str:
+        """The JSON of a value that went beyond and began no alarm."""
+        point = self._book.table.current[crossing.row]
+        body = {
+            "event": CROSSED,
+            "kind": crossing.kind,
+            "rule": crossing.rule,
+            "subject": f"point:{point.key}",
+            "mine": point.key.mine,
+            "point": point.key.no,
+            "quantity": point.quantity,
+            "uom": point.uom,
+            "value": crossing.value,
+            "limit": crossing.limit,
+            "happened_at": iso_us(crossing.at_us),
+            "arrived_at": iso_us(crossing.arrived_us),
+            "held_by": crossing.held_by,
+            "late": crossing.late,
+        }
+        return json.dumps(body, ensure_ascii=False)
 
     def tell(self, event: AlarmEvent) -> str:
         """The event's JSON, as the outbox would carry it.
@@ -229,8 +266,8 @@ def replay(
     patience: Patience,
     forecast: ForecastEngine,
     tally: "Tally",
-) -> Iterator[str]:
-    """Run a series and yield its events as JSON, in the order of decision.
+) -> Iterator[tuple[str, str]]:
+    """Run a series and yield events with their JSON, in the order of decision.
 
     Args:
         versions: of the rules, the oldest first; that one counts since ever.
@@ -252,10 +289,10 @@ def replay(
         packets = tally.take(chunk, mine)
         # Silence before the chunk is looked at first: time has passed until here.
         judged = evaluator.evaluate((), now_us=chunk[0].at_us, marks=[chunk[0].at_us])
-        yield from map(narrator.tell, judged.events)
+        yield from narrator.all_of(judged)
         tally.add(judged)
         judged = evaluator.evaluate(packets, now_us=chunk[-1].at_us)
-        yield from map(narrator.tell, judged.events)
+        yield from narrator.all_of(judged)
         tally.add(judged)
 
 
@@ -285,6 +322,7 @@ class Tally:
         self._n_frames = 0
         self._n_readings = 0
         self._events: Counter[str] = Counter()
+        self._crossings: Counter[str] = Counter()
         self._rejects: Counter[str] = Counter()
         self._first_reject = ""
         self._span: list[int] = []
@@ -307,6 +345,7 @@ class Tally:
         """Count what a chunk gave."""
         self._n_readings += judged.n_readings
         self._events.update(f"{e.kind}/{e.event}" for e in judged.events)
+        self._crossings.update(f"{c.kind}/{c.held_by}" for c in judged.crossed)
         for reject in judged.rejects:
             self._rejects[reject.reason] += reject.n
             self._first_reject = self._first_reject or reject.detail
@@ -328,6 +367,7 @@ class Tally:
             "from": iso_us(self._span[0]) if self._span else None,
             "to": iso_us(self._span[-1]) if self._span else None,
             "events": dict(sorted(self._events.items())),
+            "crossings": dict(sorted(self._crossings.items())),
             "rejected": dict(sorted(self._rejects.items())),
             "first_reject": self._first_reject or None,
             "bad_times": self._series.n_bad_times,

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gasmon.alarms.again import judge_again, redefined
+from gasmon.alarms.crossings import Crossing
 from gasmon.alarms.engine import AlarmEngine
 from gasmon.alarms.events import AlarmEvent
 from gasmon.alarms.forecast_speak import Warned
@@ -80,6 +81,7 @@ class Judged:
         online: mines of which was learned whether they are heard.
         latest: what is known now of each mine in ``online``.
         clocks: of gateways, as far as they became different.
+        crossed: crossings by which no alarm began.
         warned: pre-warnings, and what the baselines beside them would have said.
         steps: what the engine was given, in order, to be given again after a restart.
         snapshot: what the engine remembered after the last step, now and then.
@@ -102,6 +104,7 @@ class Judged:
     online: dict[str, bool] = field(default_factory=dict)
     latest: list[LatestPoints] = field(default_factory=list)
     clocks: list[GatewayClock] = field(default_factory=list)
+    crossed: list[Crossing] = field(default_factory=list)
     warned: list[Warned] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
     snapshot: Snapshot | None = None
@@ -272,6 +275,7 @@ class Evaluator:
         judged.events += self.engine.tick(
             batch, now_us=now_us, marks=marks, signs=signs, quiet=quiet
         )
+        judged.crossed += self.engine.crossed
         if self.engine.forecast is not None:
             judged.warned += self.engine.forecast.take()
 
@@ -287,6 +291,7 @@ class Evaluator:
         judged.steps.append(Step(self.step, empty, redefined=points))
         quiet = self.planned.table()
         judged.events += judge_again(self.engine, points, now_us=now_us, quiet=quiet)
+        judged.crossed += self.engine.crossed
 
     def _newest_us(self, row: int) -> int:
         """Event time of the newest reading that was judged for a point [µs UTC]."""

@@ -23,6 +23,7 @@ def late_part(judged: Judged) -> Judged:
         mine_events=judged.mine_events,
         statistics=judged.statistics,
         repeated=judged.repeated,
+        crossed=judged.crossed,
         warned=judged.warned,
     )
 

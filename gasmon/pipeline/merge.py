@@ -43,6 +43,7 @@ def merge(turns: Sequence[Judged]) -> Judged:
         out.given_up |= turn.given_up
         out.online |= turn.online
         out.clocks += turn.clocks
+        out.crossed += turn.crossed
         out.warned += turn.warned
         out.recorded += turn.recorded
     # A mine's later copy holds everything that the earlier one held.

@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import psycopg
 
+from gasmon.alarms.crossings import Crossing
+from gasmon.alarms.forecast_speak import Warned
 from gasmon.alarms.steps import Step, encode_steps
 from gasmon.batch import Frame, Int32, ReadingBatch, Reject
 from gasmon.pipeline.book import PointBook
@@ -28,6 +30,7 @@ from gasmon.points import PointKey
 from gasmon.store import (
     alarms,
     clocks,
+    crossings,
     forecasts,
     mine_events,
     points,
@@ -200,9 +203,11 @@ class Writer:
             append_marks(self.conn, self._run, self._owner, judged.marks)
         if judged.steps:
             self._append_steps(judged.steps, ids)
+        if judged.crossed:
+            point_ids = self._ids_of(judged.crossed, ids)
+            crossings.append(self.conn, self._run, point_ids, judged.crossed)
         if judged.warned:
-            rows = np.asarray([warned.row for warned in judged.warned], np.int32)
-            point_ids = self._point_ids(rows, ids).tolist()
+            point_ids = self._ids_of(judged.warned, ids)
             forecasts.append(self.conn, self._run, point_ids, judged.warned, now_us)
 
     def _conclude(
@@ -254,7 +259,8 @@ class Writer:
     ) -> None:
         rows = [batch.row for batch in judged.batches]
         rows += [latest.row for latest in judged.latest]
-        rows += [np.asarray([w.row for w in judged.warned], np.int32)]
+        told: list[Crossing | Warned] = [*judged.crossed, *judged.warned]
+        rows += [np.asarray([each.row for each in told], np.int32)]
         again = [point.row for step in judged.steps for point in step.redefined]
         rows += [np.asarray(again, np.int32)]
         new = self._book.without_id(np.concatenate(rows))
@@ -267,6 +273,14 @@ class Writer:
             keys = self._book.table.keys
             for position in np.flatnonzero(found == 0):
                 found[position] = ids[keys[rows[position]]]
+        return found
+
+    def _ids_of(
+        self, told: Sequence[Crossing] | Sequence[Warned], ids: dict[PointKey, int]
+    ) -> list[int]:
+        """The numbers of the points that something is told of."""
+        rows = np.asarray([each.row for each in told], np.int32)
+        found: list[int] = self._point_ids(rows, ids).tolist()
         return found
 
     def _store(

@@ -5,7 +5,7 @@ it can still drain what an earlier one spooled.
 """
 
 from base64 import b85decode, b85encode
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, fields
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gasmon.alarms.again import Redefined
+from gasmon.alarms.crossings import Crossing
 from gasmon.alarms.events import AlarmEvent
 from gasmon.alarms.forecast_speak import Warned
 from gasmon.alarms.silence import Sign
@@ -59,6 +60,7 @@ def to_header(judged: Judged, table: PointTable) -> Header:
         "newest": {mine: _frame(frame) for mine, frame in judged.newest.items()},
         "online": judged.online,
         "clocks": [asdict(clock) for clock in judged.clocks],
+        "crossed": [[table.keys[c.row], asdict(c)] for c in judged.crossed],
         "warned": [[table.keys[w.row], asdict(w)] for w in judged.warned],
         "steps": list(_steps(judged, table)),
     }
@@ -150,10 +152,21 @@ def add_facts(judged: Judged, facts: Header, book: PointBook) -> None:
     judged.marks = facts["marks"]
     judged.online = facts["online"]
     judged.clocks = [GatewayClock(**told) for told in facts.get("clocks", ())]
-    for key, told in facts.get("warned", ()):
+    # A turn of an older version says nothing of crossings.
+    for row, told in _of_points(facts.get("crossed", ()), book):
+        judged.crossed.append(Crossing(**{**told, "row": row}))
+    for row, told in _of_points(facts.get("warned", ()), book):
+        judged.warned.append(Warned(**{**told, "row": row}))
+
+
+def _of_points(
+    told: Iterable[tuple[list[str], dict[str, Any]]], book: PointBook
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """What is told of points, by their rows here; unheard-of ones are passed over."""
+    for key, values in told:
         row = int(book.rows_by_key([PointKey(*key)])[0])
         if row >= 0:
-            judged.warned.append(Warned(**{**told, "row": row}))
+            yield row, values
 
 
 def _frame_key(key: FrameKey) -> list[Any]:

@@ -384,3 +384,23 @@ def test_versions_of_the_rules_count_from_their_own_time(
     versions = ("--rules", str(old), "--rules", str(new))
     events = of_limits(replay.events(path, "--point", "A=CH4:FACE_T2", *versions))
     assert told(events) == [("over_limit", "raised", 165)]
+
+
+def test_crossings_that_begin_no_alarm_are_told_when_asked_for(replay: Replay) -> None:
+    """One line each, with what held it; the summary counts them in any case."""
+    rules = replay.folder / "slow.toml"
+    rules.write_text('[delays]\non = "5min"\n', "utf-8")
+    path = replay.series(ramp(40, 10, 4))
+    flags = ("--point", "A=CH4:FACE_T2", "--rules", str(rules))
+    assert of_limits(replay.events(path, *flags)) == []
+    assert replay.summary["crossings"] == {
+        "cut_off/on_delay": 1,
+        "over_limit/on_delay": 1,
+    }
+    events = of_limits(replay.events(path, *flags, "--crossings"))
+    assert told(events) == [
+        ("over_limit", "crossed", 150),
+        ("cut_off", "crossed", 150),
+    ]
+    assert (events[0]["value"], events[0]["limit"]) == (1.2, 1.0)
+    assert (events[0]["held_by"], events[0]["late"]) == ("on_delay", False)

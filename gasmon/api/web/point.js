@@ -5,6 +5,7 @@ import { clockTime, duration, number, toMs, unitSign, withUnit } from "./format.
 import { above, silentWord } from "./above.js";
 import { AlarmList } from "./alarmlist.js";
 import { qualityOf } from "./levels.js";
+import { Crossings } from "./crossings.js";
 import { areaName } from "./overview.js";
 import { PointTrend, LIMITS } from "./pointtrend.js";
 import { ApiError, get } from "./requests.js";
@@ -38,7 +39,8 @@ export function PointPage({ id }) {
       <a href=${`/changes?mine=${point.mine}&point=${point.system}-${encodeURIComponent(point.no)}`}>${t("changes.propose")}</a></div>
     <${PointTrend} point=${point} />
     <section><h2>${t("point.alarms")}</h2>
-      <${AlarmList} filter=${{ point: pointKey(point), state: "all" }} empty=${t("point.no_alarms")} /></section>
+      <${AlarmList} filter=${{ point: pointKey(point), state: "all" }} empty=${t("point.no_alarms")} />
+      <${Crossings} point=${point} /></section>
   </main>`;
 }
 

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gasmon.alarms.again import Redefined
+from gasmon.alarms.crossings import DEADBAND, OFF_DELAY, ON_DELAY, Crossing
 from gasmon.alarms.events import AlarmEvent
 from gasmon.alarms.forecast_model import MODELS
 from gasmon.alarms.forecast_speak import Warned
@@ -69,6 +70,7 @@ def plain(judged: Judged, keys: tuple[PointKey, ...]) -> Any:
             judged.newest,
             judged.online,
             judged.clocks,
+            [(keys[c.row], replace(c, row=-1)) for c in judged.crossed],
             [(keys[w.row], replace(w, row=-1)) for w in judged.warned],
             [(points.mine, columns(points)) for points in judged.latest],
             [
@@ -113,6 +115,18 @@ WARNED = st.builds(
     last_value=SHARES,
     ewma_1min=SHARES,
     advisory=st.booleans(),
+)
+CROSSED = st.builds(
+    Crossing,
+    row=st.integers(0, len(KEYS) - 1),
+    kind=TEXT,
+    rule=TEXT,
+    at_us=TIMES,
+    arrived_us=TIMES,
+    value=st.none() | FLOATS,
+    limit=st.none() | FLOATS,
+    held_by=st.sampled_from([ON_DELAY, OFF_DELAY, DEADBAND]),
+    late=st.booleans(),
 )
 FRAME_KEYS = st.builds(
     FrameKey, st.integers(0, 9), st.sampled_from([MINE, OTHER]), TEXT, INT64
@@ -270,6 +284,7 @@ def turns(draw: st.DrawFn) -> Judged:
             max_size=2,
         )
     )
+    judged.crossed = draw(st.lists(CROSSED, max_size=2))
     judged.warned = draw(st.lists(WARNED, max_size=2))
     judged.online = draw(st.dictionaries(st.sampled_from([MINE, OTHER]), st.booleans()))
     # A step is given a batch of its turn, or none when only the clock moved.
@@ -303,7 +318,7 @@ def test_every_field_of_a_turn_is_spooled_or_needless() -> None:
     spooled = {"batches", "events", "rejects", "definitions", "unknown", "mine_events",
                "statistics",
                "repeated", "marks", "newest", "online", "latest", "steps",
-               "clocks", "warned"}  # fmt: skip
+               "clocks", "crossed", "warned"}  # fmt: skip
     # Packets are judged, answers of gateways are dealt with when they come, and a
     # snapshot has a file of its own. What was given up is known from the absence of
     # the readings. What is recorded of the events, the database knows.
