@@ -39,6 +39,7 @@ COMMANDS = (
     "replay",
     "forecast",
     "drainage",
+    "suspicious",
     "receive",
     "platform",
     "doctor",

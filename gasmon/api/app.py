@@ -32,6 +32,7 @@ from gasmon.api import (
     routes_points,
     routes_session,
     routes_shifts,
+    routes_suspicion,
     routes_upstream,
     routes_users,
 )
@@ -66,6 +67,7 @@ ROUTES = (
     routes_mines,
     routes_points,
     routes_load,
+    routes_suspicion,
     routes_alarms,
     routes_life,
     routes_ledger,

@@ -1,16 +1,22 @@
-"""Crossings over HTTP."""
+"""Crossings and suspicious data over HTTP and at the command line."""
 
 from __future__ import annotations
 
+import json
+
+import numpy as np
 import psycopg
 import pytest
 
+from gasmon import cli
 from gasmon.alarms.crossings import Crossing
 from gasmon.api import schemas_trust
 from gasmon.points import PointKey
 from gasmon.store import crossings
 from gasmon.units import US_PER_H, US_PER_S, iso_us
-from tests.fix_api import MINE_Z, World
+from tests.fix_api import MINE_S, MINE_Z, World, write_readings
+
+STEP_S = 30
 
 
 def test_crossings_are_shown_to_who_sees_the_point(world: World) -> None:
@@ -48,3 +54,63 @@ def test_crossings_are_shown_to_who_sees_the_point(world: World) -> None:
     with pytest.raises(psycopg.errors.RaiseException):
         world.conn.execute("DELETE FROM crossing")
     world.conn.rollback()
+
+
+def test_a_mine_that_froze_a_sensor_is_found_by_name(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Over HTTP and at the command line, with the point and what shows it."""
+    n = 12 * 120
+    rng = np.random.default_rng(5)
+    good = np.round(0.5 + np.cumsum(rng.normal(0, 0.004, n)), 2)
+    frozen = good.copy()
+    frozen[400:1400] = frozen[400]
+    begin = world.now_us - 12 * US_PER_H
+    for mine, values in ((MINE_Z, frozen), (MINE_S, good)):
+        readings = [
+            (begin + k * STEP_S * US_PER_S, float(value), 0)
+            for k, value in enumerate(values)
+        ]
+        point_id = world.ids[PointKey(mine, "01", "001A01")]
+        write_readings(world.conn, point_id, readings)
+    world.record(
+        world.event(kind="evasion", rank=3, explain={"cause": "stop"}),
+        world.event(MINE_S, kind="over_limit"),
+    )
+    world.conn.commit()
+    path = f"/api/v1/mines/{MINE_Z}/suspicion"
+    with world.client("zhenxiong") as client:
+        answer = client.get(path, params={"hours": 24}).json()
+        too_many = client.get(path, params={"hours": 500})
+    with world.client("suijiang") as client:
+        foreign = client.get(path)
+    schemas_trust.Suspicion.model_validate(answer)
+    (point,) = answer["points"]
+    assert point["no"] == "001A01"
+    assert [f["sign"] for f in point["findings"]] == ["flat", "evasion"]
+    assert point["findings"][1]["numbers"]["causes"] == ["stop"]
+    assert (answer["score"], answer["findings"]) == (84, [])
+    assert (too_many.status_code, foreign.status_code) == (422, 404)
+
+    database = f"database.url={world.dsn}"
+    assert cli.main(["suspicious", "--json", "--set", database]) == 0
+    found = json.loads(capsys.readouterr().out)["items"]
+    assert [(one["mine"], one["score"]) for one in found] == [(MINE_Z, 84)]
+    of_county = ["suspicious", "--area", "suijiang", "--all", "--set", database]
+    assert cli.main(of_county) == 0
+    assert MINE_S in capsys.readouterr().out
+    assert cli.main(["suspicious", "--mine", MINE_Z, "--set", database]) == 0
+    shown = capsys.readouterr().out
+    assert "逐位不变 flat to the last digit" in shown
+    assert "  84  001A01" in shown
+    for wrong in (
+        ["--mine", "530699000001"],
+        ["--area", "nowhere"],
+        ["--hours", "0"],
+        ["--to", "noon"],
+    ):
+        assert cli.main(["suspicious", *wrong, "--set", database]) == 2
+        capsys.readouterr()
+    nothing = ["suspicious", "--to", "2020-01-01T00:00:00Z", "--set", database]
+    assert cli.main(nothing) == 0
+    assert "nothing looks made" in capsys.readouterr().out

@@ -10,6 +10,7 @@ import { get } from "./requests.js";
 import { collect, follow, groupByUnit } from "./room.js";
 import { route, setQuery } from "./router.js";
 import { areas, second, serverNow } from "./state.js";
+import { Suspicion } from "./suspicion.js";
 import { isSwitch, limitMarks } from "./values.js";
 import { WallRoom } from "./wall.js";
 import { Failure } from "./widgets.js";
@@ -43,7 +44,8 @@ export function MinePage({ code }) {
     ${mine && points && wall ? html`<${WallRoom} key=${lang.value} code=${code} mine=${mine} points=${points} onLink=${setLink} />` : null}
     ${mine && points && !wall ? html`<div class="split">
       <section class="alarms-of"><h2>${t("mine.alarms")} <a class="muted" href=${`/differences?mine=${code}`}>${t("title.differences")}</a></h2>
-        <${AlarmList} filter=${{ mine: code }} empty=${t("mine.no_alarms")} compact=${true} /></section>
+        <${AlarmList} filter=${{ mine: code }} empty=${t("mine.no_alarms")} compact=${true} />
+        <${Suspicion} code=${code} /></section>
       <${Units} code=${code} mine=${mine} points=${points} onLink=${setLink} /></div>` : null}
   </main>`;
 }
