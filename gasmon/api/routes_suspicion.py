@@ -1,17 +1,19 @@
-"""``/mines/{code}/suspicion``: how much of a mine's data looks made."""
+"""What data looks made, and which alarms look false; nothing is suppressed."""
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
 from gasmon.api.answers import PROBLEMS, answer
-from gasmon.api.auth import Asker, Shared
+from gasmon.api.auth import Asker, Shared, no_query
 from gasmon.api.log_in import in_database
+from gasmon.api.routes_alarms import AlarmId, alarm_of
 from gasmon.api.routes_mines import Code
-from gasmon.api.schemas_trust import Suspicion, SuspicionQuery
+from gasmon.api.schemas_trust import SignatureList, Suspicion, SuspicionQuery
 from gasmon.errors import NotFound
 from gasmon.store.db import Connection
+from gasmon.store.signatures import signatures_of
 from gasmon.store.suspicion import mines_of, suspicion_of
 from gasmon.units import US_PER_H
 
@@ -37,3 +39,15 @@ async def suspicion(
         return suspicion_of(conn, found[0], from_us, to_us)
 
     return answer(await in_database(shared, look))
+
+
+@router.get(
+    "/alarms/{alarm_id}/signatures",
+    response_model=SignatureList,
+    dependencies=[Depends(no_query)],
+)
+async def signatures(asker: Asker, shared: Shared, alarm_id: AlarmId) -> Response:
+    """What of an alarm often is a false one; its time and level stay what they are."""
+    await alarm_of(asker, shared, alarm_id)
+    found = await in_database(shared, lambda conn: signatures_of(conn, alarm_id))
+    return answer({"items": found})

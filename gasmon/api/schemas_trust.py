@@ -28,6 +28,16 @@ class CrossingList(Answer):
     items: list[CrossingAnswer]
 
 
+class SignatureAnswer(Answer):
+    signature: str
+    text: Text
+    numbers: dict[str, Any] = Field(description="what shows it")
+
+
+class SignatureList(Answer):
+    items: list[SignatureAnswer]
+
+
 class SuspicionQuery(Query):
     hours: int = Field(24, ge=1, le=72, description="back from now")
 

@@ -87,7 +87,7 @@ def suspicion_of(
     """What looks made at one mine in [from, to), as people and programs see it."""
     points = _points(conn, mine.mine_id, to_us)
     series = {
-        point.point_id: _series(conn, point.point_id, from_us, to_us)
+        point.point_id: series_of(conn, point.point_id, from_us, to_us)
         for point in points
     }
     reads_bits = any(
@@ -236,8 +236,8 @@ def _points(conn: Connection, mine_id: int, at_us: int) -> list[Point]:
         ).fetchall()
 
 
-def _series(conn: Connection, point_id: int, from_us: int, to_us: int) -> Series:
-    """Live readings of a point in [from, to), rising."""
+def series_of(conn: Connection, point_id: int, from_us: int, to_us: int) -> Series:
+    """Live readings of a point in [from, to), rising, as the signs want them."""
     rows = conn.execute(
         "SELECT (extract(epoch FROM at) * 1000000)::bigint,"
         " coalesce(value, 'NaN'), state FROM reading"

@@ -114,3 +114,40 @@ def test_a_mine_that_froze_a_sensor_is_found_by_name(
     nothing = ["suspicious", "--to", "2020-01-01T00:00:00Z", "--set", database]
     assert cli.main(nothing) == 0
     assert "nothing looks made" in capsys.readouterr().out
+
+
+def test_an_alarm_that_looks_false_says_why_and_stays(world: World) -> None:
+    """A jump and return beside a neighbour that stands still, while a plan blasts."""
+    raised_us = world.now_us - 300 * US_PER_S
+    moments = [raised_us + k * 10 * US_PER_S for k in range(-40, 20)]
+    spike = {raised_us: 1.8, raised_us + 10 * US_PER_S: 1.7}
+    own = world.ids[PointKey(MINE_Z, "01", "001A01")]
+    write_readings(world.conn, own, [(at, spike.get(at, 0.4), 0) for at in moments])
+    event = world.event(raised_at_us=raised_us, happened_at_us=raised_us)
+    world.record(event, world.event(kind="low_limit"))
+    world.conn.execute(
+        "INSERT INTO plan (mine_id, work, subjects, alarm_kinds, from_us, until_us,"
+        " rank_ceiling, reason) SELECT mine_id, 'blasting', %s, '{over_limit}', %s, %s,"
+        " 3, 'test' FROM mine WHERE code = %s",
+        ([f"unit:{MINE_Z}/u/11121"], raised_us - 1, raised_us + 1, MINE_Z),
+    )
+    world.conn.execute(
+        "INSERT INTO plan_record (plan_id, event, principal, role, reason, recorded_at)"
+        " SELECT plan_id, 'approved', 'county', 'county_officer', '', now() FROM plan"
+    )
+    world.conn.commit()
+    with world.client("zhenxiong") as client:
+        before = client.get("/api/v1/alarms/1").json()
+        answer = client.get("/api/v1/alarms/1/signatures").json()
+        after = client.get("/api/v1/alarms/1").json()
+        other = client.get("/api/v1/alarms/2/signatures").json()
+    with world.client("suijiang") as client:
+        foreign = client.get("/api/v1/alarms/1/signatures")
+    schemas_trust.SignatureList.model_validate(answer)
+    assert [item["signature"] for item in answer["items"]] == [
+        "jump_and_return",
+        "blasting",
+    ]
+    assert answer["items"][0]["numbers"]["back_after_s"] == 20.0
+    assert (before["raised_at"], before["rank"]) == (after["raised_at"], after["rank"])
+    assert (other["items"], foreign.status_code) == ([], 404)

@@ -4,6 +4,7 @@ import { pick, t, tCode } from "./i18n.js";
 import { moment, number, withUnit } from "./format.js";
 import { ActionForm } from "./alarmform.js";
 import { Ledger } from "./alarmledger.js";
+import { Signatures } from "./signatures.js";
 import { Steps } from "./alarmsteps.js";
 import { Why } from "./alarmwhy.js";
 import { Beside } from "./changes.js";
@@ -52,6 +53,7 @@ export function AlarmPage({ id }) {
     <${Failure} error=${error} retry=${load} />
     <${Facts} alarm=${alarm} life=${life} />
     <${Why} alarm=${alarm} />
+    <${Signatures} id=${id} />
     <div class="life"><section><h2>${t("life.tiers")}</h2><${Tiers} life=${life} /></section>
       <section class="do"><h2>${t("life.actions")}</h2><${Actions} life=${life} act=${act} /></section></div>
     ${steps.length ? html`<section><h2>${t("life.steps")}</h2><${Steps} steps=${steps} /></section>` : null}

@@ -264,6 +264,8 @@ export default {
   "crossings.deadband": "alarm lives, value in its deadband",
   "crossings.off_delay": "alarm lives, off-delay not over",
   "crossings.late": "found late",
+  "signatures.title": "Signs of a false alarm",
+  "signatures.about": "Help for whoever verifies it; time, level and duties of the alarm stay what they are.",
   "suspicion.title": "Suspicious data",
   "suspicion.look": "Check the last 24 h",
   "suspicion.about": "0 to 100, help for an inspection; no alarm is changed by it.",

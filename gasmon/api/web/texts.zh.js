@@ -264,6 +264,8 @@ export default {
   "crossings.deadband": "报警未解除，数值在回差内",
   "crossings.off_delay": "报警未解除，解除延时未满",
   "crossings.late": "补传发现",
+  "signatures.title": "误报特征",
+  "signatures.about": "供核实时参考，不改变报警的时间、等级和处置要求。",
   "suspicion.title": "疑似伪数据评分",
   "suspicion.look": "检查近 24 小时",
   "suspicion.about": "0 至 100，供检查时参考；不影响任何报警。",
