@@ -1,7 +1,8 @@
 """The socket side of ``/api/v1/stream/live``: what a page shows, as it changes.
 
-One socket per page: a snapshot, then deltas with consecutive numbers, alarms as they
-come, and a heartbeat by which the page notices a dead line.
+One socket per page: a snapshot, the alarm events that it missed if it says where it
+was, then deltas with consecutive numbers, alarms as they come, and a heartbeat by which
+the page notices a dead line and learns up to when it has every event.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ from gasmon import domain
 from gasmon.api.auth import Caller
 from gasmon.api.consoles import ConsolePlace
 from gasmon.api.live import LiveListener, LiveMine
+from gasmon.api.live_resume import join_of, missed, parse_after, still_kept
 from gasmon.api.page_frames import Credit, parse_page
 from gasmon.api.sockets import (
     StreamClosed,
@@ -27,6 +29,7 @@ from gasmon.api.state import ApiState
 from gasmon.remote import frames
 from gasmon.remote.parsing import Malformed
 from gasmon.remote.session import covers
+from gasmon.store.outbox import Told
 from gasmon.units import US_PER_MS
 
 SEND_WAIT_S = 15.0
@@ -73,6 +76,7 @@ class LiveStream:
         self._area: str | None = None
         self._mine: str | None = None
         self._with_points = True
+        self._after: tuple[str, int] | None = None
         self._room = ConsolePlace(
             state.consoles, state.ledger, state.clock, caller.principal
         )
@@ -89,13 +93,17 @@ class LiveStream:
     def _read_query(self) -> None:
         query = self._socket.query_params
         for name in query:
-            if name not in ("area", "mine", "points"):
+            if name not in ("area", "mine", "points", "after"):
                 raise StreamClosed(
                     frames.CLOSE_MALFORMED, f"unknown parameter {name[:40]}"
                 )
         if query.get("points", "1") not in ("0", "1"):
             raise StreamClosed(frames.CLOSE_MALFORMED, "points is 0 or 1")
         self._with_points = query.get("points", "1") == "1"
+        if "after" in query:
+            self._after = parse_after(query["after"])
+            if self._after is None:
+                raise StreamClosed(frames.CLOSE_MALFORMED, "after is not EPOCH:NUMBER")
         if "area" in query:
             name = query["area"]
             try:
@@ -167,12 +175,29 @@ class LiveStream:
             StreamClosed: the page is too slow, or there is no database.
         """
         await until_ready(self._state.live.ready, self._state.hub.ready)
+        after = await still_kept(self._state.pool, self._after)
         # From here to the snapshot nothing waits: no tick can fall between.
         self._state.live.listeners.add(self._listener)
         mines = [m for m in self._state.live.state.mines.values() if self._wants(m)]
         mines.sort(key=lambda mine: mine.code)
-        await self._send_mines("snapshot", [self._json(mine, True) for mine in mines])
+        join = join_of(self._state.hub, self._place, after)
+        resumed = "true" if join.after is not None else "false"
+        await self._send_mines(
+            "snapshot",
+            [self._json(mine, True) for mine in mines],
+            f'"epoch":"{join.epoch}","position":{join.position},"resumed":{resumed},',
+        )
+        async for told in missed(self._state.pool, self._scope, join):
+            if self._covers(told.area, told.mine) and self._may_show(told):
+                await self._send_alarm(told)
         await self._show()
+
+    def _may_show(self, told: Told) -> bool:
+        """A pre-warning is for the mine's own people and page, as in the hub."""
+        return not told.mine_only or self._scope.is_mine or self._mine is not None
+
+    async def _send_alarm(self, told: Told) -> None:
+        await self._send(f'{{"type":"alarm","seq":{told.seq},"data":{told.body}}}')
 
     async def _show(self) -> None:
         clock = self._state.clock
@@ -182,7 +207,7 @@ class LiveStream:
             self._place.wake.clear()
             while self._place.queue:
                 told = self._place.queue.popleft()
-                await self._send(f'{{"type":"alarm","data":{told.body}}}')
+                await self._send_alarm(told)
             changed = [
                 self._json(mine, whole)
                 for mine, whole in self._listener.take()
@@ -190,9 +215,9 @@ class LiveStream:
             ]
             if changed:
                 await self._send_mines("delta", changed)
-            if clock.monotonic_s() >= beat_s:
-                at_ms = clock.now_us() // US_PER_MS
-                await self._send(f'{{"type":"heartbeat","at_ms":{at_ms}}}')
+            # A heartbeat claims that nothing waits: what came meanwhile goes first.
+            if clock.monotonic_s() >= beat_s and not self._place.queue:
+                await self._send(self._beat())
                 beat_s = clock.monotonic_s() + heartbeat_s
             try:
                 async with asyncio.timeout(max(beat_s - clock.monotonic_s(), 0)):
@@ -200,16 +225,25 @@ class LiveStream:
             except TimeoutError:
                 pass
 
+    def _beat(self) -> str:
+        """Alive, and every event up to ``complete_ms`` that is the page's was sent."""
+        hub = self._state.hub
+        at_ms = self._state.clock.now_us() // US_PER_MS
+        return (
+            f'{{"type":"heartbeat","at_ms":{at_ms},"position":{hub.position},'
+            f'"complete_ms":{hub.complete_to_us // US_PER_MS}}}'
+        )
+
     def _json(self, mine: LiveMine, whole: bool) -> str:
         if not self._with_points:
             return mine.top(self._state.live.state.top_points)
         return mine.full() if whole else mine.delta()
 
-    async def _send_mines(self, kind: str, mines: list[str]) -> None:
+    async def _send_mines(self, kind: str, mines: list[str], more: str = "") -> None:
         self._number += 1
         at_ms = self._state.clock.now_us() // US_PER_MS
         await self._send(
-            f'{{"type":"{kind}","seq":{self._number},"at_ms":{at_ms},'
+            f'{{"type":"{kind}","seq":{self._number},"at_ms":{at_ms},{more}'
             f'"mines":[{",".join(mines)}]}}'
         )
 

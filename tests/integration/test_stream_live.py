@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 from typing import Any
 
 import httpx
@@ -19,11 +20,13 @@ from tests.fix_api import (
     MINE_S,
     MINE_Z,
     MINE_Z2,
+    ZHENXIONG,
     World,
     write_latest,
 )
 
 WAIT_S = 20.0
+N_CUTS = 6
 
 
 @pytest.fixture
@@ -108,6 +111,45 @@ async def test_alarms_come_at_once(world: World) -> None:
     assert alarm["data"] == json.loads(world.outbox()[4][1])
 
 
+async def test_a_page_that_comes_back_is_told_what_it_missed(world: World) -> None:
+    """However often its line is cut, it gets every event of its own once, in order."""
+    chance = random.Random(8)
+    async with dial(world, "zhenxiong", "?points=0") as socket:
+        first = await frame(socket, "snapshot")
+    assert first["resumed"] is False
+    got: list[int] = []
+
+    def after() -> str:
+        newest = got[-1] if got else first["position"]
+        return f"?points=0&after={first['epoch']}:{newest}"
+
+    for _ in range(N_CUTS):
+        await asyncio.to_thread(world.raise_alarm, MINE_Z)
+        await asyncio.to_thread(world.raise_alarm, MINE_S)
+        async with dial(world, "zhenxiong", after()) as socket:
+            assert (await frame(socket, "snapshot"))["resumed"] is True
+            await asyncio.to_thread(world.raise_alarm, MINE_Z)
+            # Four events are due: the line is cut among them.
+            for _ in range(1 + chance.randrange(3)):
+                got.append((await frame(socket, "alarm"))["seq"])
+    due = [seq for seq, _ in world.outbox(ZHENXIONG) if seq > first["position"]]
+    async with dial(world, "zhenxiong", after()) as socket:
+        while len(got) < len(due):
+            got.append((await frame(socket, "alarm"))["seq"])
+        beat = await frame(socket, "heartbeat")
+    assert got == due
+    assert beat["position"] >= due[-1]
+    assert beat["complete_ms"] > 0
+
+
+async def test_a_page_of_another_life_begins_anew(world: World) -> None:
+    """A position of a restored database, or one of the future, proves nothing."""
+    foreign = "00000000-0000-0000-0000-000000000000"
+    for after in (f"{foreign}:0", f"{world.epoch()}:999"):
+        async with dial(world, "zhenxiong", f"?points=0&after={after}") as socket:
+            assert (await frame(socket, "snapshot"))["resumed"] is False
+
+
 @pytest.mark.parametrize(
     ("who", "query", "code"),
     [
@@ -116,6 +158,7 @@ async def test_alarms_come_at_once(world: World) -> None:
         ("dispatcher", f"?mine={MINE_Z2}", 4403),
         ("suijiang", "?token=x", 4400),
         ("suijiang", "?points=2", 4400),
+        ("suijiang", "?after=12", 4400),
     ],
 )
 async def test_what_is_not_theirs_is_refused(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
@@ -79,10 +81,16 @@ def test_changed_rights_do_not_end_the_page(open_page: OpenPage, site: Site) -> 
 @pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_a_dead_page_says_so_and_comes_back(open_page: OpenPage, site: Site) -> None:
-    """Without the server the screen turns grey with a bar, and recovers by itself."""
+    """Without the server the screen turns grey with a bar, and recovers by itself.
+
+    What happened meanwhile is told afterwards, and the page says that none is missing.
+    """
     page = open_page("/", expect="failed")
     expect(page.locator(".tile")).to_have_count(3)
+    complete = page.locator(".complete")
+    expect(complete).to_contain_text(re.compile(r"无缺 .* · 0 条"))
     site.stop()
+    site.alarm(MINE)
     try:
         expect(page.locator(".lost-bar")).to_be_visible()
         expect(page.locator(".dead-bar")).to_be_visible(timeout=20_000)
@@ -94,6 +102,8 @@ def test_a_dead_page_says_so_and_comes_back(open_page: OpenPage, site: Site) -> 
     tile = page.locator(f'.tile[data-mine="{MINE}"]')
     expect(tile.locator(".v")).to_have_text("0.88", timeout=20_000)
     assert "dead" not in (page.locator("html").get_attribute("class") or "")
+    expect(complete).to_contain_text(re.compile(r"无缺 .* · 1 条"))
+    assert page.locator(".hole").count() == 0
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ import { route } from "./router.js";
 import { postText } from "./shifts.js";
 import { confirmHeard, silence, sound, testSound, toggleSound } from "./sound.js";
 import {
-  bookSummary, dataAtMs, escalation, link, me, second, serverNow, setLook, size, theme, tier, unsigned, version,
+  bookSummary, dataAtMs, escalation, link, me, proof, second, serverNow, setLook, size, theme, tier, unsigned, version,
 } from "./state.js";
 import { Age, alarmHref, kindName, Sym } from "./widgets.js";
 
@@ -29,7 +29,7 @@ export function Banner() {
       <span class="push"></span>
       <${DataAge} /><${SoundButton} /><${Clock} /><${Choices} />
     </div>
-    <div class="bar line2"><${Counts} /><${Owed} /><${OldestNewest} /></div>
+    <div class="bar line2"><${Counts} /><${Owed} /><${OldestNewest} /><${Complete} /></div>
     <${Bars} />
   </header>`;
 }
@@ -119,6 +119,16 @@ function Owed() {
   return html`<a class="count owed" href="/alarms?tab=overdue" title=${t("banner.owed_hint")}>
     <span>${t("banner.overdue")}</span><b class="num">${overdue}</b>
     ${nearly ? html`<span class="muted">${t("banner.nearly_due", { n: nearly })}</span>` : null}</a>`;
+}
+
+/** That nothing is missing, and since when; a hole stays told until somebody saw it. */
+function Complete() {
+  const { sinceMs, n, completeMs, hole } = proof.value;
+  if (!Number.isFinite(sinceMs)) return null;
+  const told = t("banner.complete", { since: clockTime(sinceMs).slice(0, 5), n, to: clockTime(completeMs) });
+  return html`<span class="complete num" title=${t("banner.complete_hint")}>
+    ${hole ? html`<button class="hole" onClick=${() => { proof.value = { ...proof.value, hole: null }; }}>${t("banner.hole", { from: clockTime(hole[0]), to: clockTime(hole[1]) })}</button>` : null}
+    <span class="muted">${told}</span></span>`;
 }
 
 function placeOf(alarm) {

@@ -3,9 +3,10 @@ import { startAbove, stopAbove } from "./above.js";
 import { LiveStream, DEAD_MS } from "./live.js";
 import { get, whoAmI } from "./requests.js";
 import {
-  dataAtMs, emit, enterAlarm, escalation, link, resetBook, setServerClock, tier, unsigned,
+  dataAtMs, emit, enterAlarm, escalation, link, proof, resetBook, setServerClock, tier, unsigned,
 } from "./state.js";
 import { BOOK_LIMIT } from "./alarmbook.js";
+import { beaten, counted, joined, NO_PROOF } from "./proof.js";
 import { leaveRoom, startShown, tickShown } from "./shown.js";
 
 const PAGE_ROWS = 200;
@@ -24,7 +25,8 @@ export function startHub() {
   if (stream) return;
   stream = new LiveStream("/api/v1/stream/live?points=0", {
     onFrame: takeFrame,
-    onAlarm: takeAlarm,
+    onAlarm: countAlarm,
+    onBeat: (frame) => { proof.value = beaten(proof.value, frame); },
     onClock: setServerClock,
     onPhase: takePhase,
     onRefused: refused,
@@ -49,6 +51,7 @@ export function stopHub() {
   timers = [];
   resetBook([], false, []);
   dataAtMs.value = NaN;
+  proof.value = NO_PROOF;
   escalation.value = null;
   unsigned.value = [];
   link.value = { phase: "connecting", reason: "", dead: false };
@@ -89,6 +92,7 @@ function takePhase(phase, reason) {
 }
 
 function takeFrame(frame) {
+  if (frame.type === "snapshot") proof.value = joined(proof.value, frame);
   noteArrivals(frame);
   emit("frame", frame);
 }
@@ -100,6 +104,12 @@ export function noteArrivals(frame) {
     if (!(newest >= mine.arrived_ms) && mine.arrived_ms) newest = mine.arrived_ms;
   }
   if (newest !== dataAtMs.peek()) dataAtMs.value = newest;
+}
+
+/** An alarm of the page's own stream: counted, as part of what is complete. */
+function countAlarm(body) {
+  proof.value = counted(proof.value);
+  takeAlarm(body);
 }
 
 /** An alarm frame: the book, the lists and the sound hear of it at once. */

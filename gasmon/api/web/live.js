@@ -9,13 +9,15 @@ const BACKOFF_MS = [500, 1000, 2000, 4000, 8000, 15000];
  *
  * `handlers`: `onFrame(frame)` for snapshot and delta, `onAlarm(body)`,
  * `onClock(ms)`, `onPhase(phase, reason)`, `onRefused(code)` when asking again
- * would be pointless (4401 not signed in, 4403 not allowed).
+ * would be pointless (4401 not signed in, 4403 not allowed). With `onBeat(frame)` the
+ * stream says where it was when it connects again, and is told what it missed.
  */
 export class LiveStream {
   constructor(path, handlers) {
     this.path = path;
     this.handlers = handlers;
     this.seq = null;
+    this.reached = null;
     this.attempt = 0;
     this.heardAt = performance.now();
     this.openedAt = this.heardAt;
@@ -65,7 +67,8 @@ export class LiveStream {
 
   open() {
     const scheme = location.protocol === "https:" ? "wss:" : "ws:";
-    const socket = new WebSocket(`${scheme}//${location.host}${this.path}`);
+    const after = this.handlers.onBeat && this.reached ? `&after=${this.reached.epoch}:${this.reached.position}` : "";
+    const socket = new WebSocket(`${scheme}//${location.host}${this.path}${after}`);
     this.socket = socket;
     this.seq = null;
     this.openedAt = performance.now();
@@ -90,13 +93,23 @@ export class LiveStream {
     if (frame.type === "snapshot") {
       this.seq = frame.seq;
       this.attempt = 0;
+      // What was missed is still to come: until then the old place counts.
+      if (!frame.resumed) this.reached = { epoch: frame.epoch, position: frame.position };
       this.handlers.onPhase("open", "");
       this.handlers.onFrame(frame);
     } else if (frame.type === "delta") {
       this.takeDelta(frame);
     } else if (frame.type === "alarm") {
+      this.reach(frame.seq);
       this.handlers.onAlarm(frame.data);
+    } else if (frame.type === "heartbeat" && this.handlers.onBeat) {
+      this.reach(frame.position);
+      this.handlers.onBeat(frame);
     }
+  }
+
+  reach(position) {
+    if (this.reached && position > this.reached.position) this.reached.position = position;
   }
 
   takeDelta(frame) {

@@ -2,6 +2,7 @@
 // listeners directly, because a thousand tiles must not pass through a virtual tree.
 import { batch, computed, signal } from "./html.js";
 import { emptyBook, enter, isShelved, owes, summary } from "./alarmbook.js";
+import { NO_PROOF } from "./proof.js";
 import { recall, remember } from "./storage.js";
 
 /** `{principal, csrf}` once signed in, null when not, undefined before it is known. */
@@ -17,6 +18,9 @@ export const link = signal({ phase: "connecting", reason: "", dead: false });
 
 /** Newest arrival of any reading on this page, ms; NaN before the first. */
 export const dataAtMs = signal(NaN);
+
+/** Since when every alarm event came to this page; see `proof.js`. */
+export const proof = signal(NO_PROOF);
 
 /** Who must act now and how channels fare (`GET /escalation`); null before it is known. */
 export const escalation = signal(null);
