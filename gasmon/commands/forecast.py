@@ -5,9 +5,9 @@ import json
 import sys
 from typing import Any
 
-from gasmon import domain
 from gasmon.alarms.forecast_model import MODELS
 from gasmon.clock import SystemClock
+from gasmon.commands.area_flag import area_code
 from gasmon.commands.running import require_schema
 from gasmon.duty.forecasts import forecast_limits
 from gasmon.errors import ConfigError
@@ -60,7 +60,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     require_schema(settings)
     if args.action == "recompute":
         return _recompute(args, settings, from_us, now_us)
-    wanted = Wanted(from_us, now_us, args.by, _area(args.area), args.mine)
+    wanted = Wanted(from_us, now_us, args.by, area_code(args.area), args.mine)
     with connect(settings.database) as conn:
         board = score(conn, Scope(None, None), wanted)
     if args.json:
@@ -83,15 +83,6 @@ def _recompute(
     else:
         print(f"{n_outcomes} 个预警结果 outcomes, {n_onsets} 次达限 onsets")
     return 0
-
-
-def _area(name: str | None) -> str | None:
-    if name is None:
-        return None
-    try:
-        return domain.area_by(name).code
-    except KeyError:
-        raise ConfigError(f"--area {name}: there is no such area") from None
 
 
 def _print(board: dict[str, Any]) -> None:

@@ -4,8 +4,8 @@ import argparse
 import json
 from typing import Any
 
-from gasmon import domain
 from gasmon.clock import SystemClock
+from gasmon.commands.area_flag import area_code
 from gasmon.commands.running import require_schema
 from gasmon.errors import ConfigError
 from gasmon.settings import Settings
@@ -44,7 +44,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     require_schema(settings)
     with connect(settings.database, autocommit=True) as conn:
         wanted = mines_of(
-            conn, Scope(None, None), area=_area(args.area), code=args.mine
+            conn, Scope(None, None), area=area_code(args.area), code=args.mine
         )
         if args.mine and not wanted:
             raise ConfigError(f"--mine {args.mine}: there is no such mine")
@@ -67,15 +67,6 @@ def _time(text: str) -> int:
         return parse_iso_us(text)
     except ValueError:
         raise ConfigError(f"--to {text}: a time in ISO 8601 is wanted") from None
-
-
-def _area(name: str | None) -> str | None:
-    if name is None:
-        return None
-    try:
-        return domain.area_by(name).code
-    except KeyError:
-        raise ConfigError(f"--area {name}: there is no such area") from None
 
 
 def _print(one: dict[str, Any]) -> None:
