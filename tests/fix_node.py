@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -204,26 +204,19 @@ def running_nodes(
     make_proxy: Callable[[int], Proxy],
     new_dsn: Callable[[], str],
     folder: Path,
+    speaks_for: Sequence[str] = (),
 ) -> Iterator[Site]:
     """Nodes of counties and of the city (named ``city``) below a served world.
 
     Args:
         areas: code of the area that each follows.
         new_dsn: makes a migrated database.
+        speaks_for: tiers, where it is not their own alone.
     """
     made: Site = {}
     for name, area in areas.items():
         tier = "city" if name == "city" else "county"
-        token = access.create_token(
-            world.conn,
-            name=f"node-{name}",
-            role=f"{tier}_officer",
-            areas=[area],
-            mines=None,
-            now_us=world.now_us,
-            speaks_for=[tier],
-        )
-        world.conn.commit()
+        token = join(world.conn, f"node-{name}", area, speaks_for or [tier])
         line = make_proxy(world.api.port)
         node = Node(name, new_dsn(), line.port, token, folder, f"{tier}_officer")
         made[name] = (node, line)
@@ -237,6 +230,44 @@ def running_nodes(
             node.tell_to_stop()
         for node, _ in made.values():
             node.stop()
+
+
+def join(conn: db.Connection, name: str, area: str, speaks_for: Sequence[str]) -> str:
+    """A token for a node below; its role is the highest tier that it speaks for."""
+    with conn.transaction():
+        return access.create_token(
+            conn,
+            name=name,
+            role=f"{speaks_for[-1]}_officer",
+            areas=[area],
+            mines=None,
+            now_us=SystemClock().now_us(),
+            speaks_for=speaks_for,
+        )
+
+
+def begin_to_follow(conn: db.Connection, *names: str) -> None:
+    """Platforms or nodes subscribed, long ago."""
+    for name in names:
+        conn.execute(
+            "INSERT INTO stream_recipient VALUES (%s, NULL, NULL, 0, '{}',"
+            " '2026-01-01+08', '2026-01-01+08')",
+            (name,),
+        )
+    conn.commit()
+
+
+def plain(told: dict[str, set[Any]]) -> dict[str, set[Any]]:
+    """A story with people's names alone: in a row, each node adds the way to itself."""
+
+    def name(actor: Any) -> Any:
+        return actor and str(actor).split("@", 1)[0]
+
+    return {
+        "journal": {(*row[:3], name(row[3]), *row[4:]) for row in told["journal"]},
+        "marks": {(*row[:5], name(row[5]), *row[6:]) for row in told["marks"]},
+        "open": told["open"],
+    }
 
 
 def newest(conn: db.Connection) -> int:

@@ -36,7 +36,14 @@ from gasmon.units import US_PER_H, US_PER_S, from_datetime
 Row = dict[str, Any]
 
 PLATFORM = "platform"
-"""Whom every event is expected at; other roles are shown where they took part."""
+"""Whom every event is expected at, besides nodes; other roles are shown where they took
+part."""
+
+_IS_NODE = (
+    "EXISTS (SELECT FROM token t WHERE t.principal_id = p.principal_id"
+    " AND t.speaks_for IS NOT NULL AND t.revoked_at IS NULL)"
+)
+"""SQL: whether a principal is a gasmon node below this one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +110,7 @@ class Expected:
     """Everybody who may be expected to hear of something.
 
     Attributes:
-        recipients: principals that ever subscribed, and all platforms.
+        recipients: principals that ever subscribed, all platforms and all nodes.
         people: role and scope of everybody who ever sat at a console, by name.
         calendars: posts with shifts.
     """
@@ -128,7 +135,8 @@ class Expected:
                 for row in receipts
                 if row["recipient"] == one["recipient"] and not row["console"]
             )
-            is_wanted = one["role"] == PLATFORM and _wants(one, alarm, event)
+            is_program = one["role"] == PLATFORM or one["is_node"]
+            is_wanted = is_program and _wants(one, alarm, event)
             if is_wanted or rows:
                 wanted = (SENT, STORED, *one["reports"]) if is_wanted else ()
                 yield Way(
@@ -205,11 +213,13 @@ def load_expected(conn: Connection, expecting: Expecting, since_us: int) -> Expe
         recipients = cursor.execute(
             # A platform's token that was never used is one too: nobody would notice.
             "SELECT p.name AS recipient, p.role, p.areas, p.mines, p.created_at,"
+            f" {_IS_NODE} AS is_node,"
             " s.areas AS asked, s.kinds, s.min_rank,"
             " coalesce(s.reports, '{}') AS reports, s.subscribed_at, s.first_at"
             " FROM principal p LEFT JOIN stream_recipient s ON s.recipient = p.name"
             " WHERE p.retired_at IS NULL"
-            " AND (s.recipient IS NOT NULL OR p.role = 'platform') ORDER BY p.name"
+            " AND (s.recipient IS NOT NULL OR p.role = 'platform'"
+            f" OR {_IS_NODE}) ORDER BY p.name"
         ).fetchall()
         people = cursor.execute(
             "SELECT DISTINCT p.name, p.role, p.areas, p.mines"

@@ -70,6 +70,8 @@ def load_on_duty(conn: Connection, now_us: int) -> OnDuty:
 
     Who never opened his one-time link is not there, nor who has only a token that is
     over, or that may only read; a platform reads, and its people act where it stands.
+    A token of a platform or of a node counts once it has subscribed: before, no alarm
+    reaches anybody there. One that falls silent later is told by the ledger.
 
     Args:
         now_us: wall time [µs UTC].
@@ -79,7 +81,9 @@ def load_on_duty(conn: Connection, now_us: int) -> OnDuty:
         " AND (EXISTS (SELECT FROM password w WHERE w.principal_id = p.principal_id)"
         "  OR EXISTS (SELECT FROM token t WHERE t.principal_id = p.principal_id"
         "   AND t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > %s)"
-        "   AND (t.may <> 'read' OR p.role = 'platform')))",
+        "   AND (t.may <> 'read' OR p.role = 'platform')"
+        "   AND ((p.role <> 'platform' AND t.speaks_for IS NULL) OR EXISTS"
+        "    (SELECT FROM stream_recipient s WHERE s.recipient = p.name))))",
         (to_datetime(now_us),),
     ).fetchall()
     found = cast(list[tuple[str, str, _Codes, _Codes]], rows)

@@ -15,6 +15,7 @@ from gasmon.shifts.posts import Post
 from gasmon.store.retention import apply_retention
 from gasmon.units import US_PER_DAY, US_PER_MIN, US_PER_S, to_datetime
 from tests.fix_api import MINE_S, MINE_Z, ZHENXIONG, World
+from tests.fix_node import begin_to_follow, join
 from tests.fix_shifts import begin_shifts
 from tests.fix_wait import wait_until_async
 from tests.integration.test_escalation import ask, escalated, look, steps, tell
@@ -192,6 +193,15 @@ def test_what_a_platform_did_not_store_calls_the_city_once(world: World) -> None
     look(world, due_us + 40 * US_PER_S, RULES)
     assert ask(world, "alarms/1")["overdue"] == []
     assert len(steps(world)) == 1
+
+
+def test_a_node_is_expected_as_a_platform_is(world: World) -> None:
+    """What a county's own gasmon did not store calls the city; it acts by its role."""
+    join(world.conn, "node", ZHENXIONG, ["county"])
+    begin_to_follow(world.conn, "node")
+    at_us = tell(world, world.event(MINE_Z, rank=3))
+    look(world, at_us + 30 * US_PER_S + US_PER_MIN, RULES)
+    assert steps(world) == [("delivered/city/1", "city", "called", 3)]
 
 
 def test_what_arrived_in_time_or_is_known_calls_nobody(world: World) -> None:

@@ -17,6 +17,7 @@ from gasmon.store import alarms
 from gasmon.units import US_PER_MIN, US_PER_S
 from tests.answers_only import EXPECTING, answers_only
 from tests.fix_api import MINE_S, MINE_Z, World
+from tests.fix_node import begin_to_follow
 
 MIN = US_PER_MIN
 
@@ -185,11 +186,17 @@ def test_a_county_where_nobody_is_falls_to_the_city(world: World) -> None:
     assert (step["tier"], step["of_tier"]) == ("city", "county")
 
 
-def test_a_platform_of_the_county_is_somebody_there(world: World) -> None:
-    """Suijiang has no officer of its own here, but its platform."""
+def test_a_platform_of_the_county_is_somebody_there_once_it_connected(
+    world: World,
+) -> None:
+    """Suijiang has no officer of its own here; its platform's token was only made."""
     tell(world, world.event(MINE_S), ago_us=4 * MIN)
     look(world, SystemClock().now_us())
-    assert [tier for _, tier, _, _ in steps(world)] == ["county"]
+    assert [tier for _, tier, _, _ in steps(world)] == ["city"]
+    begin_to_follow(world.conn, "suijiang")
+    tell(world, world.event(MINE_S, "001A02"), ago_us=4 * MIN)
+    look(world, SystemClock().now_us())
+    assert [tier for _, tier, _, _ in steps(world, 2)] == ["county"]
 
 
 def test_whoever_handles_is_asked_for_a_report_each_half_hour(world: World) -> None:
@@ -274,6 +281,7 @@ def test_rules_of_the_site_count(world: World) -> None:
 
 def test_a_dispatcher_sees_only_counters_of_the_own_mine(world: World) -> None:
     """Another county's alarms are in nobody else's counters."""
+    begin_to_follow(world.conn, "suijiang")
     tell(world, world.event(MINE_S), world.event(MINE_Z), ago_us=4 * MIN)
     look(world, SystemClock().now_us())
     for who, wanted in (("dispatcher", 1), ("viewer", 1), ("city_officer", 2)):

@@ -12,6 +12,7 @@ from gasmon.store import db
 from gasmon.store.on_duty import load_on_duty
 from gasmon.units import US_PER_DAY
 from tests.fix_api import MINE_S, MINE_Z, SUIJIANG, ZHENXIONG, World
+from tests.fix_node import begin_to_follow
 from tests.fix_shifts import begin_shifts
 from tests.integration.test_escalation import MIN, escalated, look, steps, tell
 
@@ -39,6 +40,7 @@ def there(world: World, mine: str | None = MINE_Z, later_us: int = 0) -> set[str
 def test_a_tier_is_there_when_somebody_signed_on(world: World) -> None:
     """Only where shifts are set; signing off empties the post again."""
     assert there(world) == ALL_TIERS
+    begin_to_follow(world.conn, "suijiang")
     begin_shifts(world.dsn, COUNTY, MINE)
     assert there(world) == {"city"}
     # What belongs to the county as a whole is nothing of a mine's.

@@ -26,6 +26,7 @@ from gasmon.store.scope import Scope, within
 from gasmon.store.sessions import Browser, Life
 from gasmon.store.users import Rights
 from gasmon.units import US_PER_H, US_PER_S
+from tests.fix_node import begin_to_follow
 
 NOW_US = 1_795_392_381_000_000
 LIFE = Life(26 * US_PER_H, 4 * US_PER_H)
@@ -302,8 +303,32 @@ def test_a_token_that_is_over_or_only_reads_makes_nobody_there(
         expires_us=None if from_now_us is None else NOW_US + from_now_us,
         may=may,
     )
+    begin_to_follow(people, "desk")
     found = load_on_duty(people, NOW_US).tiers("530627", None)
     assert found == ({"county"} if is_there else frozenset())
+
+
+@pytest.mark.parametrize("speaks_for", [[], ["county"]])
+def test_a_platform_or_node_that_never_connected_is_nobody_there(
+    people: Connection, speaks_for: list[str]
+) -> None:
+    """A token that lies in a drawer hears no alarm; a password beside it does."""
+
+    def tiers() -> frozenset[str]:
+        return load_on_duty(people, NOW_US).tiers("530627", None)
+
+    access.create_token(
+        people,
+        name="node",
+        role="county_officer" if speaks_for else "platform",
+        areas=["530627"],
+        mines=None,
+        now_us=NOW_US,
+        speaks_for=speaks_for,
+    )
+    assert tiers() == frozenset()
+    begin_to_follow(people, "node")
+    assert tiers() == {"county"}
 
 
 def test_a_limited_administrator_gives_no_more_than_he_sees(
