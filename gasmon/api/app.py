@@ -179,7 +179,10 @@ def _build_state(
         pool=pool,
         history=history,
         hub=hub,
-        follower=Follower(settings.database, hub, metrics, clock),
+        follower=Follower(
+            *(settings.database, hub, metrics, clock),
+            is_below=settings.upstream.url is not None,
+        ),
         live=LiveFollower(settings.database, metrics, clock),
         streams=StreamPlaces(settings.api.max_streams_per_principal),
         ledger=Ledger(pool, metrics, clock),

@@ -16,6 +16,7 @@ from gasmon.errors import DependencyError
 from gasmon.settings import DatabaseSettings
 from gasmon.store.db import AsyncConnection, connect_async
 from gasmon.store.outbox import CHANNEL, position_async, read_async
+from gasmon.store.upstream import complete_to
 from gasmon.telemetry import Metrics
 
 log = logging.getLogger("gasmon.api.follower")
@@ -38,12 +39,24 @@ class Follower:
     """
 
     def __init__(
-        self, database: DatabaseSettings, hub: Hub, metrics: Metrics, clock: Clock
+        self,
+        database: DatabaseSettings,
+        hub: Hub,
+        metrics: Metrics,
+        clock: Clock,
+        *,
+        is_below: bool = False,
     ) -> None:
+        """Describe it; nothing happens before :meth:`run`.
+
+        Args:
+            is_below: this node follows another one and knows no more than that.
+        """
         self.looked_s = float("-inf")
         self._database = database
         self._hub = hub
         self._clock = clock
+        self._is_below = is_below
         self._reconnects = metrics.counter(
             "gasmon_api_follower_reconnects_total", "lost connections of the follower"
         )
@@ -70,7 +83,7 @@ class Follower:
         # LISTEN first: what is committed after this wakes us, what was before is read.
         await conn.execute(f"LISTEN {CHANNEL}".encode())
         while True:
-            now_us = self._clock.now_us()
+            now_us = await self._known_to(conn)
             here = await position_async(conn)
             self._hub.start_at(here.epoch, here.last_seq, now_us)
             await self._read(conn)
@@ -85,13 +98,21 @@ class Follower:
     async def _read(self, conn: AsyncConnection) -> None:
         """Publish everything that is new."""
         while True:
-            began_us = self._clock.now_us()
+            began_us = await self._known_to(conn)
             entries = await read_async(conn, self._hub.position, PAGE)
             self._hub.publish(entries)
             if len(entries) < PAGE:
                 self._hub.complete_to_us = began_us
                 self.looked_s = self._clock.monotonic_s()
                 return
+
+    async def _known_to(self, conn: AsyncConnection) -> int:
+        """Up to when what an outbox read after this holds is complete [µs UTC]."""
+        now_us = self._clock.now_us()
+        if not self._is_below:
+            return now_us
+        # What was complete up there was stored here before it was noted as such.
+        return min(now_us, await complete_to(conn))
 
     def problem(self) -> str | None:
         """Why the streams may be behind; None when all is well."""

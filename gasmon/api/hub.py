@@ -82,7 +82,8 @@ class Hub:
     Attributes:
         epoch: of the outbox; empty until the follower knows it.
         position: number of the newest entry that was published.
-        complete_to_us: when the outbox was last seen to hold nothing newer [µs UTC].
+        complete_to_us: when the outbox was last seen to hold nothing newer; where
+            another node judges, up to when its alarms are here [µs UTC].
         ready: set while epoch and position are known.
     """
 

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from gasmon.alarms.changes import CHANGE_ACTIONS
 from gasmon.api.answers import CONFLICT, PROBLEMS, answer, area_code
 from gasmon.api.auth import Asker, Shared, no_query
+from gasmon.api.judging import Decider
 from gasmon.api.log_in import in_database, in_transaction
 from gasmon.api.routes_alarms import AlarmId, alarm_of
 from gasmon.api.schemas_changes import (
@@ -57,7 +58,7 @@ async def show_change(asker: Asker, shared: Shared, change_id: ChangeId) -> Resp
 
 
 @router.post("/limit-changes", response_model=Change, dependencies=PLAIN)
-async def propose_change(asker: Asker, shared: Shared, body: ChangeBody) -> Response:
+async def propose_change(asker: Decider, shared: Shared, body: ChangeBody) -> Response:
     """Propose a change; it counts only when it was back-tested and approved."""
     now_us = shared.clock.now_us()
     wish = ChangeWish(
@@ -89,7 +90,7 @@ async def propose_change(asker: Asker, shared: Shared, body: ChangeBody) -> Resp
     dependencies=PLAIN,
 )
 async def act_on_change(
-    asker: Asker,
+    asker: Decider,
     shared: Shared,
     change_id: ChangeId,
     action: ActionName,

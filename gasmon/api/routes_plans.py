@@ -9,6 +9,7 @@ from starlette.responses import Response
 from gasmon.alarms.plans import PLAN_ACTIONS
 from gasmon.api.answers import CONFLICT, PROBLEMS, answer, area_code
 from gasmon.api.auth import Asker, Shared, no_query
+from gasmon.api.judging import Decider
 from gasmon.api.log_in import in_database, in_transaction
 from gasmon.api.schemas_plans import (
     Plan,
@@ -73,7 +74,7 @@ async def show_plan(asker: Asker, shared: Shared, plan_id: PlanId) -> Response:
 
 
 @router.post("/plans", response_model=Plan, dependencies=PLAIN)
-async def file_plan(asker: Asker, shared: Shared, body: PlanBody) -> Response:
+async def file_plan(asker: Decider, shared: Shared, body: PlanBody) -> Response:
     """File a plan; it quiets nothing before somebody else approves it."""
     wish = PlanWish(
         mine=body.mine,
@@ -107,7 +108,7 @@ async def file_plan(asker: Asker, shared: Shared, body: PlanBody) -> Response:
     "/plans/{plan_id}/actions/{action}", response_model=Plan, dependencies=PLAIN
 )
 async def act_on_plan(
-    asker: Asker,
+    asker: Decider,
     shared: Shared,
     plan_id: PlanId,
     action: ActionName,

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from gasmon.api.answers import PROBLEMS, answer
 from gasmon.api.auth import Asker, Shared, no_query
 from gasmon.api.schemas import Answer
-from gasmon.remote.receiver import SILENCE_HEARTBEATS
+from gasmon.remote.listening import SILENCE_HEARTBEATS, STILL_HEARTBEATS
 from gasmon.store import upstream
 from gasmon.units import US_PER_S, iso_us
 
@@ -21,6 +21,9 @@ class Above(Answer):
 
     name: str
     cut_off: bool = Field(description="nothing was heard for three heartbeats")
+    stands_still: bool = Field(
+        description="it is heard, but `complete_to` does not move: it is cut off itself"
+    )
     heard_at: datetime | None
     complete_to: datetime | None = Field(description="everything up to then is here")
     waiting: int = Field(description="records of this node that the other lacks")
@@ -44,6 +47,7 @@ async def show_upstream(asker: Asker, shared: Shared) -> Response:
     body = {
         "name": settings.name,
         "cut_off": True,
+        "stands_still": False,
         "heard_at": None,
         "complete_to": None,
         "waiting": queue.n_waiting,
@@ -53,6 +57,9 @@ async def show_upstream(asker: Asker, shared: Shared) -> Response:
     if here is not None:
         limit_us = SILENCE_HEARTBEATS * here.heartbeat_s * US_PER_S
         body["cut_off"] = now_us - here.heard_us > limit_us
+        body["stands_still"] = not body["cut_off"] and here.stands_still(
+            now_us, STILL_HEARTBEATS
+        )
         body["heard_at"] = iso_us(here.heard_us)
         if here.complete_to_us is not None:
             body["complete_to"] = iso_us(here.complete_to_us)

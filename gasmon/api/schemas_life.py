@@ -57,7 +57,12 @@ class MadeBody(Body):
     at_us: int = Field(ge=TIME_MIN_US, lt=TIME_MAX_US, description="µs UTC")
     rank: int = Field(ge=0, le=4, description="the level that its writer saw")
     tier: Tier | None
-    by: str = Field(min_length=1, max_length=100, pattern=r"^[^\x00]+$")
+    by: str = Field(
+        min_length=1,
+        max_length=400,
+        pattern=r"^[^\x00]+$",
+        description="with the nodes that it came through, each with `@`",
+    )
     refers_to: str | None = Field(
         None,
         max_length=300,

@@ -14,6 +14,7 @@ from gasmon.commands.running import (
     require_schema,
     serve_health,
 )
+from gasmon.remote.listening import STILL_HEARTBEATS
 from gasmon.settings import Settings
 from gasmon.store import upstream
 from gasmon.store.db import connect
@@ -77,6 +78,8 @@ def _show(settings: Settings, as_json: bool) -> int:
         "heard_s_ago": None
         if here is None
         else round((now_us - here.heard_us) / US_PER_S, 1),
+        "stands_still": here is not None
+        and here.stands_still(now_us, STILL_HEARTBEATS),
         "waiting": queue.n_waiting,
         "waiting_since": _iso(queue.oldest_us),
         "refused": queue.n_refused,
@@ -92,6 +95,8 @@ def _show(settings: Settings, as_json: bool) -> int:
             f"{here.name}: 数据完整至 complete to {told['complete_to'] or '-'},"
             f" {told['heard_s_ago']} s 前 ago, {here.seq} ({here.epoch})"
         )
+    if told["stands_still"]:
+        print("上级平台的数据停住 what it knows stands still", file=sys.stderr)
     print(f"待上报 waiting: {queue.n_waiting}   被拒 refused: {queue.n_refused}")
     if queue.refusal:
         print(queue.refusal, file=sys.stderr)

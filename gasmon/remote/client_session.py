@@ -132,6 +132,7 @@ class ClientSession:
         chain: where we are in the stream.
         heartbeat_s: interval that both sides keep [s].
         head: newest number of the server when it said hello.
+        complete_to: time up to which its last heartbeat said that all is told.
         offers: what the server takes beyond the first edition of the protocol.
     """
 
@@ -141,6 +142,7 @@ class ClientSession:
         self.chain = Chain()
         self.heartbeat_s = DEFAULT_HEARTBEAT_S
         self.head = 0
+        self.complete_to = ""
         self.offers: tuple[str, ...] = ()
         self._wish = wish
         self._held = held
@@ -190,6 +192,8 @@ class ClientSession:
                 self.chain.take(frame)
                 if isinstance(frame, parsing.Event):
                     events.append(_arrived(frame.epoch, frame.seq, frame.data))
+                else:
+                    self.complete_to = frame.complete_to
             case State.ANSWERING | State.STREAMING, parsing.Result():
                 actions.append(Answered(frame))
             case State.ANSWERING | State.STREAMING, parsing.Unknown():

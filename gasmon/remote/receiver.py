@@ -39,11 +39,9 @@ from gasmon.remote.client_session import (
 )
 from gasmon.remote.hooks import run_with_retries
 from gasmon.remote.keeping import Keeping, Kept
+from gasmon.remote.listening import SILENCE_HEARTBEATS, Listening
 from gasmon.remote.options import Options, stream_url
 from gasmon.remote.replying import Replier
-
-SILENCE_HEARTBEATS = 3
-"""Heartbeats that may be missing before the line counts as silent."""
 
 BACKOFF_S = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 """Waits before connecting again [s], each shortened at random by up to a half so that
@@ -73,7 +71,7 @@ class Receiver:
         position: (epoch, seq) up to which everything is kept; None before the first.
         n_events: new events since the start.
         n_connects: subscriptions that were answered.
-        silent: whether the line is silent now.
+        silent: whether the line is silent now, or what the server knows stands still.
     """
 
     def __init__(
@@ -93,8 +91,8 @@ class Receiver:
             clock: wall time for stamps, monotonic time for silence.
             on_event: told each new event's JSON, after it was kept.
             on_notice: told what a person should know: connected, lost, refused,
-                snapshot, unfiltered, unreported, answered, silence, heard,
-                hook_failed.
+                snapshot, unfiltered, unreported, answered, silence, stands_still,
+                heard, hook_failed.
             rng: shakes the waits between attempts.
         """
         self.position = keeping.position()
@@ -108,8 +106,7 @@ class Receiver:
         self._on_event = on_event
         self._notice = on_notice
         self._rng = rng or random.Random()
-        self._heartbeat_s = DEFAULT_HEARTBEAT_S
-        self._heard_s = clock.monotonic_s()
+        self._listening = Listening(clock.monotonic_s())
         self._replier = Replier(keeping.replies, clock, on_notice)
         self._streaming = asyncio.Event()
         self._owed = asyncio.Event()
@@ -186,7 +183,7 @@ class Receiver:
             self._streaming.clear()
             async with asyncio.timeout(SILENCE_HEARTBEATS * DEFAULT_HEARTBEAT_S):
                 await self._perform(socket, session.take([await socket.recv()]))
-            self._heartbeat_s = session.heartbeat_s
+            self._listening.heartbeat_s = session.heartbeat_s
             parts = [
                 asyncio.create_task(self._speak(socket, session)),
                 asyncio.create_task(self._reply(socket, session)),
@@ -237,7 +234,7 @@ class Receiver:
                     batch.append(arrived.get_nowait())
                 await self._perform(socket, session.take(batch))
                 if session.state is State.STREAMING:
-                    self._heard()
+                    self._heard(session.complete_to)
                 self._finish_if_done(session)
         finally:
             reading.cancel()
@@ -251,7 +248,7 @@ class Receiver:
         try:
             await asyncio.wait(
                 [getting, reading],
-                timeout=SILENCE_HEARTBEATS * self._heartbeat_s,
+                timeout=SILENCE_HEARTBEATS * self._listening.heartbeat_s,
                 return_when=asyncio.FIRST_COMPLETED,
             )
             if getting.done():
@@ -339,9 +336,10 @@ class Receiver:
                     self._notice("hook_failed", facts)
             self._idle.set()
 
-    def _heard(self) -> None:
-        self._heard_s = self._clock.monotonic_s()
-        if self.silent:
+    def _heard(self, complete_to: str) -> None:
+        now_s = self._clock.monotonic_s()
+        self._listening.heard(complete_to, now_s)
+        if self.silent and self._listening.problem(now_s) is None:
             self.silent = False
             self._notice("heard", self._where())
 
@@ -350,26 +348,30 @@ class Receiver:
         return {"epoch": epoch, "seq": seq}
 
     async def _watch_silence(self) -> None:
-        """Say aloud, once per silence, that nothing is heard, connected or not."""
+        """Say aloud, once per silence, that nothing is heard, connected or not, or
+        that what is heard does not move on."""
+        listening = self._listening
         while True:
-            limit_s = SILENCE_HEARTBEATS * self._heartbeat_s
-            left_s = self._heard_s + limit_s - self._clock.monotonic_s()
-            if left_s > 0 or self.silent:
+            now_s = self._clock.monotonic_s()
+            left_s = listening.due_s() - now_s
+            kind = listening.problem(now_s)
+            if kind is None or self.silent:
                 # Short, because the first hello may shorten the interval.
                 await asyncio.sleep(min(max(left_s, LOOK_S), 10 * LOOK_S))
                 continue
             self.silent = True
             facts = {
                 "name": self._options.name,
-                "silent_s": round(limit_s, 1),
+                "silent_s": round(listening.silent_s(now_s), 1),
+                "complete_to": listening.complete_to,
                 **self._where(),
             }
-            self._notice("silence", facts)
+            self._notice(kind, facts)
             if self._options.silence_command is not None:
                 problem = await run_with_retries(
                     self._options.silence_command,
-                    orjson.dumps({"event": "silence", **facts}).decode(),
+                    orjson.dumps({"event": kind, **facts}).decode(),
                     waits_s=(0.5, 1.0),
                 )
                 if problem is not None:
-                    self._notice("hook_failed", {"id": "silence", "reason": problem})
+                    self._notice("hook_failed", {"id": kind, "reason": problem})

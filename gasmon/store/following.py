@@ -16,7 +16,13 @@ import psycopg
 from gasmon.alarms.events import AlarmEvent
 from gasmon.store import alarms, shelves, upstream
 from gasmon.store.alarm_calls import as_json
-from gasmon.store.alarm_records import acted, mark_closed, put_mark, write_record
+from gasmon.store.alarm_records import (
+    acted,
+    event_id_of,
+    mark_closed,
+    put_mark,
+    write_record,
+)
 from gasmon.store.alarms import StoredEvent
 from gasmon.store.db import Connection
 from gasmon.store.facts import ensure_parents
@@ -162,7 +168,7 @@ def _judged(
     told = {one.event.event_id: one for one in heard}
     for event in stored:
         one = told[event.event.event_id]
-        bodies[event.event.event_id] = _body(one, event, None)
+        bodies[event.event.event_id] = _body(one, event)
     return stored
 
 
@@ -206,7 +212,9 @@ def _record(
     )
     write_record(conn, stored, now_us, about)
     _effect(conn, row, stored)
-    bodies[event.event_id] = _body(one, stored, about)
+    # A record that was made here or below may bear another time above, so another id.
+    about_id = None if about is None else event_id_of(conn, about)
+    bodies[event.event_id] = _body(one, stored, about, about_id)
     return [stored]
 
 
@@ -239,8 +247,13 @@ def _effect(conn: Connection, row: dict[str, Any], stored: StoredEvent) -> None:
             shelves.end_shelves(conn, row, by=stored.by or "", now_us=at_us)
 
 
-def _body(one: Heard, stored: StoredEvent, about: int | None) -> str:
-    """What is told onwards: the same, with our own numbers."""
+def _body(
+    one: Heard,
+    stored: StoredEvent,
+    about: int | None = None,
+    about_id: str | None = None,
+) -> str:
+    """What is told onwards: the same, with our own numbers and names of records."""
     body = {
         **one.body,
         "alarm_id": stored.alarm_id,
@@ -248,6 +261,8 @@ def _body(one: Heard, stored: StoredEvent, about: int | None) -> str:
     }
     if "refers_to" in body:
         body["refers_to"] = about
+    if about_id is not None:
+        body["refers_to_id"] = about_id
     return as_json(body)
 
 

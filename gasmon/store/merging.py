@@ -2,10 +2,11 @@
 
 Somebody saw an alarm, or did something about it, while this database was out of reach;
 the alarm's present state cannot undo that, so it is not asked. What conflicts is
-resolved by the records' own times (docs/decisions/0037-node-below-a-node.md).
+resolved by the records' own times (docs/decisions/0037-node-below-a-node.md). Where the
+alarm is judged further above, what was merged is queued to be told there in turn.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from gasmon.alarms.lifecycle import ACTIONS
@@ -17,7 +18,7 @@ from gasmon.store.alarm_effects import Wish, check_members
 from gasmon.store.alarm_records import acted, event_id_of, put_mark, write_record
 from gasmon.store.alarms import Encode
 from gasmon.store.db import Connection
-from gasmon.store.upstream import HERE
+from gasmon.store.upstream import HERE, put_command, signed
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +85,12 @@ def merge(
     about = _about(conn, alarm["alarm_id"], who, made)
     if about is not None:
         more |= {"refers_to": about, "refers_to_id": event_id_of(conn, about)}
+    by = f"{made.by}@{who.name}"
     stored = acted(
         {**alarm, "rank": rank},
         event,
         at_us,
-        by=f"{made.by}@{who.name}",
+        by=signed(conn, alarm, by),
         tier=made.tier,
         note=wish.text.replace("\x00", ""),
         cause_code=wish.cause_code,
@@ -98,6 +100,8 @@ def merge(
         put_mark(conn, stored)
     record_id = write_record(conn, stored, now_us, about)
     keep_key(conn, alarm["alarm_id"], who, key, {"made_at": at_us}, record_id)
+    told = replace(wish, refers_to=about)
+    put_command(conn, alarm, told, stored, record_id, by, now_us)
     detail = {"record_id": record_id, "by": made.by}
     audit.write(
         conn, who.name, f"alarm.{wish.action}", str(alarm["alarm_id"]), detail=detail

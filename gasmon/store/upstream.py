@@ -16,7 +16,7 @@ from gasmon.store.alarm_effects import Wish
 from gasmon.store.alarms import StoredEvent
 from gasmon.store.db import Connection
 from gasmon.store.views import Conn
-from gasmon.units import to_datetime
+from gasmon.units import US_PER_S, to_datetime
 
 LOCK_KEY = 0x6761_736D_0018
 """Session advisory lock of whoever follows the node above: "gasm", 24."""
@@ -40,6 +40,7 @@ class Followed:
         heard_us: its last frame, by our clock [µs UTC].
         complete_to_us: everything up to then is here [µs UTC]; None before the first
             heartbeat.
+        advanced_us: when that last moved, by our clock [µs UTC].
     """
 
     name: str
@@ -50,6 +51,18 @@ class Followed:
     heartbeat_s: float
     heard_us: int
     complete_to_us: int | None
+    advanced_us: int | None = None
+
+    def stands_still(self, now_us: int, n_heartbeats: int) -> bool:
+        """Whether what the node above knows completely has not moved for so long.
+
+        It is heard all the same: its database is away, or it follows another node and
+        is itself cut off from that one.
+        """
+        if self.advanced_us is None:
+            return self.complete_to_us is None
+        limit_us = n_heartbeats * self.heartbeat_s * US_PER_S
+        return now_us - self.advanced_us > limit_us
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +93,8 @@ class Queue:
 _FOLLOWED = """
 SELECT name, principal, epoch, seq, subscription, heartbeat_s,
        (extract(epoch FROM heard_at) * 1000000)::bigint AS heard_us,
-       (extract(epoch FROM complete_to) * 1000000)::bigint AS complete_to_us
+       (extract(epoch FROM complete_to) * 1000000)::bigint AS complete_to_us,
+       (extract(epoch FROM advanced_at) * 1000000)::bigint AS advanced_us
 FROM upstream"""
 
 _QUEUE = """
@@ -136,11 +150,29 @@ def keep_position(conn: Connection, here: Followed) -> None:
 
 
 def keep_heard(conn: Connection, complete_to_us: int, now_us: int) -> None:
-    """The node above lives, and everything up to a time is here."""
+    """The node above lives, and everything up to a time is here.
+
+    Args:
+        complete_to_us: 0: it does not know itself.
+    """
     conn.execute(
-        "UPDATE upstream SET complete_to = %s, heard_at = %s",
-        (to_datetime(complete_to_us), to_datetime(now_us)),
+        "UPDATE upstream SET complete_to = %(to)s, heard_at = %(now)s, advanced_at ="
+        " CASE WHEN complete_to IS DISTINCT FROM %(to)s THEN %(now)s"
+        " ELSE advanced_at END",
+        {
+            "to": to_datetime(complete_to_us) if complete_to_us > 0 else None,
+            "now": to_datetime(now_us),
+        },
     )
+
+
+async def complete_to(conn: Conn) -> int:
+    """Up to when all alarms of the node above are here [µs UTC]; 0: not known."""
+    found = await conn.execute(
+        "SELECT (extract(epoch FROM complete_to) * 1000000)::bigint FROM upstream"
+    )
+    row = await found.fetchone()
+    return 0 if row is None else cast(int, row[0] or 0)
 
 
 def require_here(alarm: dict[str, Any], action: str) -> None:

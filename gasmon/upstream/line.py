@@ -22,8 +22,9 @@ from gasmon.remote.client_session import (
     Send,
     State,
 )
+from gasmon.remote.listening import SILENCE_HEARTBEATS
 from gasmon.remote.options import stream_url
-from gasmon.remote.receiver import BATCH, MAX_FRAME_BYTES, SILENCE_HEARTBEATS
+from gasmon.remote.receiver import BATCH, MAX_FRAME_BYTES
 from gasmon.settings import UpstreamSettings, read_secret
 from gasmon.store.mirroring import Unfinished
 from gasmon.store.upstream import Waiting

@@ -86,7 +86,7 @@ class Notes:
 
     def heard(self, complete_to: str) -> None:
         """A heartbeat."""
-        self._complete_us = parse_iso_us(complete_to)
+        self._complete_us = parse_iso_us(complete_to) or None
 
     def queued(self, queue: Queue) -> None:
         """How it stands with the commands."""

@@ -176,6 +176,25 @@ def test_silence_is_told_once_and_the_line_comes_back(
     assert json.loads(log.read_text())["event"] == "silence"
 
 
+@pytest.mark.long
+def test_a_server_that_is_heard_and_learns_nothing_is_told_as_silence(
+    world: World, receive: Callable[..., Process], tmp_path: Path
+) -> None:
+    """Its outbox cannot be read: heartbeats go on, what they vouch for does not."""
+    log = tmp_path / "still"
+    flags = ("--on-silence", f"cat >> '{log}'")
+    process = receive(world.api.base, world.tokens["zhenxiong"], *flags)
+    wait_until(lambda: process.says("connected"), what="connected")
+    world.conn.execute("LOCK TABLE outbox IN ACCESS EXCLUSIVE MODE")
+    wait_until(lambda: process.says("stands_still"), what="stands still on stderr")
+    wait_until(lambda: log.exists() and log.read_text(), what="the hook")
+    world.conn.rollback()
+    wait_until(lambda: process.says("heard"), what="it moves on", timeout_s=30)
+    assert process.end(signal.SIGTERM) == 0
+
+    assert json.loads(log.read_text())["event"] == "stands_still"
+
+
 def test_a_cut_line_resumes_by_itself(
     world: World, receive: Callable[..., Process]
 ) -> None:

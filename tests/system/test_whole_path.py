@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,9 @@ import psutil
 import psycopg
 import pytest
 
+from gasmon.embedded.postgres import EmbeddedPostgres
 from gasmon.embedded.process import free_port
+from tests.fix_node import Node, join
 from tests.fix_wait import wait_until
 
 PLATFORMS = {"zhenxiong": "530627", "suijiang": "530626", "weixin": "530629"}
@@ -237,6 +239,61 @@ def test_a_confirmation_reaches_the_county(demo: RunningDemo, platforms: Path) -
             f"{name} is told of the confirmation",
         )
     assert not any(e["event"] == "confirmed" for e in received(platforms, "weixin"))
+
+
+@pytest.mark.slow
+def test_a_county_node_confirms_what_ingest_judged_of_a_simulated_mine(
+    demo: RunningDemo,
+    platforms: Path,
+    postgres_server: EmbeddedPostgres,
+    new_migrated: Callable[[EmbeddedPostgres], str],
+    tmp_path: Path,
+) -> None:
+    """From the mine's frame to the county's own page, and the mark back to the city."""
+    with psycopg.connect(demo.told["database"]["url"]) as conn:
+        token = join(conn, "node-suijiang", PLATFORMS["suijiang"], ["county"])
+    dsn = new_migrated(postgres_server)
+    node = Node("suijiang", dsn, demo.port, token, tmp_path)
+    wanted = f"/alarms?state=all&area={PLATFORMS['suijiang']}&kind=over_limit"
+    above = next(a for a in demo.get(wanted)["items"] if a["closed_at"] is None)
+    node.start()
+    try:
+        node.answers()
+
+        def shown() -> list[dict[str, Any]]:
+            same = ("subject", "kind", "raised_at")
+            return [
+                alarm
+                for alarm in node.ask("GET", wanted)["items"]
+                if [alarm[name] for name in same] == [above[name] for name in same]
+            ]
+
+        wait_until(shown, 30, "the node has the alarm")
+        (here,) = shown()
+        for member in ("mine_name", "place", "uom"):
+            assert here[member] == above[member]
+        path = f"/alarms/{here['alarm_id']}/actions/confirm"
+        node.ask("POST", path, {"text": "已电话核实"})
+
+        def told() -> bool:
+            life = demo.get(f"/alarms/{above['alarm_id']}/life")
+            return any(
+                (record["event"], record["tier"]) == ("confirmed", "county")
+                and record["by"].endswith("@node-suijiang")
+                for record in life["records"]
+            )
+
+        wait_until(told, 30, "the confirmation is above")
+        wait_until(
+            lambda: any(
+                e["event"] == "confirmed" and e["by"].endswith("@node-suijiang")
+                for e in received(platforms, "suijiang")
+            ),
+            20,
+            "the county's receiver is told",
+        )
+    finally:
+        node.stop()
 
 
 def test_live_values_are_young(demo: RunningDemo) -> None:
