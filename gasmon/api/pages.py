@@ -52,6 +52,8 @@ ADDRESSES = (
     "/consoles",
     "/handover/{rest:path}",
     "/area/{rest:path}",
+    "/county",
+    "/county/{rest:path}",
     "/mine/{rest:path}",
     "/point/{rest:path}",
 )

@@ -64,6 +64,7 @@ async def list_alarms(
         min_rank=query.min_rank,
         confirmed=query.confirmed,
         overdue=query.overdue,
+        work=query.work,
         from_us=query.from_,
         to_us=query.to,
         q=query.q,

@@ -68,6 +68,9 @@ class AlarmsQuery(Query):
     overdue: Literal["mine", "county", "city", "any"] | None = Field(
         None, description="only what this tier must act on now"
     )
+    work: Literal["handling", "quiet"] | None = Field(
+        None, description="somebody works on it; shelved or planned work now"
+    )
     from_: TimeUs | None = Field(None, alias="from", description="raised at or after")
     to: TimeUs | None = Field(None, description="raised before")
     q: Words | None = None

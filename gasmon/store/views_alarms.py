@@ -25,6 +25,7 @@ from gasmon.store.views import (
     unconfirmed,
 )
 from gasmon.store.views_escalation import WATCH, overdue, waits
+from gasmon.store.views_work import WORK
 from gasmon.units import from_datetime, iso_us, to_datetime
 
 # The attributes of the point at the time the alarm began: a later definition must not
@@ -68,6 +69,7 @@ class AlarmFilter:
         confirmed: whether the asker's tier (any tier for those without one) confirmed
             at the present level.
         overdue: the tier that must act now by escalation; ``any`` for some tier.
+        work: one of ``views_work.WORK``.
         from_us: raised at or after [µs UTC].
         to_us: raised before [µs UTC].
         q: words in the place, the mine, the point's number or the unit.
@@ -82,6 +84,7 @@ class AlarmFilter:
     min_rank: int = 0
     confirmed: bool | None = None
     overdue: str | None = None
+    work: str | None = None
     from_us: int | None = None
     to_us: int | None = None
     q: str | None = None
@@ -130,6 +133,8 @@ def _filter(wanted: AlarmFilter, scope: Scope) -> tuple[sql.Composed, dict[str, 
     if wanted.overdue is not None:
         parts.append(overdue())
         params["overdue"] = wanted.overdue
+    if wanted.work is not None:
+        parts.append(WORK[wanted.work])
     if wanted.from_us is not None:
         add("a.raised_at >= %(from)s", **{"from": to_datetime(wanted.from_us)})
     if wanted.to_us is not None:
@@ -183,8 +188,14 @@ async def alarms(
     }
     counting = sql.SQL(
         "SELECT count(*) AS n FROM alarm a LEFT JOIN mine m USING (mine_id){place}"
-        "{watch} WHERE {scope} AND {filter}"
-    ).format(place=PLACE, watch=WATCH, scope=parts["scope"], filter=condition)
+        "{cover}{watch} WHERE {scope} AND {filter}"
+    ).format(
+        place=PLACE,
+        cover=COVER if wanted.work == "quiet" else sql.SQL(""),
+        watch=WATCH,
+        scope=parts["scope"],
+        filter=condition,
+    )
     total = int((await fetch(conn, counting, params))[0]["n"])
     if cursor is not None:
         raised_at, alarm_id = _after(cursor)

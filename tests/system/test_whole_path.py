@@ -242,6 +242,7 @@ def test_a_confirmation_reaches_the_county(demo: RunningDemo, platforms: Path) -
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_a_county_node_confirms_what_ingest_judged_of_a_simulated_mine(
     demo: RunningDemo,
     platforms: Path,

@@ -191,6 +191,39 @@ def test_the_mine_files_and_the_county_approves(open_page: OpenPage) -> None:
     expect(filed.locator("button")).to_have_count(0)
 
 
+@pytest.mark.slow
+def test_a_countys_platform_is_one_place(open_page: OpenPage, site: Site) -> None:
+    """Figures that open mines by state, the console, deliveries, rooms and shifts."""
+    site.clear_all()
+    site.alarm(MINE, rank=3)
+    page = open_page("/county", "county")
+    figure = page.locator(".figure-tabs button")
+    expect(figure).to_have_count(6)
+    expect(figure.first).to_contain_text("未确认 1/1")
+    expect(page.locator("tr[data-alarm]")).to_have_count(1)
+    for tab in ("handling", "quiet"):
+        page.goto(f"{site.url}/county/530627?tab={tab}")
+        expect(page.locator(".county .list-scroll .empty")).to_be_visible()
+    page.goto(f"{site.url}/county/530627?part=mines")
+    row = page.locator(f'.mines tr[data-mine="{MINE}"]')
+    expect(row).to_have_attribute("data-state", "alarm")
+    expect(page.locator(".mines tbody tr")).to_have_count(3)
+    for part, wanted in (
+        ("ledger", "tr[data-recipient], .empty"),
+        ("rooms", "tr[data-person]"),
+        ("shifts", ".part-shifts p"),
+        ("plans", '.part-plans a[href="/plans"]'),
+    ):
+        button = page.locator(f'[data-part="{part}"]')
+        click_until_seen(button, page.locator(wanted).first)
+
+    site.send("530629000001", {"001A01": 0.4})
+    city = open_page("/county", "city", lang="en")
+    city.locator('select[name="county"]').select_option("530629")
+    expect(city.locator(".figure-tabs")).to_contain_text("1/1 · 100 %")
+    expect(open_page("/", "dispatcher").locator(".to-county")).to_have_count(0)
+
+
 def earlier_shift(site: Site) -> int:
     """The colleague kept the shift before this one; its hand-over is open."""
     with db.connect(site.database, autocommit=True) as conn:

@@ -119,13 +119,25 @@ def test_a_node_that_is_cut_off_says_up_to_when_it_is_complete(
     site.stop()
     site.start(upstream__url="ws://127.0.0.1:9", upstream__name="市平台")
     try:
-        page = open_page("/", expect="ERR_CONNECTION_REFUSED")
+        page = open_page("/", expect="ERR_CONNECTION")
         at = "10:46:21"
         expect(page.locator(".cell.above b")).to_have_text(at)
         bar = page.locator(".above-bar")
         expect(bar).to_contain_text(f"与 市平台 断开：报警完整至 {at}")
         page.locator("button.lang").click()
         expect(bar).to_contain_text(f"complete to {at}")
+        # What is not here is said, and where it is; nothing passes for a silent sensor.
+        for path, what in (
+            (f"/mine/{MINE}", "points"),
+            (f"/point/{MINE}-01-001A01", "readings"),
+            ("/changes", "changes"),
+        ):
+            page.goto(site.url + path)
+            expect(page.locator(f'.not-here[data-what="{what}"]')).to_contain_text(
+                "市平台"
+            )
+        expect(page.locator("form.action, .trend")).to_have_count(0)
+        page.close()  # it would complain about the server that ends
     finally:
         site.stop()
         with db.connect(site.database) as conn:

@@ -48,6 +48,7 @@ def test_every_page_in_both_languages(open_page: OpenPage, site: Site) -> None:
     for path in (
         "/",
         "/area/530627",
+        "/county/530627?part=mines",
         f"/mine/{MINE}",
         f"/point/{site.point_id(MINE)}",
         f"/point/{MINE}-01-001A01",

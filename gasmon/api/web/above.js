@@ -7,7 +7,8 @@ import { get } from "./requests.js";
 
 const ASK_MS = 5000;
 
-/** `GET /upstream`: `{name, cut_off, complete_to, waiting, refused}`; null: judged here. */
+/** `GET /upstream`: `{name, cut_off, stands_still, complete_to, waiting, refused}`; null:
+ *  judged here. */
 export const above = signal(null);
 
 let timer = null;
@@ -33,13 +34,18 @@ export function silentWord() {
   return t(above.value ? "tile.no_values" : "tile.stale");
 }
 
+/** In place of what a node that judges nothing does not have; its key says what. */
+export function NotHere({ what }) {
+  return html`<p class="empty not-here" data-what=${what}>${t(`above.not_here.${what}`, { name: above.value.name })}</p>`;
+}
+
 /** In the banner, in place of the age of values. */
 export function AboveAge() {
-  const { name, cut_off: cutOff, complete_to: completeTo } = above.value;
-  return html`<span class=${`cell above ${cutOff ? "stale" : ""}`} title=${t("above.hint", { name })}>
+  const { name, cut_off: cutOff, stands_still: still, complete_to: completeTo } = above.value;
+  return html`<span class=${`cell above ${cutOff || still ? "stale" : ""}`} title=${t("above.hint", { name })}>
     <span class="muted">${t("above.complete_to")}</span>
     <b class="num">${clockTime(toMs(completeTo))}</b>
-    <span>${t(cutOff ? "link.lost" : "link.open")}</span></span>`;
+    <span>${t(cutOff ? "link.lost" : still ? "above.still" : "link.open")}</span></span>`;
 }
 
 /** Being cut off, and records that stand here alone, must not be overlooked. */
@@ -49,5 +55,6 @@ export function AboveBars() {
   const at = clockTime(toMs(now.complete_to));
   return html`
     ${now.cut_off ? html`<div class="wide lost-bar above-bar" role="alert">${t("above.cut_off", { name: now.name, at, n: now.waiting })}</div>` : null}
+    ${now.stands_still ? html`<div class="wide lost-bar still-bar" role="alert">${t("above.stands_still", { name: now.name, at })}</div>` : null}
     ${now.refused ? html`<div class="wide lost-bar refused-bar" role="alert">${t("above.refused", { name: now.name, n: now.refused })}</div>` : null}`;
 }

@@ -17,7 +17,7 @@ const MOST_AT_ONCE = 200;
 /** Whether a new alarm belongs into a list with this filter (same terms as the API). */
 export function matches(filter, alarm) {
   if (filter.state === "cleared" && !alarm.cleared_at) return false;
-  if (filter.confirmed === "true" || filter.overdue) return false;
+  if (filter.confirmed === "true" || filter.overdue || filter.work) return false;
   if (filter.area && alarm.area !== filter.area && `${String(alarm.area).slice(0, 4)}00` !== filter.area) return false;
   if (filter.mine && alarm.mine !== filter.mine) return false;
   if (filter.point && alarm.subject !== `point:${filter.point}`) return false;

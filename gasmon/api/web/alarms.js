@@ -12,9 +12,11 @@ import { kindName } from "./widgets.js";
 const TABS = {
   unconfirmed: { state: "open", confirmed: "false" },
   confirmed: { state: "open", confirmed: "true" },
+  handling: { state: "all", work: "handling" },
   cleared: { state: "cleared", confirmed: "false" },
   open: { state: "open" },
   incidents: { state: "open" },
+  quiet: { state: "open", work: "quiet" },
   overdue: { state: "all", overdue: "any" },
   device: { state: "open", kind: KINDS.filter(isDevice).join(",") },
   history: { state: "all" },
@@ -36,7 +38,12 @@ export function filterOf(query) {
 }
 
 export function AlarmsPage() {
-  const { query } = route.value;
+  return html`<main class="alarms-page"><${AlarmConsole} /></main>`;
+}
+
+/** Tabs, filters and the list; `area` holds it to one county. */
+export function AlarmConsole({ area }) {
+  const query = area ? { ...route.value.query, area } : route.value.query;
   const tab = TABS[query.tab] ? query.tab : "unconfirmed";
   const search = useRef(null);
   areas.value;
@@ -47,19 +54,17 @@ export function AlarmsPage() {
     }
     return table;
   }, []);
-  return html`<main class="alarms-page">
-    <div class="filters">
+  return html`<div class="filters">
       <span class="tabs">${Object.keys(TABS).map((name) => html`<button aria-pressed=${name === tab}
         onClick=${() => setQuery({ tab: name })}>${t(`tab.${name}`)}</button>`)}</span>
-      <${Choice} name="area" value=${query.area} options=${areas.value.map((area) => [area.code, areaName(area.code)])} />
+      ${area ? null : html`<${Choice} name="area" value=${query.area} options=${areas.value.map((one) => [one.code, areaName(one.code)])} />`}
       <${Choice} name="min_rank" value=${query.min_rank} options=${RANKS.filter(Boolean).map((rank) => [String(rank), t("filter.and_above", { level: t(`level.${rank}`) })])} />
       ${tab === "device" ? null : html`<${Choice} name="kind" value=${query.kind} options=${KINDS.map((kind) => [kind, kindName(kind)])} />`}
       ${tab === "history" ? html`<${Day} name="from" value=${query.from} /><${Day} name="to" value=${query.to} />` : null}
       ${query.mine ? html`<button onClick=${() => setQuery({ mine: "" })}>${t("filter.mine_only", { mine: query.mine })} ×</button>` : null}
       <${Search} value=${query.q || ""} field=${search} />
     </div>
-    ${tab === "incidents" ? html`<${Incidents} area=${query.area} mine=${query.mine} />` : html`<${AlarmList} filter=${filterOf(query)} extraKeys=${keys} empty=${t(tab === "unconfirmed" ? "alarms.none_unconfirmed" : "alarms.none")} />`}
-  </main>`;
+    ${tab === "incidents" ? html`<${Incidents} area=${query.area} mine=${query.mine} />` : html`<${AlarmList} filter=${filterOf(query)} extraKeys=${keys} empty=${t(tab === "unconfirmed" ? "alarms.none_unconfirmed" : "alarms.none")} />`}`;
 }
 
 function Choice({ name, value, options }) {

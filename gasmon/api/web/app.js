@@ -7,6 +7,7 @@ import { AuditPage } from "./audit.js";
 import { Banner } from "./banner.js";
 import { ChangesPage } from "./changes.js";
 import { ConsolesPage } from "./consoles.js";
+import { CountyPage } from "./county.js";
 import { startHub, stopHub } from "./hub.js";
 import { bindKeys, startKeys } from "./keys.js";
 import { AccountPage } from "./account.js";
@@ -39,6 +40,7 @@ function Screen() {
   const { name, id } = route.value;
   if (name === "overview") return html`<${Overview} key="all" area=${null} />`;
   if (name === "area") return html`<${Overview} key=${id} area=${id} />`;
+  if (name === "county") return html`<${CountyPage} id=${id} />`;
   if (name === "mine") return html`<${MinePage} key=${id} code=${id} />`;
   if (name === "point") return html`<${PointPage} key=${id} id=${id} />`;
   if (name === "alarm") return html`<${AlarmPage} key=${id} id=${id} />`;

@@ -29,7 +29,7 @@ export function Banner() {
       <span class="push"></span>
       <${DataAge} /><${SoundButton} /><${Clock} /><${Choices} />
     </div>
-    <div class="bar line2"><${Counts} /><${Owed} /><${OldestNewest} /><${Complete} /></div>
+    <div class="bar line2">${tier.value === "mine" ? null : html`<span class="to-county"><${NavLink} href="/county" names=${["county"]} text=${t("nav.county")} /></span>`}<${Counts} /><${Owed} /><${OldestNewest} /><${Complete} /></div>
     <${Bars} />
   </header>`;
 }

@@ -1,6 +1,7 @@
 // Changes of limits: proposed, tested against the stored past, decided by somebody else.
 import { html } from "./html.js";
 import { pick, t, tCode } from "./i18n.js";
+import { above, NotHere } from "./above.js";
 import { AskForm, Deciding, Steps } from "./deciding.js";
 import { useLoaded } from "./doing.js";
 import { moment, number, withUnit } from "./format.js";
@@ -38,7 +39,7 @@ export function ChangesPage() {
     (found) => (found && found.items.some((change) => change.state === "proposed") ? TEST_MS : 0),
   );
   return html`<main class="plans changes"><h1>${t("nav.changes")}</h1>
-    ${PROPOSING.includes(me.value.principal.role) ? html`<section><h2>${t("changes.propose")}</h2><${Form} done=${load} /></section>` : null}
+    ${above.value ? html`<${NotHere} what="changes" />` : PROPOSING.includes(me.value.principal.role) ? html`<section><h2>${t("changes.propose")}</h2><${Form} done=${load} /></section>` : null}
     <${Failure} error=${error} retry=${load} />
     ${page && !page.items.length ? html`<p class="muted">${t("changes.none")}</p>` : null}
     ${page ? page.items.map((change) => html`<${Change} key=${change.change_id} change=${change} done=${load} />`) : null}</main>`;

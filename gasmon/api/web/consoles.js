@@ -33,13 +33,13 @@ function Light({ row }) {
     : html`<b class="not-ready">✗ ${row.reasons.map((reason) => tCode("unready", reason)).join(" · ")}</b>`;
 }
 
-function Rooms({ rows }) {
+export function Rooms({ rows }) {
   return html`<table class="rooms"><thead><tr><th>${t("shifts.post")}</th><th>${t("consoles.state")}</th><th>${t("consoles.count")}</th></tr></thead>
     <tbody>${rows.map((row) => html`<tr key=${`${row.tier}/${row.place}`} data-room=${`${row.tier}/${row.place}`} data-ready=${String(row.ready)}>
       <td>${postText(row)}</td><td><${Light} row=${row} /></td><td class="num">${row.n_consoles}</td></tr>`)}</tbody></table>`;
 }
 
-function Stations({ rows }) {
+export function Stations({ rows }) {
   const names = ["person", "places", "state", "sound", "tested", "heard", "clock"];
   return html`<table class="stations"><thead><tr>${names.map((name) => html`<th>${t(`consoles.${name}`)}</th>`)}</tr></thead>
     <tbody>${rows.map((row) => html`<tr key=${row.console + row.person} data-person=${row.person} data-console=${row.console} data-ready=${String(row.ready)}>

@@ -2,7 +2,7 @@
 import { html, useEffect, useMemo, useRef, useState } from "./html.js";
 import { lang, pick, t } from "./i18n.js";
 import { duration, toMs, unitSign } from "./format.js";
-import { above, silentWord } from "./above.js";
+import { above, NotHere, silentWord } from "./above.js";
 import { AlarmList } from "./alarmlist.js";
 import { scaleOf } from "./levels.js";
 import { areaName } from "./overview.js";
@@ -41,6 +41,7 @@ export function MinePage({ code }) {
         onClick=${() => setQuery({ mode: name === "wall" ? name : "" })}>${t(`mine.${name}`)}</button>`)}</span></h1>
     <${Failure} error=${error} retry=${load} />
     ${!mine && !error ? html`<p class="empty">${t("loading")}</p>` : null}
+    ${mine && above.value ? html`<${NotHere} what="points" />` : null}
     ${mine && points && wall ? html`<${WallRoom} key=${lang.value} code=${code} mine=${mine} points=${points} onLink=${setLink} />` : null}
     ${mine && points && !wall ? html`<div class="split">
       <section class="alarms-of"><h2>${t("mine.alarms")} <a class="muted" href=${`/differences?mine=${code}`}>${t("title.differences")}</a></h2>
@@ -66,7 +67,7 @@ function Units({ code, mine, points, onLink }) {
     const live = collect(root.current, points);
     return follow(code, live, onLink);
   }, [points, lang.value]);
-  if (!points.length) return html`<p class="empty">${t("mine.no_points")}</p>`;
+  if (!points.length) return above.value ? null : html`<p class="empty">${t("mine.no_points")}</p>`;
   return html`<div class="units" ref=${root} key=${lang.value}>
     ${groups.map((group) => html`<${Unit} key=${group.unit ? group.unit.id : ""} group=${group} />`)}</div>`;
 }

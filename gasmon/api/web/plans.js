@@ -1,6 +1,7 @@
 // Planned work: what was filed, by whom and with what end; filing and deciding on it.
 import { html, useState } from "./html.js";
 import { pick, t, tCode } from "./i18n.js";
+import { above, NotHere } from "./above.js";
 import { AskForm, Deciding, Steps } from "./deciding.js";
 import { useLoaded } from "./doing.js";
 import { moment } from "./format.js";
@@ -46,7 +47,7 @@ export function PlansPage() {
   const { found: page, error, load } = useLoaded(() => get("/plans", { limit: 100 }));
   const { role, mines } = me.value.principal;
   return html`<main class="plans"><h1>${t("nav.plans")}</h1>
-    ${role === "mine_dispatcher" ? html`<section><h2>${t("plans.file")}</h2><${Form} mines=${mines || []} done=${load} /></section>` : null}
+    ${above.value ? html`<${NotHere} what="plans" />` : role === "mine_dispatcher" ? html`<section><h2>${t("plans.file")}</h2><${Form} mines=${mines || []} done=${load} /></section>` : null}
     <${Failure} error=${error} retry=${load} />
     ${page && !page.items.length ? html`<p class="muted">${t("plans.none")}</p>` : null}
     ${page ? page.items.map((plan) => html`<${Plan} key=${plan.plan_id} plan=${plan} done=${load} />`) : null}</main>`;
@@ -70,7 +71,7 @@ function Form({ mines, done }) {
     ${field("until", { type: "datetime-local", required: true, defaultValue: localMinute(now + 3600 * 1000) })}<//>`;
 }
 
-function Plan({ plan, done }) {
+export function Plan({ plan, done }) {
   const now = serverNow();
   return html`<section data-plan=${plan.plan_id} data-state=${plan.state}>
     <h2>#${plan.plan_id} ${pick(plan.work_text.zh, plan.work_text.en)} <b class="state">${pick(plan.state_text.zh, plan.state_text.en)}</b>

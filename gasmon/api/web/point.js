@@ -2,7 +2,7 @@
 import { html, useEffect, useState } from "./html.js";
 import { pick, t } from "./i18n.js";
 import { clockTime, duration, number, toMs, unitSign, withUnit } from "./format.js";
-import { above, silentWord } from "./above.js";
+import { above, NotHere } from "./above.js";
 import { AlarmList } from "./alarmlist.js";
 import { qualityOf } from "./levels.js";
 import { Crossings } from "./crossings.js";
@@ -35,9 +35,9 @@ export function PointPage({ id }) {
       <a href=${`/mine/${point.mine}`}>${point.mine_name || point.mine}</a>
       <span>${point.place || t("mine.no_place")}</span> <span class="muted">${type}</span> <span class="muted num">${point.no}</span>
       ${point.retired_at ? html`<span class="muted">${t("point.retired")} <span class="num">${clockTime(toMs(point.retired_at))}</span></span>` : null}</h1>
-    <div class="point-top"><${Now} point=${point} /><${Limits} point=${point} />
+    ${above.value ? html`<${NotHere} what="readings" />` : html`<div class="point-top"><${Now} point=${point} /><${Limits} point=${point} />
       <a href=${`/changes?mine=${point.mine}&point=${point.system}-${encodeURIComponent(point.no)}`}>${t("changes.propose")}</a></div>
-    <${PointTrend} point=${point} />
+    <${PointTrend} point=${point} />`}
     <section><h2>${t("point.alarms")}</h2>
       <${AlarmList} filter=${{ point: pointKey(point), state: "all" }} empty=${t("point.no_alarms")} />
       <${Crossings} point=${point} /></section>
@@ -73,7 +73,7 @@ function Now({ point }) {
   const uom = isSwitch(point) || quality === "none" ? "" : unitSign(point.uom);
   return html`<div class="now" data-quality=${quality}>
     <b class="num big">${valueText(now ? now.value : null, quality, point)}</b><span class="unit-sign">${uom}</span>
-    <span class="state">${quality === "stale" || (now && quality === "none") ? silentWord() : now ? stateText(now.state, isSwitch(point) ? null : now.value, point) : above.value ? silentWord() : t("state.none")}</span>
+    <span class="state">${quality === "stale" || (now && quality === "none") ? t("tile.stale") : now ? stateText(now.state, isSwitch(point) ? null : now.value, point) : t("state.none")}</span>
     <span class="muted">${t("col.age")} <span class="num age">${duration(serverNow() - atMs)}</span> · <span class="num">${clockTime(atMs)}</span></span></div>`;
 }
 

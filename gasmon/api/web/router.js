@@ -4,6 +4,7 @@ import { signal } from "./html.js";
 const PATHS = [
   [/^\/$/, "overview"],
   [/^\/area\/([^/]+)$/, "area"],
+  [/^\/county(?:\/([^/]+))?$/, "county"],
   [/^\/mine\/([^/]+)$/, "mine"],
   [/^\/point\/([^/]+)$/, "point"],
   [/^\/alarms$/, "alarms"],

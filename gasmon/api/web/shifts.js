@@ -36,7 +36,7 @@ export function postText({ tier, place }) {
   return `${t(`tier.${tier}`)} ${areaName(place.slice(0, 6))}${tier === "mine" ? ` ${place}` : ""}`;
 }
 
-function Posts({ posts, load }) {
+export function Posts({ posts, load }) {
   const names = ["post", "now", "there", "assigned", "next"];
   return html`<table class="posts"><thead><tr>${names.map((name) => html`<th>${t(`shifts.${name}`)}</th>`)}<th></th></tr></thead>
     <tbody>${posts.map((row) => html`<tr key=${`${row.tier}/${row.place}`} data-post=${`${row.tier}/${row.place}`}>
@@ -61,7 +61,7 @@ function Signing({ row, load }) {
     <${Refused} failure=${failure} />`;
 }
 
-function Handovers({ rows }) {
+export function Handovers({ rows }) {
   const names = ["post", "shift", "state", "outgoing", "incoming"];
   return html`<table class="handovers"><thead><tr>${names.map((name) => html`<th>${t(`shifts.${name}`)}</th>`)}</tr></thead>
     <tbody>${rows.map((row) => html`<tr key=${row.handover_id} data-handover=${row.handover_id}>

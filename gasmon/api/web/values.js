@@ -1,5 +1,5 @@
 // Live values of one mine's points: rows made once, values written by plain DOM.
-import { above, silentWord } from "./above.js";
+import { above } from "./above.js";
 import { t } from "./i18n.js";
 import { clockTime, duration, NO_DATA, number } from "./format.js";
 import { isBad, qualityOf, scaleOf, stateBits } from "./levels.js";
@@ -78,7 +78,7 @@ export class LiveValue {
     const shown = valueText(this.value, quality, point);
     if (cells.value.textContent !== shown) cells.value.textContent = shown;
     // An old "normal" is not normal: the state is told only while it is young.
-    const words = quality === "stale" || (known && quality === "none") ? silentWord() : known ? stateText(this.state, isSwitch(point) ? null : this.value, point) : above.peek() ? silentWord() : t("state.none");
+    const words = above.peek() ? t("above.no_value") : quality === "stale" || (known && quality === "none") ? t("tile.stale") : known ? stateText(this.state, isSwitch(point) ? null : this.value, point) : t("state.none");
     if (cells.state.textContent !== words) cells.state.textContent = words;
     cells.root.classList.toggle("plain", words === t("state.0"));
     const age = known ? duration(nowMs - this.atMs) : NO_DATA;
