@@ -5,8 +5,10 @@
     fanout    one event to 4, 100 and 1,000 platforms, beside a bare broadcast
     ingest    readings per second from the broker to the commit, beside a bare COPY
     latency   publish to the alarm in a client's hand, beside the shortest such path
+    pages     how soon a room and the city show values, beside an empty page; tiles
     restart   snapshot and log judged again, beside ten seconds; the whole start
     safeguards  the ingest path with each safeguard off, beside all of them on
+    soak      heap and nodes of pages that are open for long, beside their beginning
     upload    records of upload files read per second, beside a bare str.split
 
 ``python -m benchmarks.screenshots`` makes the pictures of README.

@@ -13,8 +13,10 @@ from benchmarks import (
     fanout,
     ingest,
     latency,
+    pages,
     restart,
     safeguards,
+    soak,
     upload,
 )
 from benchmarks.report import Report, machine, table
@@ -26,8 +28,10 @@ BENCHMARKS: dict[str, Callable[[bool], Report]] = {
     "fanout": fanout.run,
     "ingest": ingest.run,
     "latency": latency.run,
+    "pages": pages.run,
     "restart": restart.run,
     "safeguards": safeguards.run,
+    "soak": soak.run,
     "upload": upload.run,
 }
 
