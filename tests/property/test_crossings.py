@@ -29,7 +29,7 @@ from tests.fix_examples import examples
 from tests.property.test_engine import logs, worlds
 from tests.property.test_engine_snapshot import shuffled, translated
 
-EXAMPLES = examples(10, more=3)
+EXAMPLES = examples(5, more=6)
 
 
 def _crossed(world: World, log: list[Entry], cuts: Any = ()) -> list[tuple[Any, ...]]:
