@@ -40,6 +40,7 @@ COMMANDS = (
     "forecast",
     "drainage",
     "suspicious",
+    "statistics",
     "receive",
     "platform",
     "doctor",

@@ -32,6 +32,7 @@ from gasmon.api import (
     routes_points,
     routes_session,
     routes_shifts,
+    routes_statistics,
     routes_suspicion,
     routes_upstream,
     routes_users,
@@ -80,6 +81,7 @@ ROUTES = (
     routes_forecasts,
     routes_drainage,
     routes_differences,
+    routes_statistics,
     routes_upstream,
 )
 RESTART_S = 1.0

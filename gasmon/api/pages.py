@@ -44,6 +44,7 @@ ADDRESSES = (
     "/forecasts",
     "/drainage",
     "/differences",
+    "/statistics",
     "/users",
     "/audit",
     "/alarms",

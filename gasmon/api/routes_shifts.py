@@ -8,7 +8,7 @@ from fastapi import Path as PathParam
 from starlette.responses import Response
 
 from gasmon.api.answers import CONFLICT, PROBLEMS, answer, area_code
-from gasmon.api.auth import Administrator, Asker, Caller, Shared, no_query
+from gasmon.api.auth import Administrator, Asker, Caller, Shared, actor_of, no_query
 from gasmon.api.log_in import in_database
 from gasmon.api.schemas import Tier
 from gasmon.api.schemas_shifts import (
@@ -42,7 +42,6 @@ from gasmon.store import (
     shift_presence,
     shift_views,
 )
-from gasmon.store.audit import Actor
 from gasmon.units import iso_us
 
 router = APIRouter(tags=["shifts"], responses=PROBLEMS | CONFLICT)
@@ -136,7 +135,7 @@ async def set_pattern(
 ) -> Response:
     """Set the shifts of every day from one on."""
     slots = parse_slots(body.shifts) if body.shifts.strip() else ()
-    by, now_us = _actor(asker, request), shared.clock.now_us()
+    by, now_us = actor_of(asker, request), shared.clock.now_us()
     await in_database(
         shared,
         lambda conn: shift_calendars.set_slots(
@@ -152,7 +151,7 @@ async def set_day(
 ) -> Response:
     """Set the shifts of one day that differs from its pattern."""
     slots = parse_slots(body.shifts)
-    by, now_us = _actor(asker, request), shared.clock.now_us()
+    by, now_us = actor_of(asker, request), shared.clock.now_us()
     await in_database(
         shared,
         lambda conn: shift_calendars.set_slots(
@@ -186,7 +185,7 @@ async def assign(
     wanted = Assignment(
         body.name, body.shift, body.from_day, body.until_day, body.instead_of
     )
-    by, now_us = _actor(asker, request), shared.clock.now_us()
+    by, now_us = actor_of(asker, request), shared.clock.now_us()
     number = await in_database(
         shared,
         lambda conn: shift_calendars.assign(
@@ -203,7 +202,7 @@ async def unassign(
     asker: Administrator, request: Request, shared: Shared, post: AtPost, number: Number
 ) -> Response:
     """Take an assignment back; its row stays."""
-    by, now_us = _actor(asker, request), shared.clock.now_us()
+    by, now_us = actor_of(asker, request), shared.clock.now_us()
     await in_database(
         shared,
         lambda conn: shift_calendars.unassign(conn, post, number, by, now_us=now_us),
@@ -325,8 +324,3 @@ def _first_day(query: DaysQuery, now_us: int) -> date:
 def _with_may(row: dict[str, Any], asker: Caller) -> dict[str, Any]:
     who, post = asker.principal, Post(row["tier"], row["place"])
     return {**row, "may_sign": shift_calendars.can_stand(who.role, who.scope, post)}
-
-
-def _actor(asker: Caller, request: Request) -> Actor:
-    host = request.client.host if request.client else None
-    return Actor(asker.principal.name, asker.principal.scope, {"from": host})

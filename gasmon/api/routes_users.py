@@ -7,7 +7,7 @@ from fastapi import Path as PathParam
 from starlette.responses import Response
 
 from gasmon.api.answers import CONFLICT, PROBLEMS, answer
-from gasmon.api.auth import Administrator, Caller, Shared, no_query
+from gasmon.api.auth import Administrator, Caller, Shared, actor_of, no_query
 from gasmon.api.log_in import in_database
 from gasmon.api.schemas_accounts import (
     Ended,
@@ -20,7 +20,6 @@ from gasmon.api.schemas_accounts import (
 from gasmon.api.state import ApiState
 from gasmon.errors import NotFound
 from gasmon.store import users
-from gasmon.store.audit import Actor
 from gasmon.store.links import page_of
 from gasmon.store.sessions import life_of
 from gasmon.store.users import Rights
@@ -55,7 +54,7 @@ async def add_user(
 ) -> Response:
     """Make a user; answers with the one-time link, this once."""
     rights = Rights(body.role, body.areas, body.mines)
-    by, now_us, life_us = _actor(asker, request), *_times(shared)
+    by, now_us, life_us = actor_of(asker, request), *_times(shared)
     link = await in_database(
         shared,
         lambda conn: users.add(
@@ -75,7 +74,7 @@ async def set_role(
 ) -> Response:
     """Give a user another role, areas and mines."""
     rights = Rights(body.role, body.areas, body.mines)
-    by, now_us = _actor(asker, request), shared.clock.now_us()
+    by, now_us = actor_of(asker, request), shared.clock.now_us()
     await in_database(
         shared, lambda conn: users.set_rights(conn, name, rights, by, now_us=now_us)
     )
@@ -87,7 +86,7 @@ async def reset(
     asker: Administrator, request: Request, shared: Shared, name: UserName
 ) -> Response:
     """Void password and log-ins at once; answers with a new one-time link."""
-    by, now_us, life_us = _actor(asker, request), *_times(shared)
+    by, now_us, life_us = actor_of(asker, request), *_times(shared)
     link = await in_database(
         shared,
         lambda conn: users.reset(conn, name, by, now_us=now_us, life_us=life_us),
@@ -100,7 +99,7 @@ async def retire(
     asker: Administrator, request: Request, shared: Shared, name: UserName
 ) -> Response:
     """End a user for good; nothing that it did is removed."""
-    by, now_us = _actor(asker, request), shared.clock.now_us()
+    by, now_us = actor_of(asker, request), shared.clock.now_us()
     return answer(
         await in_database(
             shared, lambda conn: users.retire(conn, name, by, now_us=now_us)
@@ -113,7 +112,7 @@ async def end_sessions(
     asker: Administrator, request: Request, shared: Shared, name: UserName
 ) -> Response:
     """End every log-in of a user at once; tokens stay."""
-    by = _actor(asker, request)
+    by = actor_of(asker, request)
     n_ended = await in_database(
         shared, lambda conn: users.end_sessions(conn, name, None, by)
     )
@@ -129,12 +128,6 @@ async def _user(asker: Caller, shared: ApiState, name: str) -> dict[str, object]
     if not rows:
         raise NotFound(f"no user {name!r}")
     return rows[0]
-
-
-def _actor(asker: Caller, request: Request) -> Actor:
-    """Who administers: never further than he sees himself."""
-    host = request.client.host if request.client else None
-    return Actor(asker.principal.name, asker.principal.scope, {"from": host})
 
 
 def _times(shared: ApiState) -> tuple[int, int]:

@@ -40,6 +40,18 @@ def changing_routes() -> set[tuple[str, str]]:
     }
 
 
+def file_routes() -> list[str]:
+    """Path of every route that gives a file to take away."""
+    settings = Settings(mode="test", database=DatabaseSettings(url="postgresql:///x"))
+    paths = create_app(settings, Metrics(), SystemClock()).openapi()["paths"]
+    return sorted(
+        path.removeprefix("/api/v1")
+        for path, methods in paths.items()
+        if path.endswith((".csv", "/export"))
+        or "text/csv" in str(methods.get("get", {}).get("responses"))
+    )
+
+
 class Walk:
     """Calls routes and looks at what the audit got of each."""
 
@@ -86,7 +98,8 @@ class Walk:
         assert [action for action, _ in rows] == actions.split(), route
         assert {name for _, name in rows} <= {who or "li", "li"}, route
         self.walked.add(route)
-        return answer.json() if answer.content else None
+        is_json = "json" in answer.headers.get("content-type", "")
+        return answer.json() if is_json else None
 
 
 def accounts(walk: Walk) -> None:
@@ -191,7 +204,20 @@ def shifts(walk: Walk) -> None:
     walk.did("county", ("POST", at + "/sign-off"), "shift.sign_off", **where)
 
 
-def test_every_route_that_changes_anything_leaves_its_row(world: World) -> None:
+def files(walk: Walk) -> None:
+    """Every file that somebody may take away."""
+    asked = {
+        "/points/{point_id}/readings.csv"
+        "?from=2026-11-27T00:00:00Z&to=2026-11-27T01:00:00Z": "readings.export",
+        "/statistics/daily/export": "statistics.export",
+        "/statistics/export": "statistics.export",
+    }
+    assert [path.partition("?")[0] for path in asked] == file_routes()
+    for path, action in asked.items():
+        walk.did("county", ("GET", path), action, point_id=1)
+
+
+def test_every_change_and_every_file_leaves_its_row(world: World) -> None:
     """By whom, and refused log-ins too; a new route fails this until it is walked."""
     walk = Walk(world)
     with walk.browser:
@@ -200,6 +226,7 @@ def test_every_route_that_changes_anything_leaves_its_row(world: World) -> None:
     shifts(walk)
     assert changing_routes() - walk.walked == SAYS_NOTHING - walk.walked
     assert walk.walked <= changing_routes()
+    files(walk)
     ((outcome,),) = world.conn.execute(
         "SELECT outcome FROM audit WHERE action = 'session.create'"
         " AND outcome <> 'done'"

@@ -24,6 +24,7 @@ import { PointPage } from "./point.js";
 import { get, signIn, whoAmI } from "./requests.js";
 import { go, route, startRouter } from "./router.js";
 import { ShiftsPage } from "./shifts.js";
+import { StatisticsPage } from "./statistics.js";
 import { silence, startSound, tickEnded, tickSound } from "./sound.js";
 import { applyLook, areas, bookSeq, ended, me, owedAlarms, second, version } from "./state.js";
 import { UsersPage } from "./users.js";
@@ -52,6 +53,7 @@ function Screen() {
   if (name === "differences") return html`<${DifferencesPage} />`;
   if (name === "drainage") return html`<${DrainagePage} />`;
   if (name === "forecasts") return html`<${ForecastsPage} />`;
+  if (name === "statistics") return html`<${StatisticsPage} />`;
   if (name === "changes") return html`<${ChangesPage} />`;
   if (name === "users") return html`<${UsersPage} />`;
   if (name === "audit") return html`<${AuditPage} />`;

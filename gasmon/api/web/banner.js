@@ -20,7 +20,7 @@ export function Banner() {
       <a class="brand" href="/">${t("brand")}</a>
       <nav>
         <${NavLink} href="/" names=${["overview", "area", "mine", "point"]} text=${t("nav.overview")} />
-        <${NavLink} href="/alarms" names=${["alarms"]} text=${t("nav.alarms")} />
+        <${NavLink} href="/alarms" names=${["alarms", "statistics"]} text=${t("nav.alarms")} />
         <${NavLink} href="/shifts" names=${["shifts", "handover", "consoles"]} text=${t("nav.shifts")} />
         <${NavLink} href="/plans" names=${["plans"]} text=${t("nav.plans")} />
         <${NavLink} href="/changes" names=${["changes"]} text=${t("nav.changes")} />

@@ -42,14 +42,19 @@ async function send(method, path, headers, body, signal) {
   );
 }
 
-/** GET `path` below /api/v1 with `query` (empty values are left out). */
-export async function get(path, query, signal) {
+/** `query` as the end of an address; empty values are left out. */
+export function queryText(query) {
   const search = new URLSearchParams();
   for (const [name, value] of Object.entries(query || {})) {
     if (value !== null && value !== undefined && value !== "") search.set(name, value);
   }
   const tail = search.toString();
-  return guard(send("GET", `/api/v1${path}${tail ? `?${tail}` : ""}`, {}, undefined, signal));
+  return tail ? `?${tail}` : "";
+}
+
+/** GET `path` below /api/v1 with `query`. */
+export async function get(path, query, signal) {
+  return guard(send("GET", `/api/v1${path}${queryText(query)}`, {}, undefined, signal));
 }
 
 export async function post(path, body) {
