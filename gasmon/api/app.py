@@ -34,6 +34,7 @@ from gasmon.api import (
     routes_shifts,
     routes_statistics,
     routes_suspicion,
+    routes_tokens,
     routes_upstream,
     routes_users,
 )
@@ -64,6 +65,7 @@ ROUTES = (
     routes_session,
     routes_accounts,
     routes_users,
+    routes_tokens,
     routes_audit,
     routes_mines,
     routes_points,

@@ -136,6 +136,10 @@ def accounts(walk: Walk) -> None:
     ended = ("DELETE", "/users/{name}/sessions")
     walk.did("admin", ended, "session.end", name="li")
     walk.did("admin", ("POST", "/users/{name}/retire"), "user.retire", name="li")
+    program = {"name": "screen", "program": True, "areas": [ZHENXIONG]}
+    walk.did("admin", ("POST", "/tokens"), "token.create", program, 201)
+    (row,) = walk.world.conn.execute("SELECT max(token_id) FROM token").fetchall()
+    walk.did("admin", ("DELETE", "/tokens/{number}"), "token.revoke", number=row[0])
 
 
 def life(walk: Walk) -> None:

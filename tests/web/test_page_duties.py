@@ -303,6 +303,17 @@ def test_an_administrator_runs_accounts_calendars_and_reads_the_audit(
     expect(row).to_contain_text("已停用")
     expect(row.locator("details")).to_have_count(0)
 
+    token = page.locator('[data-form="token"]')
+    token.locator('input[name="name"]').fill("dashboard")
+    token.locator('input[name="program"]').check()
+    token.locator('input[value="530629"]').check()
+    token.locator("button.main").click()
+    expect(page.locator(".tokens .link input")).to_have_value(re.compile("^gm_.{43}$"))
+    made = page.locator('.tokens tr:has-text("dashboard")')
+    expect(made).to_contain_text("只读")
+    made.locator('[data-do="revoke"]').click()
+    expect(made).to_have_count(0)
+
     to_audit = page.locator("main a", has_text="审计")
     click_until_seen(page.locator(".crumbs a"), to_audit)
     click_until_seen(to_audit, page.locator('input[name="subject"]'))

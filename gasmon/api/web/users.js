@@ -7,6 +7,7 @@ import { areaName } from "./overview.js";
 import { listed } from "./plans.js";
 import { get, post, takeBack } from "./requests.js";
 import { areas, me, serverNow } from "./state.js";
+import { Tokens } from "./tokens.js";
 import { Failure } from "./widgets.js";
 
 const ROLES = ["viewer", "mine_dispatcher", "county_officer", "city_officer", "trainer", "administrator"];
@@ -30,7 +31,8 @@ export function UsersPage() {
     <section><h2>${t("users.add")}</h2><${NewUser} told=${setLink} done=${load} /></section>
     ${found ? html`<section><h2>${t("users.all")} <span class="num">${found.items.length}</span></h2>
       <table><thead><tr>${COLUMNS.map((name) => html`<th>${t(`users.${name}`)}</th>`)}<th></th></tr></thead>
-      <tbody>${found.items.map((user) => html`<${User} key=${user.name} user=${user} told=${setLink} done=${load} />`)}</tbody></table></section>` : null}</main>`;
+      <tbody>${found.items.map((user) => html`<${User} key=${user.name} user=${user} told=${setLink} done=${load} />`)}</tbody></table></section>
+      <${Tokens} />` : null}</main>`;
 }
 
 /** A one-time link: shown this once, to be given to its owner. */
