@@ -26,6 +26,7 @@ from gasmon.api import (
     routes_forecasts,
     routes_ledger,
     routes_life,
+    routes_lists,
     routes_load,
     routes_mines,
     routes_plans,
@@ -71,6 +72,8 @@ ROUTES = (
     routes_points,
     routes_load,
     routes_suspicion,
+    # Its fixed addresses stand before those with a number in them.
+    routes_lists,
     routes_alarms,
     routes_life,
     routes_ledger,

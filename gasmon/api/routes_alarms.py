@@ -49,13 +49,14 @@ def with_text(row: dict[str, Any]) -> dict[str, Any]:
     return {**row, "text": sentence(told)}
 
 
-@router.get("/alarms", response_model=AlarmList)
-async def list_alarms(
-    asker: Asker, shared: Shared, query: Annotated[AlarmsQuery, Query()]
-) -> Response:
-    """One page of alarms, the newest first; ``next`` is the cursor of the next one."""
+def filter_of(query: AlarmsQuery) -> views_alarms.AlarmFilter:
+    """What the store is asked.
+
+    Raises:
+        BadRequest: there is no such area.
+    """
     area = area_code(query.area)
-    wanted = views_alarms.AlarmFilter(
+    return views_alarms.AlarmFilter(
         state=query.state,
         areas=None if area is None else (area,),
         mine=query.mine,
@@ -70,6 +71,14 @@ async def list_alarms(
         q=query.q,
         run=query.run,
     )
+
+
+@router.get("/alarms", response_model=AlarmList)
+async def list_alarms(
+    asker: Asker, shared: Shared, query: Annotated[AlarmsQuery, Query()]
+) -> Response:
+    """One page of alarms, the newest first; ``next`` is the cursor of the next one."""
+    wanted = filter_of(query)
     who = asker.principal
     now_us = shared.clock.now_us()
     async with shared.pool.connection() as conn:

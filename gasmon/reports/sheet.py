@@ -144,3 +144,33 @@ LIST_COLUMNS: tuple[Column, ...] = (
     *((f"{TIER_WORDS[t]} 处置 handled", _at("handled", t)) for t in TIERS),
 )
 """Columns of a list of alarms."""
+
+
+def _mark(tier: str, name: str) -> Column:
+    words = {"at": "确认 confirmed", "by": "确认人 by"}[name]
+    return f"{TIER_WORDS[tier]} {words}", _at("confirmations", tier, name)
+
+
+ALARM_COLUMNS: tuple[Column, ...] = (
+    ("编号 id", _at("alarm_id")),
+    ("等级 level", lambda row: level_name(row["rank"])),
+    ("县区 area", lambda row: area_name(row["area"])),
+    ("煤矿 mine", lambda row: row["mine_name"] or row["mine"]),
+    ("类型 kind", _at("kind")),
+    ("测点 point", _at("point")),
+    ("地点 place", lambda row: row["place"] or row["subject"]),
+    ("监测量 quantity", _at("quantity")),
+    ("当前值 value", _at("value")),
+    ("门限 limit", _at("limit")),
+    ("最大值 max", _at("peak")),
+    ("单位 unit", _at("uom")),
+    ("最大值时间 at", _at("peak_at")),
+    ("开始 start", _at("raised_at")),
+    ("结束 end", lambda row: row["cleared_at"] or "未解除 ongoing"),
+    ("状态 state", _at("state")),
+    ("报备 planned", lambda row: "是 yes" if row["planned"] else "否 no"),
+    ("补传发现 late", lambda row: "是 yes" if row["late"] else "否 no"),
+    *(_mark(tier, name) for tier in TIERS for name in ("at", "by")),
+    ("演练 drill", lambda row: "演练 drill" if row["drill"] else ""),
+)
+"""Columns of alarms as the alarm table shows them."""

@@ -42,19 +42,22 @@ PLACE = sql.SQL(
     "   WHERE a.subject_type = 'substation') v ON true"
 )
 
+# The page's alarms first, along an index: what a row shows is looked up for them alone.
 _ALARMS = sql.SQL(
-    "SELECT a.*, m.code AS mine, m.name AS mine_name, p.system, p.no, v.place,"
+    "WITH page AS (SELECT a.alarm_id FROM alarm a LEFT JOIN mine m USING (mine_id)"
+    "{asked} WHERE {scope} AND {filter}"
+    " ORDER BY a.raised_at DESC, a.alarm_id DESC LIMIT %(limit)s)"
+    " SELECT a.*, m.code AS mine, m.name AS mine_name, p.system, p.no, v.place,"
     " v.quantity, v.uom, {owed} AS owed, k.marks, s.*, w.overdue, w.next_tier,"
     " w.next_at"
-    " FROM alarm a LEFT JOIN mine m USING (mine_id)"
-    "{place}{cover}{watch}"
+    " FROM page JOIN alarm a ON a.alarm_id = page.alarm_id"
+    " LEFT JOIN mine m USING (mine_id){place}{cover}{watch}"
     " LEFT JOIN LATERAL (SELECT jsonb_object_agg(c.tier, jsonb_build_object("
     "   'by', c.principal, 'note', c.note, 'cause_code', c.cause_code, 'rank', c.rank,"
     "   'at_us', (extract(epoch FROM c.confirmed_at) * 1000000)::bigint)"
     "   ORDER BY c.rank) AS marks"
     "   FROM confirmation c WHERE c.alarm_id = a.alarm_id AND c.rank >= a.rank) k"
-    " ON true"
-    " WHERE {scope} AND {filter}"
+    " ON true ORDER BY a.raised_at DESC, a.alarm_id DESC"
 )
 
 
@@ -149,6 +152,18 @@ def _filter(wanted: AlarmFilter, scope: Scope) -> tuple[sql.Composed, dict[str, 
     return sql.SQL(" AND ").join(parts), params
 
 
+def _asked(wanted: AlarmFilter) -> sql.Composable:
+    """The joins that a filter itself needs."""
+    parts: list[sql.Composable] = [sql.SQL("")]
+    if wanted.q is not None:
+        parts.append(PLACE)
+    if wanted.work == "quiet":
+        parts.append(COVER)
+    if wanted.overdue is not None:
+        parts.append(WATCH)
+    return sql.Composed(parts)
+
+
 def _after(cursor: str) -> tuple[datetime, int]:
     """Where the page before ended."""
     try:
@@ -185,25 +200,18 @@ async def alarms(
         "cover": COVER,
         "watch": WATCH,
         "scope": scope_condition(scope, "a.area_code"),
+        "asked": _asked(wanted),
     }
     counting = sql.SQL(
-        "SELECT count(*) AS n FROM alarm a LEFT JOIN mine m USING (mine_id){place}"
-        "{cover}{watch} WHERE {scope} AND {filter}"
-    ).format(
-        place=PLACE,
-        cover=COVER if wanted.work == "quiet" else sql.SQL(""),
-        watch=WATCH,
-        scope=parts["scope"],
-        filter=condition,
-    )
+        "SELECT count(*) AS n FROM alarm a LEFT JOIN mine m USING (mine_id){asked}"
+        " WHERE {scope} AND {filter}"
+    ).format(asked=parts["asked"], scope=parts["scope"], filter=condition)
     total = int((await fetch(conn, counting, params))[0]["n"])
     if cursor is not None:
         raised_at, alarm_id = _after(cursor)
         condition += sql.SQL(" AND (a.raised_at, a.alarm_id) < (%(c_at)s, %(c_id)s)")
         params |= {"c_at": raised_at, "c_id": alarm_id}
-    query = _ALARMS.format(filter=condition, **parts) + sql.SQL(
-        " ORDER BY a.raised_at DESC, a.alarm_id DESC LIMIT %(limit)s"
-    )
+    query = _ALARMS.format(filter=condition, **parts)
     rows = await fetch(conn, query, {**params, "limit": limit + 1})
     more = None
     if len(rows) > limit:

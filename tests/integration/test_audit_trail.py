@@ -211,6 +211,7 @@ def shifts(walk: Walk) -> None:
 def files(walk: Walk) -> None:
     """Every file that somebody may take away."""
     asked = {
+        "/alarms/export": "alarms.export",
         "/points/{point_id}/readings.csv"
         "?from=2026-11-27T00:00:00Z&to=2026-11-27T01:00:00Z": "readings.export",
         "/statistics/daily/export": "statistics.export",

@@ -282,6 +282,35 @@ def press(page: Page, action: str, wanted: str) -> None:
 
 
 @pytest.mark.slow
+def test_a_flood_is_gathered_and_an_incident_confirmed_as_a_whole(
+    open_page: OpenPage, site: Site
+) -> None:
+    """Groups of a mine and a kind with red apart; both alarms of a unit at once."""
+    site.clear_all()
+    for rank, no in ((4, "001A01"), (2, "002A04")):
+        site.alarm(MINE, rank=rank, no=no)
+    site.alarm(MINE, rank=3, no="004A01", kind="sensor_break")
+    page = open_page("/alarms?tab=groups")
+    group = page.locator(f'[data-group="{MINE}/over_limit"]')
+    expect(group.locator("td").nth(3)).to_have_text("2")
+    expect(group).to_contain_text("红")
+    expect(page.locator(".reds tr[data-alarm]")).to_have_count(1)
+    expect(page.locator("[data-group]")).to_have_count(2)
+
+    page.goto(f"{site.url}/alarms?tab=incidents")
+    incident = page.locator("tr[data-incident]")
+    expect(incident).to_have_count(1)
+    confirm = incident.locator("button.confirm")
+    expect(confirm).to_contain_text("3")
+    click_until_seen(confirm, incident.locator('input[name="note"]'))
+    incident.locator('input[name="note"]').fill("同一工作面")
+    incident.locator("button.main").click()
+    expect(confirm).to_have_count(0)
+    expect(incident.locator("form")).to_have_count(0)
+    assert {note for _, _, note in site.confirmations()} >= {"同一工作面"}
+
+
+@pytest.mark.slow
 def test_an_administrator_runs_accounts_calendars_and_reads_the_audit(
     open_page: OpenPage,
 ) -> None:

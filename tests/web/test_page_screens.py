@@ -117,6 +117,23 @@ def test_scope_is_what_the_server_gives(open_page: OpenPage) -> None:
 
 
 @pytest.mark.slow
+def test_pages_that_count_in_both_languages(open_page: OpenPage, site: Site) -> None:
+    """Groups of a flood, statistics and the daily report, likewise."""
+    site.alarm(MINE)
+    page = open_page("/alarms?tab=groups")
+    for path in (
+        "/alarms?tab=groups",
+        "/statistics?by=mine",
+        "/statistics?report=daily",
+    ):
+        page.goto(site.url + path)
+        check_screen(page, (path, "zh"))
+        page.locator(".banner .lang").click()
+        check_screen(page, (path, "en"))
+        page.locator(".banner .lang").click()
+
+
+@pytest.mark.slow
 def test_names_with_markup_are_text(open_page: OpenPage, site: Site) -> None:
     """A mine cannot put markup on the screen by its name or a point's place."""
     code = "530627000002"

@@ -2,9 +2,11 @@
 import { html, useEffect, useMemo, useRef, useState } from "./html.js";
 import { t } from "./i18n.js";
 import { AlarmList } from "./alarmlist.js";
+import { Groups } from "./groups.js";
 import { Incidents } from "./incidents.js";
 import { KINDS, isDevice, RANKS } from "./levels.js";
 import { areaName } from "./overview.js";
+import { queryText } from "./requests.js";
 import { route, setQuery } from "./router.js";
 import { areas } from "./state.js";
 import { kindName } from "./widgets.js";
@@ -17,6 +19,7 @@ const TABS = {
   open: { state: "open" },
   incidents: { state: "open" },
   quiet: { state: "open", work: "quiet" },
+  groups: { state: "open" },
   overdue: { state: "all", overdue: "any" },
   device: { state: "open", kind: KINDS.filter(isDevice).join(",") },
   history: { state: "all" },
@@ -63,8 +66,10 @@ export function AlarmConsole({ area }) {
       ${tab === "history" ? html`<${Day} name="from" value=${query.from} /><${Day} name="to" value=${query.to} />` : null}
       ${query.mine ? html`<button onClick=${() => setQuery({ mine: "" })}>${t("filter.mine_only", { mine: query.mine })} ×</button>` : null}
       <${Search} value=${query.q || ""} field=${search} />
+      <a class="export" href="/statistics">${t("nav.statistics")}</a>
+      ${tab === "incidents" || tab === "groups" ? null : html`<a class="export" download href=${`/api/v1/alarms/export${queryText(filterOf(query))}`}>${t("alarms.export")}</a>`}
     </div>
-    ${tab === "incidents" ? html`<${Incidents} area=${query.area} mine=${query.mine} />` : html`<${AlarmList} filter=${filterOf(query)} extraKeys=${keys} empty=${t(tab === "unconfirmed" ? "alarms.none_unconfirmed" : "alarms.none")} />`}`;
+    ${tab === "incidents" ? html`<${Incidents} area=${query.area} mine=${query.mine} />` : tab === "groups" ? html`<${Groups} area=${query.area} mine=${query.mine} />` : html`<${AlarmList} filter=${filterOf(query)} extraKeys=${keys} empty=${t(tab === "unconfirmed" ? "alarms.none_unconfirmed" : "alarms.none")} />`}`;
 }
 
 function Choice({ name, value, options }) {

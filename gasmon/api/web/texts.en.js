@@ -976,4 +976,13 @@ export default {
   "tokens.may_read": "read",
   "tokens.may_act": "act",
   "tokens.may_administer": "administer",
+  "tab.groups": "By mine",
+  "groups.no_red": "No red alarm.",
+  "groups.of": "{total} open alarms in {groups} groups",
+  "groups.n": "Alarms",
+  "groups.unconfirmed": "Unconfirmed",
+  "groups.worst": "Worst",
+  "groups.last": "Newest",
+  "groups.since": "Oldest",
+  "alarms.export": "CSV",
 };

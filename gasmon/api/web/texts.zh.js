@@ -976,4 +976,13 @@ export default {
   "tokens.may_read": "只读",
   "tokens.may_act": "可操作",
   "tokens.may_administer": "可管理",
+  "tab.groups": "按煤矿汇总",
+  "groups.no_red": "没有红色报警。",
+  "groups.of": "{total} 条未解除报警，{groups} 组",
+  "groups.n": "条数",
+  "groups.unconfirmed": "未确认",
+  "groups.worst": "最严重",
+  "groups.last": "最近",
+  "groups.since": "最早至今",
+  "alarms.export": "导出 CSV",
 };
