@@ -111,6 +111,14 @@ class JournalRow(Answer):
     stands: bool = Field(description="false: withdrawn")
 
 
+class Doubt(Text):
+    doubt: str
+
+
+class DoubtedRow(JournalRow):
+    doubts: list[Doubt] = Field(description="what speaks against it; only a note")
+
+
 class History(Answer):
     items: list[JournalRow]
 
@@ -139,4 +147,4 @@ class Life(Answer):
     actions: dict[str, Text | None] = Field(
         description="what the asker's role may do; null: now, else why not now"
     )
-    records: list[JournalRow]
+    records: list[DoubtedRow]

@@ -185,6 +185,8 @@ def _print_life(life: dict[str, Any]) -> None:
         )  # fmt: skip
         at = row["happened_at"][:19]
         print(f"  {row['record_id']:>8}  {at}  {row['event']}{about}{gone}  {said}")
+        for one in row["doubts"]:
+            print(f"{'':>12}存疑 doubt: {one['zh']} · {one['en']}")
     possible = [COMMAND_OF.get(n, n) for n, why in life["actions"].items() if not why]
     print(f"  possible now: {', '.join(possible) or 'nothing'}")
 

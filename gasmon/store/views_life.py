@@ -4,6 +4,7 @@ from typing import Any
 
 from psycopg import sql
 
+from gasmon.alarms.doubts import told_doubts
 from gasmon.alarms.lifecycle import ACTIONS, TIER_OF_ROLE, TIERS, Refusal, decide
 from gasmon.alarms.lifecycle_record import (
     Record,
@@ -14,6 +15,7 @@ from gasmon.alarms.lifecycle_record import (
     withdrawn_ids,
 )
 from gasmon.store.views import Conn, Row, fetch, finite, iso
+from gasmon.store.views_doubts import doubts
 
 _HISTORY = sql.SQL(
     "SELECT journal_id AS record_id, event, happened_at, arrived_at, decided_at,"
@@ -49,6 +51,7 @@ async def life(conn: Conn, alarm: Row, role: str) -> dict[str, Any]:
         why it is not, in both languages.
     """
     rows = await history(conn, alarm["alarm_id"])
+    doubted = await doubts(conn, alarm, rows)
     records = _records(rows)
     phase, owed = phases(records), owes_status(records)
     return {
@@ -68,7 +71,10 @@ async def life(conn: Conn, alarm: Row, role: str) -> dict[str, Any]:
         },
         "own_tier": TIER_OF_ROLE.get(role),
         "actions": _actions(alarm, role),
-        "records": rows,
+        "records": [
+            {**row, "doubts": told_doubts(doubted.get(row["record_id"], ()))}
+            for row in rows
+        ],
     }
 
 

@@ -153,5 +153,6 @@ function Said({ row }) {
   if (detail.until) parts.push(t("life.until", { at: moment(detail.until, serverNow()) }));
   if (detail.rule) parts.push(t("life.by_rule", { rule: detail.rule }));
   return html`${parts.map((part) => html`<span class="flag">${part}</span> `)}${row.note}
+    ${row.doubts.map((one) => html` <span class="flag doubt" data-doubt=${one.doubt}>${pick(one.zh, one.en)}</span>`)}
     ${row.stands ? null : html` <span class="flag">${t("life.gone")}</span>`}`;
 }
