@@ -34,6 +34,7 @@ COMMANDS = (
     "shift",
     "plan",
     "change",
+    "drill",
     "escalation",
     "channel",
     "replay",

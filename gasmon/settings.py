@@ -19,6 +19,8 @@ from gasmon import domain
 from gasmon.errors import ConfigError
 from gasmon.settings_access import AccountSettings as AccountSettings
 from gasmon.settings_access import ApiSettings as ApiSettings
+from gasmon.settings_access import DrillSettings as DrillSettings
+from gasmon.settings_access import DutySettings as DutySettings
 from gasmon.settings_access import LedgerSettings as LedgerSettings
 from gasmon.settings_access import Section as Section
 from gasmon.settings_access import UpstreamSettings as UpstreamSettings
@@ -213,15 +215,6 @@ class EngineSettings(Section):
     )
 
 
-class DutySettings(Section):
-    """Timers and jobs."""
-
-    interval_s: float = Field(5.0, gt=0, description="how often jobs are looked at [s]")
-    health_port: int = Field(
-        0, ge=0, le=65535, description="port of /healthz of duty and follow; 0 = none"
-    )
-
-
 class LifeSettings(Section):
     """What people do with alarms."""
 
@@ -272,6 +265,7 @@ class Settings(Section):
     escalation: EscalationSettings = Field(default_factory=EscalationSettings)
     ledger: LedgerSettings = Field(default_factory=LedgerSettings)
     upstream: UpstreamSettings = Field(default_factory=UpstreamSettings)
+    drills: DrillSettings = Field(default_factory=DrillSettings)
 
 
 def _merge(into: dict[str, Any], path: list[str], value: Any) -> None:

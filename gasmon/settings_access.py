@@ -1,4 +1,4 @@
-"""Settings of who comes in, what must reach them, and of the node above."""
+"""Settings of who comes in, what must reach them, drills, and the node above."""
 
 from pathlib import Path
 
@@ -51,6 +51,36 @@ class ApiSettings(Section):
     )
     secure_cookie: bool = Field(
         False, description="cookie over https only; required in production"
+    )
+
+
+class DutySettings(Section):
+    """Timers and jobs."""
+
+    interval_s: float = Field(5.0, gt=0, description="how often jobs are looked at [s]")
+    health_port: int = Field(
+        0, ge=0, le=65535, description="port of /healthz of duty and follow; 0 = none"
+    )
+
+
+class DrillSettings(Section):
+    """What drills may take of a process that judges real data."""
+
+    runs_limit: int = Field(
+        4, ge=0, le=20, description="drills that may run at once; 0 takes none"
+    )
+    longest_h: int = Field(8, ge=1, le=72, description="longest drill [h]")
+    points_limit: int = Field(
+        20_000, ge=1, description="points of a drill; with more it is ended"
+    )
+    frames_per_s: float = Field(
+        200.0, gt=0, description="frames of all drills judged in a second at most"
+    )
+    patience_s: float = Field(
+        30.0,
+        gt=0,
+        description="a drill that waits for real data, or for the database, is ended "
+        "after this [s]",
     )
 
 

@@ -159,7 +159,7 @@ _TOP_POINTS = (
     "SELECT p.point_id FROM point p CROSS JOIN LATERAL ("
     "   SELECT w.quantity FROM point_version w WHERE w.point_id = p.point_id"
     "   AND w.effective_from_us <= %s ORDER BY w.effective_from_us DESC LIMIT 1) v"
-    " WHERE v.quantity = %s ORDER BY p.point_id"
+    " WHERE p.run = 0 AND v.quantity = %s ORDER BY p.point_id"
 )
 
 

@@ -217,6 +217,7 @@ class Limits(Answer):
 
 class Point(Answer):
     point_id: int
+    run: int = Field(description="0: live; else a drill's own point")
     mine: str
     mine_name: str
     area: str

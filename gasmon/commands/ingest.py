@@ -8,6 +8,7 @@ from gasmon.clock import SystemClock
 from gasmon.commands.running import (
     Stop,
     database_check,
+    make_drills,
     make_ingest,
     reload_rules_on_hangup,
     run_ingest,
@@ -38,9 +39,11 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
 
 
 async def _run(settings: Settings) -> int:
-    stop, metrics = Stop(), Metrics()
-    ingest = make_ingest(settings, SystemClock(), metrics)
+    stop, metrics, clock = Stop(), Metrics(), SystemClock()
+    ingest = make_ingest(settings, clock, metrics)
     reload_rules_on_hangup(ingest)
+    drills = make_drills(settings, ingest, clock, metrics)
+    drills.start()
     checks = {"database": database_check(settings), **ingest.checks()}
     port = settings.ingest.health_port
     try:
@@ -49,5 +52,6 @@ async def _run(settings: Settings) -> int:
             run_ingest("ingest", settings, ingest, stop.event),
         )
     finally:
+        await asyncio.to_thread(drills.stop)
         await asyncio.to_thread(ingest.stop)
     return 1 if ingest.failure else 0

@@ -23,6 +23,7 @@ from gasmon.duty.courier import Couriers
 from gasmon.duty.jobs import jobs
 from gasmon.duty.loop import DutyLoop
 from gasmon.errors import DependencyError, MigrationError
+from gasmon.pipeline.drill_loop import DrillLoop
 from gasmon.pipeline.loops import IngestLoop
 from gasmon.pipeline.recent import has_recent
 from gasmon.pipeline.rulewatch import RuleWatch, load_rules
@@ -163,6 +164,21 @@ def make_ingest(settings: Settings, clock: Clock, metrics: Metrics) -> IngestLoo
         metrics,
         owner=owner_name(boot),
         boot=boot,
+    )
+
+
+def make_drills(
+    settings: Settings, ingest: IngestLoop, clock: Clock, metrics: Metrics
+) -> DrillLoop:
+    """Drills beside ingest, in the name of the same owner."""
+    return DrillLoop(
+        settings,
+        ingest,
+        encode_body,
+        clock,
+        metrics,
+        owner=ingest.owner,
+        boot=f"drills-{secrets.token_hex(4)}",
     )
 
 

@@ -13,6 +13,7 @@ from gasmon.clock import SystemClock
 from gasmon.commands.follow import end
 from gasmon.commands.running import (
     Stop,
+    make_drills,
     make_duty,
     make_ingest,
     patiently,
@@ -81,12 +82,14 @@ async def serve(
     await patiently("serve", lambda: require_schema_or_copy(settings))
     ingest = make_ingest(settings, clock, metrics)
     reload_rules_on_hangup(ingest)
+    drills = make_drills(settings, ingest, clock, metrics)
     duty = make_duty(settings, clock, metrics)
     app = create_app(
         settings, metrics, clock, checks={**ingest.checks(), **duty.checks()}
     )
     if not settings.ingest.standby:
         await patiently("serve", partial(start_ingest, settings, ingest))
+    drills.start()
     duty.start()
     ended = asyncio.Event()
 
@@ -108,6 +111,7 @@ async def serve(
         )
     finally:
         stop.event.set()
+        await asyncio.to_thread(drills.stop)
         await asyncio.to_thread(ingest.stop)
         await asyncio.to_thread(duty.stop)
     return 1 if ingest.failure else 0

@@ -16,7 +16,7 @@ from gasmon.duty.escalating import Escalation
 from gasmon.duty.forecasts import find_outcomes
 from gasmon.remote.frames import encode_body
 from gasmon.settings import Settings
-from gasmon.store import handovers, life_jobs, retention, sessions
+from gasmon.store import drill_sweep, handovers, life_jobs, retention, sessions
 from gasmon.store.db import Connection
 from gasmon.store.expected import expecting_of
 from gasmon.store.partitions import open_partitions
@@ -106,7 +106,13 @@ def jobs(settings: Settings, rules: Callable[[], RuleSet]) -> tuple[Job, ...]:
         Job("back_tests", 1, back_tests.look),
         Job("drainage", 1800, drain),
         Job("differences", 60, differ),
+        # Ingest looks each second; this is for when it does not.
+        Job("drills", 5, _end_drills),
     )
+
+
+def _end_drills(conn: Connection, now_us: int) -> str:
+    return f"{len(drill_sweep.sweep(conn, encode_body, now_us))} drills ended"
 
 
 def escalation_of(settings: Settings) -> Escalation:

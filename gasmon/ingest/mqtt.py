@@ -375,7 +375,7 @@ class Pump:
         now_ms = self._clock.now_us() // US_PER_MS
         return encode_state(word, self._boot, now_ms, __version__)
 
-    def _announce(self, word: str) -> paho.MQTTMessageInfo:
+    def _announce(self, word: str) -> paho.MQTTMessageInfo | None:
         return self._client.publish(
             platform_state_topic(), self._state_payload(word), QOS, retain=True
         )

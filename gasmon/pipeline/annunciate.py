@@ -117,6 +117,10 @@ class Annunciator:
             return platform_alarms_topic(self._areas, self._run)
         return alarms_topic(code[:6], code, self._run)
 
+    def topics(self) -> list[str]:
+        """Where something of ours may be retained."""
+        return [self._topic(code) for code in self._mines]
+
     def again(self, mine: str) -> None:
         """The message of this mine did not leave; it stays due."""
         self._mines[mine].due_us = 0

@@ -61,6 +61,7 @@ class IngestLoop(Shown):
     Attributes:
         restarted: how the last start went, for people.
         not_begun: why nothing is judged, until it has begun.
+        owner: how this process is called in the database.
     """
 
     def __init__(
@@ -83,7 +84,7 @@ class IngestLoop(Shown):
         self._encode = encode
         # All parts live by it; what its steps mean is decided in ourclock.py.
         self._clock = SteadyClock(clock)
-        self._owner = owner
+        self.owner = owner
         self._boot = boot
         self._counts = IngestCounts(metrics)
         self.suspects = Suspects(settings.ingest.failing_mines_limit)
@@ -151,7 +152,7 @@ class IngestLoop(Shown):
             clock,
             self._counts,
             self._stop,
-            owner=self._owner,
+            owner=self.owner,
             run=self.evaluator.engine.run,
         )
         self._ahead = ahead_of(self.storing, self._encode, clock, self._counts, stop)

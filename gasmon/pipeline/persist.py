@@ -153,10 +153,7 @@ class Writer:
         self, judged: Judged, now_us: int, ids: dict[PointKey, int], swiftly: bool
     ) -> Persisted:
         out = Persisted()
-        for definition, standing in judged.definitions:
-            save_definitions(
-                self.conn, definition.mine, standing, now_us=definition.arrived_us
-            )
+        self._save_definitions(judged)
         self._ensure_mines(judged, now_us)
         self._ensure_points(judged, now_us, ids)
         refused = list(judged.rejects)
@@ -172,7 +169,7 @@ class Writer:
                 readings.insert_few(self.conn, self._run, point_id, batch)
             asked = alarms.ask(self.conn, unrecorded(judged))
             # Asked last, because its answer is waited for.
-            require_ownership(self.conn, self._fencing())
+            self._require_ownership()
             out.n_frames = stored.rowcount if stored is not None else 0
             if is_small:
                 # The usual turn: what else there is to say ends this pipeline.
@@ -185,6 +182,15 @@ class Writer:
         with self.conn.pipeline():
             self._conclude(asked, now_us, out)
         return out
+
+    def _save_definitions(self, judged: Judged) -> None:
+        for definition, standing in judged.definitions:
+            save_definitions(
+                self.conn, definition.mine, standing, now_us=definition.arrived_us
+            )
+
+    def _require_ownership(self) -> None:
+        require_ownership(self.conn, self._fencing())
 
     def _write_beside(
         self, judged: Judged, ids: dict[PointKey, int], now_us: int
@@ -245,7 +251,7 @@ class Writer:
             snapshot.body,
         )
         with self.conn.transaction():
-            require_ownership(self.conn, self._fencing())
+            self._require_ownership()
             snapshots.save(self.conn, self._run, self._scope, stored)
 
     def _ensure_mines(self, judged: Judged, now_us: int) -> None:
@@ -265,7 +271,7 @@ class Writer:
         rows += [np.asarray(again, np.int32)]
         new = self._book.without_id(np.concatenate(rows))
         known = {point.key: point for point in new}
-        ids |= points.ensure_points(self.conn, list(known), now_us, known)
+        ids |= points.ensure_points(self.conn, list(known), now_us, known, self._run)
 
     def _point_ids(self, rows: Int32, ids: dict[PointKey, int]) -> Int32:
         found = self._book.point_id[rows]

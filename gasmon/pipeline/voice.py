@@ -21,8 +21,14 @@ class Voice:
     """Says what a turn found out, as far as the broker is there."""
 
     def __init__(
-        self, pump: Pump, annunciator: Annunciator, gaps: GapKeeper, clock: Clock
+        self,
+        pump: Pump,
+        annunciator: Annunciator,
+        gaps: GapKeeper,
+        clock: Clock,
+        run: int = 0,
     ) -> None:
+        self._run = run
         self._pump = pump
         self._annunciator = annunciator
         self._gaps = gaps
@@ -65,7 +71,9 @@ class Voice:
             return
         self._asked_s[mine] = now_s
         request = CmdReq(id=f"rebirth-{self._clock.now_us():x}", cmd="rebirth")
-        self._pump.publish(cmd_req_topic(mine[:6], mine), encode_cmd_req(request))
+        self._pump.publish(
+            cmd_req_topic(mine[:6], mine, self._run), encode_cmd_req(request)
+        )
 
     def ask_for_gaps(self, judged: Judged) -> None:
         """Ask gateways to send again what is missing between their frames."""

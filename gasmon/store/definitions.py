@@ -104,7 +104,7 @@ def _told_us(conn: Connection, mine_id: int) -> int:
     row = conn.execute(
         "SELECT coalesce(max((extract(epoch FROM v.recorded_at) * 1000000)::bigint), 0)"
         " FROM point_version v JOIN point p USING (point_id)"
-        " WHERE p.mine_id = %s AND v.source <> 'provisional'",
+        " WHERE p.mine_id = %s AND p.run = 0 AND v.source <> 'provisional'",
         (mine_id,),
     ).fetchone()
     assert row is not None
@@ -162,7 +162,7 @@ def _save_points(
             Change(key, a, _text(getattr(before, a)), _text(getattr(point, a)), moment)
             for a in differing
         ]
-    _insert_versions(conn, versions, now_us)
+    insert_versions(conn, versions, now_us)
     conn.execute(
         "UPDATE point SET provisional = false, retired_at = NULL"
         " WHERE (provisional OR retired_at IS NOT NULL) AND point_id = ANY(%s)",
@@ -188,7 +188,7 @@ def _point_status(conn: Connection, mine_id: int) -> dict[PointKey, tuple[bool, 
     """Whether each point of a mine is provisional, and whether it is retired."""
     rows = conn.execute(
         "SELECT m.code, p.system, p.no, p.provisional, p.retired_at IS NOT NULL"
-        " FROM point p JOIN mine m USING (mine_id) WHERE p.mine_id = %s",
+        " FROM point p JOIN mine m USING (mine_id) WHERE p.mine_id = %s AND p.run = 0",
         (mine_id,),
     ).fetchall()
     return {
@@ -199,9 +199,10 @@ def _point_status(conn: Connection, mine_id: int) -> dict[PointKey, tuple[bool, 
     }
 
 
-def _insert_versions(
+def insert_versions(
     conn: Connection, versions: Sequence[PointDef], now_us: int
 ) -> None:
+    """Write versions, none of them there yet, of points that have rows."""
     # One statement for all: a city's first start waits for 259 mines' definitions.
     names = ("point_id", *_COLUMNS)
     listed = ", ".join(names)
@@ -247,7 +248,8 @@ def _log(
         " 'epoch'::timestamptz + c.at_us * interval '1 microsecond', %s"
         " FROM json_to_recordset(%s::json) AS c (nr int, system bpchar, no text,"
         " attribute text, old text, new text, at_us bigint)"
-        " LEFT JOIN point p ON p.mine_id = %s AND p.system = c.system AND p.no = c.no"
+        " LEFT JOIN point p ON p.mine_id = %s AND p.run = 0"
+        "   AND p.system = c.system AND p.no = c.no"
         " ORDER BY c.nr",
         (
             mine_id,

@@ -92,7 +92,7 @@ _MAXIMUM_DIFFERS = f"""
 SELECT t.mine_id, t.system::text AS system, t.no, t.started_at AS at,
        t.ended_at AS until, w.highest AS ours, t.peak AS theirs, 1 AS n
 FROM mine_event t JOIN point p ON p.mine_id = t.mine_id AND p.system = t.system
-    AND p.no = t.no
+    AND p.no = t.no AND p.run = t.run
 CROSS JOIN LATERAL ({_RAW}) w
 WHERE t.run = %(run)s AND t.kind IN ('001', '002', '008') AND t.peak IS NOT NULL
   AND t.ended_at < %(settled)s AND t.started_at >= %(from)s AND t.started_at < %(to)s
@@ -172,7 +172,7 @@ WITH done AS (
 SELECT t.mine_id, t.system::text AS system, t.no, t.started_at AS at,
        t.ended_at AS until, w.highest AS ours, t.highest AS theirs, 1 AS n
 FROM done t JOIN point p ON p.mine_id = t.mine_id AND p.system = t.system
-    AND p.no = t.no
+    AND p.no = t.no AND p.run = t.run
 CROSS JOIN LATERAL ({_RAW}) w
 WHERE t.highest IS NOT NULL AND w.n > 0 AND {_DIFFERS.format(theirs="highest")}"""
 

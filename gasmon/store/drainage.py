@@ -55,7 +55,7 @@ FROM point p JOIN mine m USING (mine_id)
 JOIN LATERAL (SELECT quantity, place, unit_slug FROM point_version w
     WHERE w.point_id = p.point_id ORDER BY effective_from_us DESC LIMIT 1) v ON true
 LEFT JOIN unit u ON u.mine_id = p.mine_id AND u.slug = v.unit_slug
-WHERE p.retired_at IS NULL AND v.quantity = ANY(%(quantities)s)
+WHERE p.run = 0 AND p.retired_at IS NULL AND v.quantity = ANY(%(quantities)s)
   AND {scope} AND {only}
 ORDER BY m.code, p.system, p.no"""
 

@@ -206,7 +206,7 @@ def _point(conn: Connection, who: Principal, wish: ChangeWish) -> int:
     row = conn.execute(
         "SELECT p.point_id, p.retired_at IS NOT NULL FROM point p"
         " JOIN mine m USING (mine_id) WHERE m.code = %s AND p.system = %s"
-        " AND p.no = %s AND m.retired_at IS NULL",
+        " AND p.no = %s AND p.run = 0 AND m.retired_at IS NULL",
         (wish.mine, system, no),
     ).fetchone()
     if row is None or not who.scope.allows(wish.mine[:6], wish.mine):

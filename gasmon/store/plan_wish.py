@@ -131,7 +131,7 @@ def _check_subjects(conn: Connection, mine_id: int, wish: PlanWish) -> None:
     known = {
         f"{system}-{no}"
         for system, no in conn.execute(
-            "SELECT system, no FROM point WHERE mine_id = %s", (mine_id,)
+            "SELECT system, no FROM point WHERE mine_id = %s AND run = 0", (mine_id,)
         ).fetchall()
     }
     slugs = {

@@ -69,6 +69,7 @@ def ensure_points(
     keys: Sequence[PointKey],
     now_us: int,
     known: Mapping[PointKey, PointDef] | None = None,
+    run: int = 0,
 ) -> dict[PointKey, int]:
     """Ids of points; one that nobody defined gets a provisional row and version.
 
@@ -76,12 +77,13 @@ def ensure_points(
 
     Args:
         known: what its sensor type tells of a point that nobody defined.
+        run: whose points; those of a drill are others than the live ones.
     """
     if not keys:
         return {}
     for code in sorted({key.mine for key in keys}):
         ensure_mine(conn, code, now_us)
-    found = ensure_rows(conn, keys, now_us)
+    found = ensure_rows(conn, keys, now_us, run)
     told = [(known or {}).get(key, PointDef(key)) for key in found]
     conn.execute(
         """INSERT INTO point_version (point_id, effective_from_us, source, recorded_at,
@@ -119,7 +121,8 @@ def load_mines(conn: Connection) -> list[MineDef]:
         " coalesce((extract(epoch FROM t.at) * 1000000)::bigint, 0)"
         " FROM mine LEFT JOIN (SELECT p.mine_id, max(v.recorded_at) AS at"
         "   FROM point_version v JOIN point p USING (point_id)"
-        "   WHERE v.source <> 'provisional' GROUP BY 1) t USING (mine_id)"
+        "   WHERE v.source <> 'provisional' AND p.run = 0"
+        "   GROUP BY 1) t USING (mine_id)"
         " WHERE retired_at IS NULL ORDER BY code"
     ).fetchall()
     return [
@@ -139,7 +142,7 @@ def load_mine_ids(conn: Connection) -> dict[str, int]:
 def load_point_versions(
     conn: Connection, mine: str | None = None, *, retired: bool = False
 ) -> list[PointDef]:
-    """Every version of every point, by key and moment.
+    """Every version of every live point, by key and moment.
 
     Args:
         mine: 12 digits; None means all mines.
@@ -152,7 +155,7 @@ def load_point_versions(
             f"SELECT m.code, p.system, p.no, {_AS_FIELDS} FROM point_version v"
             " JOIN point p USING (point_id) JOIN mine m USING (mine_id)"
             " WHERE (%(mine)s::bpchar IS NULL OR m.code = %(mine)s::bpchar)"
-            " AND (%(retired)s OR p.retired_at IS NULL)"
+            " AND (%(retired)s OR p.retired_at IS NULL) AND p.run = 0"
             " ORDER BY m.code, p.system, p.no"
             ' COLLATE "C", v.effective_from_us'.encode(),
             {"mine": mine, "retired": retired},
@@ -167,20 +170,22 @@ def load_point_versions(
 
 
 def ensure_rows(
-    conn: Connection, keys: Iterable[PointKey], now_us: int
+    conn: Connection, keys: Iterable[PointKey], now_us: int, run: int = 0
 ) -> dict[PointKey, int]:
     """Ids of points, new ones provisional; in key order, as two writers need it."""
     wanted = sorted(set(keys))
     rows = conn.execute(
-        """INSERT INTO point AS p (mine_id, system, no, provisional, created_at)
-           SELECT m.mine_id, k.system, k.no, true, %s
+        """INSERT INTO point AS p (run, mine_id, system, no, provisional,
+               created_at)
+           SELECT %s, m.mine_id, k.system, k.no, true, %s
            FROM unnest(%s::bpchar[], %s::bpchar[], %s::text[]) AS k (mine, system, no)
            JOIN mine m ON m.code = k.mine
-           ORDER BY 1, 2, 3
-           ON CONFLICT (mine_id, system, no) DO UPDATE SET no = p.no
+           ORDER BY 2, 3, 4
+           ON CONFLICT (mine_id, system, no, run) DO UPDATE SET no = p.no
            RETURNING point_id, (SELECT code FROM mine m WHERE m.mine_id = p.mine_id),
                      system, no""",
         (
+            run,
             to_datetime(now_us),
             [key.mine for key in wanted],
             [key.system for key in wanted],

@@ -53,7 +53,8 @@ SELECT DISTINCT ON (p.point_id) p.point_id,
        CASE WHEN v.point_id IS NULL THEN 0 ELSE w.at_us END,
        w.place, w.quantity, w.uom, nullif(w.unit, ''), 'upstream', %(now)s
 FROM w JOIN mine m ON m.code = w.mine::bpchar
-JOIN point p ON p.mine_id = m.mine_id AND p.system = w.system::bpchar AND p.no = w.no
+JOIN point p ON p.mine_id = m.mine_id AND p.run = 0
+  AND p.system = w.system::bpchar AND p.no = w.no
 LEFT JOIN LATERAL (
     SELECT n.* FROM point_version n WHERE n.point_id = p.point_id
     AND n.effective_from_us <= w.at_us ORDER BY n.effective_from_us DESC LIMIT 1) v

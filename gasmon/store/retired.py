@@ -29,7 +29,7 @@ def load_retirements(conn: Connection) -> set[tuple[PointKey, int]]:
     rows = conn.execute(
         "SELECT m.code, p.system, p.no, (extract(epoch FROM r.at) * 1000000)::bigint"
         " FROM (SELECT point_id, retired_at AS at FROM point"
-        "       WHERE retired_at IS NOT NULL"
+        "       WHERE retired_at IS NOT NULL AND run = 0"
         "       UNION SELECT point_id, changed_at FROM"
         "         (SELECT * FROM point_change ORDER BY change_id DESC LIMIT %s) c"
         "       WHERE attribute = 'retired' AND new_value = 'true') r"

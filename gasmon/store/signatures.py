@@ -73,7 +73,8 @@ def _beside(
             " SELECT w.quantity, w.unit_slug FROM point_version w"
             "  WHERE w.point_id = p.point_id AND w.effective_from_us <= %s"
             "  ORDER BY w.effective_from_us DESC LIMIT 1) v ON true"
-            " WHERE p.mine_id = %s AND v.unit_slug = %s AND v.quantity = ANY(%s)"
+            " WHERE p.run = 0 AND p.mine_id = %s AND v.unit_slug = %s"
+            " AND v.quantity = ANY(%s)"
             " ORDER BY p.no",
             (span_us[1], mine_id, unit, ["CH4", *FANS, *POWER]),
         ).fetchall(),

@@ -230,7 +230,8 @@ def _points(conn: Connection, mine_id: int, at_us: int) -> list[Point]:
             " FROM point p JOIN LATERAL (SELECT * FROM point_version w"
             "   WHERE w.point_id = p.point_id AND w.effective_from_us <= %(at)s"
             "   ORDER BY w.effective_from_us DESC LIMIT 1) v ON true"
-            " WHERE p.mine_id = %(mine)s AND v.quantity = ANY(%(quantities)s)"
+            " WHERE p.run = 0 AND p.mine_id = %(mine)s"
+            " AND v.quantity = ANY(%(quantities)s)"
             " ORDER BY p.system, p.no",
             {"mine": mine_id, "at": at_us, "quantities": [*JUDGED, *BESIDE]},
         ).fetchall()

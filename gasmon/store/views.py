@@ -109,7 +109,7 @@ async def areas(conn: Conn, scope: Scope, tier: str | None) -> list[Row]:
 _MINES = sql.SQL(
     "SELECT m.mine_id, m.code, m.area_code AS area, m.name, m.kind, m.atmosphere_kpa,"
     " coalesce(l.online, false) AS online, l.arrived_at, l.points AS packed,"
-    " (SELECT count(*) FROM point p WHERE p.mine_id = m.mine_id"
+    " (SELECT count(*) FROM point p WHERE p.mine_id = m.mine_id AND p.run = 0"
     "   AND p.retired_at IS NULL) AS points,"
     " o.worst_rank, coalesce(o.open_alarms, 0) AS open_alarms,"
     " coalesce(o.unconfirmed, 0) AS unconfirmed"
@@ -192,15 +192,16 @@ async def units(conn: Conn, mine: int) -> list[Row]:
 
 
 _POINTS = sql.SQL(
-    "SELECT p.point_id, m.code AS mine, m.area_code AS area, m.name AS mine_name,"
-    " p.system, p.no, p.provisional, p.retired_at, v.*"
+    "SELECT p.point_id, p.run, m.code AS mine, m.area_code AS area,"
+    " m.name AS mine_name, p.system, p.no, p.provisional, p.retired_at, v.*"
     " FROM point p JOIN mine m USING (mine_id)"
     " LEFT JOIN LATERAL (SELECT w.sensor_type, w.value_kind, w.quantity, w.uom,"
     "   w.place, w.place_class, w.unit_slug, w.range_low, w.range_high, {limits}"
     "   FROM point_version w WHERE w.point_id = p.point_id"
     "   AND w.effective_from_us <= %(now_us)s"
     "   ORDER BY w.effective_from_us DESC LIMIT 1) v ON true"
-    " WHERE {scope} AND {filter} ORDER BY p.system, p.no"
+    " WHERE {scope} AND {filter}"
+    " ORDER BY m.code, p.system, p.no"
 )
 
 
@@ -211,17 +212,25 @@ async def points(
     *,
     mine: int | None = None,
     point_id: int | None = None,
+    run: int = 0,
 ) -> list[Row]:
-    """Points with the attributes that hold now, of one mine or one by its id."""
+    """Points with the attributes that hold now: of a mine, a run, or one by its id.
+
+    Args:
+        mine: of which; None with the run of a drill means all of its mines.
+        point_id: one point, whatever run it belongs to.
+        run: 0 for live points, else the number of a drill.
+    """
+    wanted = "p.run = %(run)s AND (%(mine)s::int IS NULL OR p.mine_id = %(mine)s::int)"
     query = _POINTS.format(
         limits=sql.SQL(", ").join(sql.Identifier("w", name) for name in LIMIT_NAMES),
         scope=scope_condition(scope),
-        filter=sql.SQL(
-            "p.mine_id = %(mine)s" if point_id is None else "p.point_id = %(point_id)s"
-        ),
+        filter=sql.SQL(wanted if point_id is None else "p.point_id = %(point_id)s"),
     )
     rows = await fetch(
-        conn, query, {"now_us": now_us, "mine": mine, "point_id": point_id}
+        conn,
+        query,
+        {"now_us": now_us, "mine": mine, "point_id": point_id, "run": run},
     )
     return [_point(row) for row in rows]
 
@@ -231,6 +240,7 @@ def _point(row: Row) -> Row:
     known = domain.sensor_types().get(code)
     return {
         "point_id": row["point_id"],
+        "run": row["run"],
         "mine": row["mine"],
         "mine_name": row["mine_name"],
         "area": row["area"],

@@ -17,7 +17,7 @@ _LIST = sql.SQL(
     " coalesce(v.uom, '') AS uom"
     " FROM mine_difference d JOIN mine m USING (mine_id)"
     " LEFT JOIN point p ON p.mine_id = d.mine_id AND p.system = d.system"
-    "   AND p.no = d.no"
+    "   AND p.no = d.no AND p.run = d.run"
     " LEFT JOIN LATERAL (SELECT place, uom FROM point_version w WHERE"
     "   w.point_id = p.point_id ORDER BY effective_from_us DESC LIMIT 1) v ON true"
     " WHERE d.run = 0 AND d.day = %(day)s AND {scope} AND {only}"

@@ -32,8 +32,9 @@ COLUMNS = ("t_ms", "min", "max", "mean", "n", "n_bad", "n_calibration")
 _FROM = sql.SQL(
     " FROM (SELECT at, value, coalesce(state & %(calibration)s <> 0, false) AS tested,"
     "   coalesce(state & %(bad)s = 0 AND value <> 'NaN', false) AS good"
-    "   FROM reading WHERE run = 0 AND point_id = %(point)s"
-    "   AND at >= %(from)s AND at < %(to)s) r"
+    # A drill's point is a row of its own, with readings of its run alone.
+    "   FROM reading WHERE run = (SELECT run FROM point WHERE point_id = %(point)s)"
+    "   AND point_id = %(point)s AND at >= %(from)s AND at < %(to)s) r"
 )
 _RAW = sql.SQL("SELECT at, value, good, tested{} ORDER BY at LIMIT %(limit)s").format(
     _FROM

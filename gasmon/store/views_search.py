@@ -17,7 +17,8 @@ _POINTS = sql.SQL(
     " JOIN LATERAL (SELECT w.place, w.sensor_type FROM point_version w"
     "   WHERE w.point_id = p.point_id AND w.effective_from_us <= %(now_us)s"
     "   ORDER BY w.effective_from_us DESC LIMIT 1) v ON true"
-    " WHERE p.retired_at IS NULL AND m.retired_at IS NULL AND {scope} AND {words}"
+    " WHERE p.run = 0 AND p.retired_at IS NULL AND m.retired_at IS NULL"
+    " AND {scope} AND {words}"
     " ORDER BY m.code, p.system, p.no LIMIT %(limit)s"
 )
 _TEXT = sql.SQL(

@@ -10,6 +10,7 @@ from gasmon.api.app import create_app
 from gasmon.clock import SystemClock
 from gasmon.settings import DatabaseSettings, Settings
 from gasmon.shifts.posts import Post
+from gasmon.store import access
 from gasmon.telemetry import Metrics
 from gasmon.units import US_PER_MIN, iso_us
 from tests.fix_api import MINE_Z, ZHENXIONG, World
@@ -222,6 +223,24 @@ def files(walk: Walk) -> None:
         walk.did("county", ("GET", path), action, point_id=1)
 
 
+def drills(walk: Walk) -> None:
+    """A drill, declared by a trainer and ended by the county."""
+    walk.world.tokens["trainer"] = access.create_token(
+        walk.world.conn,
+        name="trainer",
+        role="trainer",
+        areas=[ZHENXIONG],
+        mines=None,
+        now_us=walk.world.now_us,
+    )
+    walk.world.conn.commit()
+    until = iso_us(SystemClock().now_us() + 30 * US_PER_MIN)
+    drill = {"scenario": "outburst", "areas": [ZHENXIONG], "until": until}
+    made = walk.did("trainer", ("POST", "/drills"), "drill.declare", drill)
+    walk.did("county", ("POST", "/drills/{run}/end"), "drill.end", {"reason": "停"},
+             run=made["run"])  # fmt: skip
+
+
 def test_every_change_and_every_file_leaves_its_row(world: World) -> None:
     """By whom, and refused log-ins too; a new route fails this until it is walked."""
     walk = Walk(world)
@@ -229,6 +248,7 @@ def test_every_change_and_every_file_leaves_its_row(world: World) -> None:
         accounts(walk)
     life(walk)
     shifts(walk)
+    drills(walk)
     assert changing_routes() - walk.walked == SAYS_NOTHING - walk.walked
     assert walk.walked <= changing_routes()
     files(walk)
