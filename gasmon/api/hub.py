@@ -37,6 +37,7 @@ class Subscriber:
         seen: int,
         told: int,
         for_mine: bool,
+        with_drills: bool,
     ) -> None:
         self.queue: deque[Told] = deque()
         self.seen = seen
@@ -48,13 +49,16 @@ class Subscriber:
         self._limit = limit
         self._told = told
         self._for_mine = for_mine
+        self._with_drills = with_drills
 
     def offer(self, entry: Told) -> None:
         """Queue an entry if it is this client's; cut the client off when it is full."""
         self.seen = entry.seq
         # What was read from the outbox before joining must not fill the queue again:
         # such a client may be ahead of the follower.
-        if entry.run != 0 or entry.seq <= self._told or self.cut is not None:
+        if entry.seq <= self._told or self.cut is not None:
+            return
+        if entry.run != 0 and not self._with_drills:
             return
         if not self._scope.allows(entry.area, entry.mine):
             return
@@ -128,6 +132,7 @@ class Hub:
         told: int = 0,
         *,
         for_mine: bool = False,
+        with_drills: bool = False,
     ) -> Subscriber:
         """Take part from ``position`` on: every later entry will be offered.
 
@@ -137,8 +142,11 @@ class Hub:
             limit: entries that may wait.
             told: the client has everything up to this number already.
             for_mine: it looks at one mine, or is one: pre-warnings are for it.
+            with_drills: it asked for those of drills, beside the real ones.
         """
-        subscriber = Subscriber(scope, wants, limit, self.position, told, for_mine)
+        subscriber = Subscriber(
+            scope, wants, limit, self.position, told, for_mine, with_drills
+        )
         self._subscribers.add(subscriber)
         return subscriber
 

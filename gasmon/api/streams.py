@@ -249,10 +249,12 @@ class AlarmStream:
         """Bodies of a snapshot, by the events' ids."""
         session, found = self._session, {}
         if session.history:
-            for past in await told_of_open(conn, self._scope, self._joined):
+            for past in await told_of_open(
+                conn, self._scope, self._joined, drills=session.drills
+            ):
                 if session.wants(past.area, past.rank, frames.kind_of(past.body)):
                     found[frames.id_of(past.body)] = past.body
-        for one in await open_events(conn, self._scope):
+        for one in await open_events(conn, self._scope, drills=session.drills):
             if session.wants(one.event.area, one.event.rank, one.event.kind):
                 found.setdefault(one.event.event_id, frames.encode_body(one))
         return found
@@ -268,6 +270,7 @@ class AlarmStream:
             self._api.client_queue_frames,
             told,
             for_mine=self._scope.is_mine,
+            with_drills=self._session.drills,
         )
         self._has_joined.set()
 
@@ -298,6 +301,7 @@ class AlarmStream:
                     areas=self._session.areas,
                     min_rank=self._session.min_rank,
                     kinds=self._session.kinds,
+                    drills=self._session.drills,
                     limit=PAGE,
                 )
             for entry in entries:

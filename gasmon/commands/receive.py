@@ -64,6 +64,11 @@ def add_parser(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
         help="only this kind of alarm, e.g. over_limit; repeatable",
     )
     receive.add_argument(
+        "--drills",
+        action="store_true",
+        help='events of drills too, each with "drill": true',
+    )
+    receive.add_argument(
         "--once", action="store_true", help="stop when everything told so far is here"
     )
     receive.add_argument(
@@ -126,6 +131,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         once=args.once,
         reports=tuple(args.reports),
         proves=tuple(args.exec_proves),
+        drills=args.drills,
     )
     with Keeping(options.state) as keeping:
         return asyncio.run(_receive(options, keeping, args))

@@ -37,6 +37,7 @@ class Wish:
     Attributes:
         reports: steps that it promises to report of each event.
         history: a snapshot is to have every event of alarms that are not closed.
+        drills: events of drills too; each says that it is one.
     """
 
     areas: tuple[str, ...] | None = None
@@ -44,6 +45,7 @@ class Wish:
     kinds: tuple[str, ...] | None = None
     reports: tuple[str, ...] = ()
     history: bool = False
+    drills: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +222,11 @@ class ClientSession:
         if wish.reports and "receipts" not in hello.offers:
             reason = "the server is older and takes no receipts"
             actions.append(Notice("unreported", {"reason": reason}))
+        if wish.drills:
+            parts.append("drills")
+            if "drills" not in hello.offers:
+                reason = "the server is older and tells nothing of drills"
+                actions.append(Notice("undrilled", {"reason": reason}))
         self._subscription = orjson.dumps(parts).decode()
         if held is not None and held.subscription != self._subscription:
             reason = "other filter or rights than before"
@@ -237,6 +244,7 @@ class ClientSession:
             kinds=wish.kinds,
             reports=wish.reports if "receipts" in hello.offers else (),
             history=wish.history and "history" in hello.offers,
+            drills=wish.drills and "drills" in hello.offers,
         )
         return [*actions, Send(text)]
 

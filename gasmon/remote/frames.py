@@ -28,7 +28,7 @@ CLOSE_FLOOD = 4429
 REFUSALS = ("epoch_changed", "too_old", "ahead")
 
 
-OFFERS = ("kinds", "receipts", "commands", "answers", "history", "made")
+OFFERS = ("kinds", "receipts", "commands", "answers", "history", "made", "drills")
 """What this server takes beyond the first edition of v1, as its hello says."""
 
 
@@ -252,6 +252,7 @@ def subscribe(
     kinds: Sequence[str] | None = None,
     reports: Sequence[str] = (),
     history: bool = False,
+    drills: bool = False,
 ) -> str:
     """The client's first frame; without a position it asks for a snapshot."""
     wish: dict[str, Any] = {
@@ -266,6 +267,8 @@ def subscribe(
         wish["reports"] = list(reports)
     if history:
         wish["history"] = True
+    if drills:
+        wish["drills"] = True
     return _dumps(wish)
 
 

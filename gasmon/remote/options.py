@@ -29,6 +29,7 @@ class Options:
         once: stop when everything that the server has now is received.
         reports: steps that will be reported of each event, besides receiving.
         proves: steps that a hook's end without an error proves; reported by themselves.
+        drills: events of drills too.
     """
 
     name: str
@@ -44,13 +45,14 @@ class Options:
     once: bool = False
     reports: tuple[str, ...] = ()
     proves: tuple[str, ...] = ()
+    drills: bool = False
 
     @property
     def wish(self) -> Wish:
         """What to subscribe to."""
         promised = {*self.reports, *self.proves}
         reports = tuple(step for step in PROMISED if step in promised)
-        return Wish(self.areas, self.min_rank, self.kinds, reports)
+        return Wish(self.areas, self.min_rank, self.kinds, reports, drills=self.drills)
 
 
 def stream_url(url: str) -> str:

@@ -43,6 +43,7 @@ class Subscribe:
     kinds: tuple[str, ...] | None = None
     reports: tuple[str, ...] = ()
     history: bool = False
+    drills: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +226,7 @@ def _subscribe(frame: dict[str, Any]) -> Subscribe:
         _names(frame, "kinds", MAX_KINDS),
         reports,
         frame.get("history") is True,
+        frame.get("drills") is True,
     )
 
 

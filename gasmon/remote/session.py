@@ -110,6 +110,7 @@ class ServerSession:
         kinds: kinds of alarm wanted; None = all.
         reports: steps that the client promised to report of each event.
         history: a snapshot is to have every event of alarms that are not closed.
+        drills: events of drills are wanted too, beside the real ones.
         claimed: the stream was told completely up to this number.
         acked: the client holds everything up to this number.
     """
@@ -137,7 +138,7 @@ class ServerSession:
         self.min_rank = 0
         self.kinds: frozenset[str] | None = None
         self.reports: tuple[str, ...] = ()
-        self.history = False
+        self.history = self.drills = False
         self.claimed = 0
         self.acked = 0
         self.epoch = epoch
@@ -227,7 +228,7 @@ class ServerSession:
                     return self._close(frames.CLOSE_MALFORMED, reason)
             self.kinds = frozenset(frame.kinds)
         self.min_rank, self.reports = frame.min_rank, frame.reports
-        self.history = frame.history
+        self.history, self.drills = frame.history, frame.drills
         self.state = State.ANSWERING
         return [Begin(frame.resume)]
 

@@ -28,7 +28,7 @@ _BY_ID = sql.SQL(
     " SELECT a.alarm_id, j.event_id, %(recipient)s, %(step)s, %(at)s, %(now)s"
     " FROM alarm_journal j JOIN alarm a USING (alarm_id)"
     " LEFT JOIN mine m USING (mine_id)"
-    " WHERE j.event_id = ANY(%(ids)s::text[]) AND a.run = 0 AND {scope}"
+    " WHERE j.event_id = ANY(%(ids)s::text[]) AND {scope}"
     " ON CONFLICT DO NOTHING"
 )
 
@@ -41,7 +41,7 @@ _SHOWN = sql.SQL(
     " JOIN alarm a USING (alarm_id) LEFT JOIN mine m USING (mine_id)"
     " JOIN alarm_journal j USING (alarm_id)"
     " WHERE j.actor IS NULL AND j.event = ANY(%(asking)s) AND j.rank <= n.rank"
-    " AND a.run = 0 AND {scope}"
+    " AND {scope}"
     " ON CONFLICT DO NOTHING"
 )
 

@@ -18,7 +18,7 @@ _OPEN_EVENTS = sql.SQL(
     " FROM alarm a LEFT JOIN mine m USING (mine_id){place}"
     " JOIN LATERAL (SELECT * FROM alarm_journal j WHERE j.alarm_id = a.alarm_id"
     "   AND j.actor IS NULL ORDER BY j.journal_id DESC LIMIT 1) j ON true"
-    " WHERE a.run = 0 AND a.cleared_at IS NULL AND {told} AND {scope}"
+    " WHERE (a.run = 0 OR %(drills)s) AND a.cleared_at IS NULL AND {told} AND {scope}"
     " ORDER BY a.raised_at, a.alarm_id"
 )
 
@@ -36,19 +36,25 @@ class OpenEvent:
     uom: str
 
 
-async def open_events(conn: Conn, scope: Scope) -> list[OpenEvent]:
-    """All open live alarms of a scope as the event that was last told of each.
+async def open_events(
+    conn: Conn, scope: Scope, *, drills: bool = False
+) -> list[OpenEvent]:
+    """All open alarms of a scope as the event that was last told of each.
 
     Rebuilt from the journal and not read from the outbox, because the outbox forgets
     after its retention and an alarm may be open for longer. The event's id is the one
     that was sent, so a platform that has it already recognises it.
+
+    Args:
+        drills: those of drills too, beside the live ones.
     """
     query = _OPEN_EVENTS.format(
         place=PLACE,
         told=sql.SQL("true") if scope.is_mine else is_alarm(),
         scope=scope_condition(scope, "a.area_code"),
     )
-    return [_open_event(row) for row in await fetch(conn, query)]
+    rows = await fetch(conn, query, {"drills": drills})
+    return [_open_event(row) for row in rows]
 
 
 def _open_event(row: Row) -> OpenEvent:

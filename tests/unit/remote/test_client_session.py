@@ -175,3 +175,22 @@ def test_what_has_no_place_fails(before: list[str], frame: str | bytes) -> None:
     assert isinstance(last(session.take([frame])), Fail)
     assert session.state is State.FAILED
     assert session.heartbeat() == frames.CLIENT_HEARTBEAT
+
+
+def test_drills_are_asked_for_and_an_old_server_is_named() -> None:
+    """Asking for them is another subscription: what was left out is told anew."""
+    wish = Wish(drills=True)
+    notice, old = ClientSession(wish, None).take([hello()])
+    (new,) = ClientSession(wish, None).take([hello(offers=["drills"])])
+    held = Held(("e", 5), SUBSCRIPTION)
+    refused, anew = ClientSession(wish, held).take([hello(offers=["drills"])])
+
+    assert isinstance(notice, Notice)
+    assert notice.kind == "undrilled"
+    assert isinstance(old, Send)
+    assert isinstance(new, Send)
+    assert "drills" not in json.loads(old.text)
+    assert json.loads(new.text)["drills"] is True
+    assert isinstance(refused, Notice)
+    assert refused.kind == "refused"
+    assert anew == new
