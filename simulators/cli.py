@@ -1,4 +1,4 @@
-"""``gasmon-sim``: a simulated city, scenarios, a paced load, and how real it all is.
+"""``gasmon-sim``: a simulated city, scenarios, drills, a paced load, how real it is.
 
 Exit codes: 0 ok, 1 failed, 2 usage, 3 the broker is unreachable, 4 criteria not met.
 """
@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from gasmon.errors import GasmonError
-from simulators import cli_compare, cli_files, cli_scenarios, cli_tape
+from simulators import cli_compare, cli_drill, cli_files, cli_scenarios, cli_tape
 from simulators.airflow import ACTIVITY
 from simulators.cli_options import (
     add_broker,
@@ -75,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     add_output(city)
 
     cli_scenarios.add_parsers(commands)
+    cli_drill.add_parsers(commands)
     cli_compare.add_parser(commands)
     cli_tape.add_parsers(commands)
     cli_files.add_parser(commands)

@@ -62,13 +62,13 @@ class Platform:
 
     def points_of(self, area: str) -> dict[str, int]:
         """How many points are defined of each mine of an area."""
-        found = self._ask("GET", "/mines", {"area": area})["items"]
+        found = self.ask("GET", "/mines", {"area": area})["items"]
         return {mine["code"]: mine["points"] for mine in found}
 
     def newest_us(self, mine: str) -> int:
         """Time of the newest reading of a mine [µs UTC]; 0 without one."""
         try:
-            items = self._ask("GET", f"/mines/{mine}/latest")["items"]
+            items = self.ask("GET", f"/mines/{mine}/latest")["items"]
         except LookupError:
             return 0
         return max((time_us(item["at"]) for item in items), default=0)
@@ -80,22 +80,22 @@ class Platform:
         query["from"] = at.isoformat(timespec="milliseconds")
         found: list[SeenAlarm] = []
         while True:
-            page = self._ask("GET", "/alarms", query)
-            found += [_seen(item) for item in page["items"]]
+            page = self.ask("GET", "/alarms", query)
+            found += [seen_of(item) for item in page["items"]]
             if page["next"] is None:
                 return found
             query["cursor"] = page["next"]
 
     def file_plan(self, body: dict[str, Any]) -> int:
         """File planned work; gives its number."""
-        return int(self._ask("POST", "/plans", body=body)["plan_id"])
+        return int(self.ask("POST", "/plans", body=body)["plan_id"])
 
     def approve_plan(self, plan_id: int, reason: str) -> None:
         """Approve planned work that somebody else filed."""
         path = f"/plans/{plan_id}/actions/approve"
-        self._ask("POST", path, body={"reason": reason, "key": f"approve-{plan_id}"})
+        self.ask("POST", path, body={"reason": reason, "key": f"approve-{plan_id}"})
 
-    def _ask(
+    def ask(
         self,
         method: str,
         path: str,
@@ -142,7 +142,8 @@ def time_us(text: str) -> int:
     return round(datetime.fromisoformat(text).timestamp() * US_PER_S)
 
 
-def _seen(item: dict[str, Any]) -> SeenAlarm:
+def seen_of(item: dict[str, Any]) -> SeenAlarm:
+    """An alarm as ``/alarms`` tells it."""
     return SeenAlarm(
         alarm_id=item["alarm_id"],
         mine=item["mine"] or "",

@@ -85,6 +85,7 @@ class Expected:
         planned, late: as the platform must mark it; None for whatever.
         by_arrival: it begins when the platform decides so by its own clock.
         text: the reader's reason, or how it is called.
+        cause: name of that of which it must come; empty where it may.
     """
 
     kinds: tuple[str, ...]
@@ -99,6 +100,7 @@ class Expected:
     by_arrival: bool
     text: str
     line: int
+    cause: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,6 +295,7 @@ class _Reader:
                     f"level {level!r}: one of {', '.join(LEVELS)}", "level"
                 )
         begin_s = 0.0
+        name = ""
         if table.has("cause"):
             name = table.text("cause")
             if name not in self.causes:
@@ -322,6 +325,7 @@ class _Reader:
             by_arrival=table.flag("by_arrival", False),
             text=table.text("why") if not must or table.has("why") else "",
             line=table.line,
+            cause=name,
         )
         table.done()
         return expected

@@ -6,6 +6,7 @@ import json
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,19 @@ import pytest
 from gasmon.embedded.process import free_port
 from gasmon.settings import DatabaseSettings
 from gasmon.store import access, db, points
+from simulators.platform import Platform
 from tests.fix_broker import MosquittoBroker
 from tests.fix_command import Command
 from tests.fix_wait import wait_until
 
 READY_S = 90.0
+PEOPLE = (
+    "city_officer",
+    "county_officer",
+    "mine_dispatcher",
+    "platform",
+    "trainer",
+)
 LATE_CALM_S = 20
 """How long more of a backlog is waited for [s]; two minutes where nobody tests."""
 
@@ -34,23 +43,59 @@ class ScenarioStack:
 
     def play(self, timeout_s: float, *words: str) -> tuple[int, dict[str, Any]]:
         """``gasmon-sim run``: its exit code and what it printed."""
-        log = self.folder / "run.json"
-        log.unlink(missing_ok=True)
-        arguments = [
-            *("run", *words, "--json", "--quiet", "--url", self.page),
-            *("--port", str(self.broker_port), "--patience", "120"),
+        return self.simulate(
+            timeout_s,
+            *("run", *words, "--url", self.page),
             *("--token-file", str(self.folder / "city_officer")),
             *("--dispatcher-token-file", str(self.folder / "mine_dispatcher")),
-        ]
-        command = Command(arguments, log, "gasmon-sim")
+        )
+
+    def drill(self, timeout_s: float, *words: str) -> tuple[int, dict[str, Any]]:
+        """``gasmon-sim drill``: its exit code and what it printed."""
+        return self.simulate(
+            timeout_s,
+            *("drill", *words, "--url", self.page, "--out", str(self.folder)),
+            *("--token-file", str(self.folder / "trainer")),
+        )
+
+    def simulate(self, timeout_s: float, *words: str) -> tuple[int, dict[str, Any]]:
+        """A command of ``gasmon-sim`` that talks to our broker."""
+        log = self.folder / f"{words[0]}.json"
+        log.unlink(missing_ok=True)
+        where = ("--port", str(self.broker_port), "--patience", "120")
+        command = Command([*words, *where, "--json", "--quiet"], log, "gasmon-sim")
         try:
             code = command.wait(timeout_s)
         finally:
             command.kill()
         text = log.read_text("utf-8")
-        assert code in (0, 4), text
+        assert code in (0, 1, 4), text
         report: dict[str, Any] = json.loads(text)
         return code, report
+
+    @contextmanager
+    def receiving(self, folder: Path) -> Iterator[None]:
+        """A platform of Zhenxiong that hears of drills too."""
+        log = folder / "receive.log"
+        words = [
+            *("receive", "zhenxiong", "--drills", "--json"),
+            *("--url", self.page.replace("http", "ws", 1)),
+            *("--token-file", str(self.folder / "platform")),
+            *("--state", str(folder / "receive.sqlite")),
+        ]
+        command = Command(words, log)
+        try:
+            yield
+        finally:
+            command.send_signal(15)
+            try:
+                command.wait(30)
+            finally:
+                command.kill()
+
+    def person(self, role: str) -> Platform:
+        """Somebody who looks and acts over HTTP."""
+        return Platform(self.page, (self.folder / role).read_text("utf-8"))
 
 
 def faults_of(report: dict[str, Any]) -> list[str]:
@@ -73,10 +118,10 @@ def scenario_stack(
     """A gasmon with the shipped rules on an empty database, ready."""
     with db.connect(DatabaseSettings(url=plain_migrated_dsn)) as conn:
         points.ensure_areas(conn)
-        for role in ("city_officer", "mine_dispatcher"):
+        for role in PEOPLE:
             token = access.create_token(
                 conn,
-                name=f"scenario-{role}",
+                name=role,
                 role=role,
                 areas=None,
                 mines=None,

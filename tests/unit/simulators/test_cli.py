@@ -75,9 +75,9 @@ def test_no_broker_exits_with_3_and_says_where(
 
 
 def test_every_option_stands_on_its_page() -> None:
-    """docs/simulator.md and docs/scenarios.md name each command and option."""
+    """The pages of the simulator, scenarios and drills name each command and option."""
     docs = Path(__file__).parents[3] / "docs"
-    pages = ("simulator.md", "scenarios.md")
+    pages = ("simulator.md", "scenarios.md", "drills.md")
     page = "".join(docs.joinpath(name).read_text("utf-8") for name in pages)
     for action in _parser()._actions:
         if not isinstance(action, argparse._SubParsersAction):
