@@ -77,7 +77,7 @@ def query_of(world: World, path: str) -> dict[str, str]:
     """The parameters without which a route answers nothing."""
     if path == "/search":
         return {"q": "0"}
-    if not path.endswith(("/readings", "/readings.csv", "/marks")):
+    if not path.endswith(("/readings", "/readings.csv", "/marks", "/crossings")):
         return {}
     return {
         "from": iso_us(world.now_us - US_PER_MIN),
