@@ -13,10 +13,12 @@ from gasmon.api import (
     routes_cap,
     routes_escalation,
     routes_life,
+    routes_lists,
     routes_load,
     routes_mines,
     routes_points,
     routes_session,
+    routes_statistics,
 )
 from gasmon.points import PointKey
 from gasmon.units import US_PER_MIN, iso_us
@@ -33,6 +35,7 @@ from tests.fix_api import (
 
 ROUTERS = (
     *(routes_session.router, routes_mines.router, routes_alarms.router),
+    *(routes_lists.router, routes_statistics.router),
     *(routes_points.router, routes_load.router),
     *(routes_life.router, routes_escalation.router, routes_cap.router),
 )
