@@ -52,11 +52,15 @@ PER_TURN = 250
 TURNS = 40
 """Turns of one world; then both begin anew, so that memory is looked at while small."""
 
-PAGE = (Path(__file__).parents[1] / "docs" / "payloads.md").read_text("utf-8")
+DOCS = Path(__file__).parents[1] / "docs"
+PAGES = {"payloads.md": "## What is refused", "upload-files.md": "What is refused, and"}
 REASONS = frozenset(
     name
+    for page, heading in PAGES.items()
     for row in re.findall(
-        r"^\| (`[a-z_0-9`, ]+`) \|", PAGE.split("## What is refused")[1], re.M
+        r"^\| (`[a-z_0-9`, ]+`) \|",
+        (DOCS / page).read_text("utf-8").split(heading)[1],
+        re.M,
     )
     for name in re.findall(r"`([a-z_0-9]+)`", row)
 )

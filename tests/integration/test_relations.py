@@ -60,7 +60,7 @@ def test_an_alarm_of_a_unit_is_everywhere_it_belongs(paired: Plant) -> None:  # 
     )
     assert (subject, unit) == (UNIT, "11121")
     # One incident with the alarms of its points.
-    assert paired.count("incident") == 1
+    assert paired.count("incident", "scope_type = 'unit'") == 1
     bodies = [orjson.loads(row[0]) for row in paired.ask("SELECT body FROM outbox")]
     (body,) = [b for b in bodies if b["kind"] == "extent_over_limit"]
     assert (body["subject"], body["unit"], body["level"]) == (UNIT, "11121", "red")
