@@ -34,6 +34,9 @@ SLOW_COST = 6.0
 """The same of a test that is marked slow."""
 
 FILE_COST = {
+    "long/test_examples_of_the_engine.py": 900.0,
+    "long/test_examples.py": 700.0,
+    "long/test_fuzz.py": 600.0,
     "web/test_page_screens.py": 90.0,
     "web/test_page_outages.py": 70.0,
     "web/test_page_duties.py": 40.0,

@@ -7,7 +7,7 @@ import os
 from hypothesis import settings
 
 TIMES = int(os.environ.get("GASMON_EXAMPLES_TIMES", "1"))
-"""``tests/long/test_examples.py`` sets it for a run of its own."""
+"""``tests/fix_more_examples.py`` sets it for a run of its own."""
 
 
 def examples(n: int, more: int = 1) -> settings:
