@@ -239,9 +239,7 @@ def _size(moves: Int64) -> int | None:
     # Of two places with the same move, in how many is the next one the same?
     chances = float((of_one * (of_one - 1)).sum())
     hits = float((of_pair * (of_pair - 1)).sum())
-    alike = max(hits, 1.0) / max(chances, 2.0)
-    if alike >= 1:
-        return None
+    alike = max(hits, 1.0) / max(chances + 1.0, 2.0)
     wanted = log(n * n / 2 / REPLAY_CHANCE) / -log(alike)
     size = max(REPLAY_LEAST, ceil(REPLAY_SLACK * wanted))
     return None if size > MOST_REPLAY else size

@@ -128,6 +128,15 @@ def test_a_value_that_is_predictable_is_no_replay() -> None:
     assert replayed(series(np.tile([0.1, 0.2], DAY // 2))) == []
     toggling = np.random.default_rng(3).integers(0, 2, DAY) / 10
     assert replayed(series(toggling)) == []
+    assert replayed(series(np.tile([0.1, 0.2, 0.3, 0.4], DAY // 4))) == []
+
+
+def test_a_pattern_that_swings_for_a_while_is_no_replay() -> None:
+    """What repeats at once, within its own length, is a machine's rhythm."""
+    value = np.random.default_rng(5).integers(10, 90, 2000) / 100
+    value[900:1100] = np.tile([0.11, 0.52, 0.33, 0.74, 0.25], 40)
+
+    assert replayed(series(value)) == []
 
 
 def test_bits_that_contradict_the_value_are_counted() -> None:
