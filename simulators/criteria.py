@@ -5,13 +5,11 @@ docs/drills.md describes the file. Everything is checked when it is read; a faul
 """
 
 from dataclasses import dataclass
-from importlib.resources import files
-from pathlib import Path
 from random import Random
 
 from gasmon.errors import ConfigError
 from simulators.scenario import LEVELS
-from simulators.toml_source import Table, read_tables
+from simulators.toml_source import Table, find_source, read_tables, shipped_in
 
 MEASURES = ("alarms", "detection", "record", "delivery", "inject")
 """What a criterion looks at: whether the expected alarms came and no others; how soon
@@ -107,12 +105,7 @@ class SheetFile:
 
 def shipped() -> list[str]:
     """Names of the files that come with gasmon, in order."""
-    folder = files("simulators").joinpath("sheets")
-    return sorted(
-        item.name.removesuffix(".toml")
-        for item in folder.iterdir()
-        if item.name.endswith(".toml")
-    )
+    return shipped_in("sheets")
 
 
 def load(name: str) -> SheetFile:
@@ -121,16 +114,7 @@ def load(name: str) -> SheetFile:
     Raises:
         ConfigError: there is none, or something in it is wrong; names file and line.
     """
-    path = Path(name)
-    if path.suffix == ".toml":
-        try:
-            return parse(path.read_text("utf-8"), name, path.stem)
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{name}: {error}") from None
-    if name not in shipped():
-        raise ConfigError(f"no sheet {name!r}; there are {', '.join(shipped())}")
-    source = files("simulators").joinpath("sheets", f"{name}.toml")
-    return parse(source.read_text("utf-8"), f"{name}.toml", name)
+    return parse(*find_source(name, "sheets", "sheet"))
 
 
 def parse(text: str, file: str, name: str) -> SheetFile:

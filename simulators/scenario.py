@@ -7,12 +7,10 @@ a ``ConfigError`` with file and line.
 import math
 import re
 from dataclasses import dataclass
-from importlib.resources import files
-from pathlib import Path
 
 from gasmon.errors import ConfigError
 from simulators.causes import KINDS
-from simulators.toml_source import Table, read_tables
+from simulators.toml_source import Table, find_source, read_tables, shipped_in
 
 LEVELS = ("ungraded", "blue", "yellow", "orange", "red")
 """Levels of alarms by rank."""
@@ -141,12 +139,7 @@ class Scenario:
 
 def shipped() -> list[str]:
     """Names of the scenarios that come with gasmon, in order."""
-    folder = files("simulators").joinpath("scenarios")
-    return sorted(
-        item.name.removesuffix(".toml")
-        for item in folder.iterdir()
-        if item.name.endswith(".toml")
-    )
+    return shipped_in("scenarios")
 
 
 def load(name: str) -> Scenario:
@@ -155,16 +148,7 @@ def load(name: str) -> Scenario:
     Raises:
         ConfigError: there is none, or something in it is wrong; names file and line.
     """
-    path = Path(name)
-    if path.suffix == ".toml":
-        try:
-            return parse(path.read_text("utf-8"), name, path.stem)
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{name}: {error}") from None
-    if name not in shipped():
-        raise ConfigError(f"no scenario {name!r}; there are {', '.join(shipped())}")
-    source = files("simulators").joinpath("scenarios", f"{name}.toml")
-    return parse(source.read_text("utf-8"), f"{name}.toml", name)
+    return parse(*find_source(name, "scenarios", "scenario"))
 
 
 def parse(text: str, file: str, name: str) -> Scenario:

@@ -7,6 +7,8 @@ tables with one key on a line, so the lines are found by a second look at the te
 import re
 import tomllib
 from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from gasmon.errors import ConfigError
@@ -15,6 +17,40 @@ _HEADER = re.compile(r"\s*\[\[?\s*(\w+)\s*\]\]?")
 _KEY = re.compile(r"\s*(\w+)\s*=")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(s|min|h)")
 _UNIT_S = {"s": 1.0, "min": 60.0, "h": 3600.0}
+
+
+def shipped_in(folder: str) -> list[str]:
+    """Names of the files of one kind that come with gasmon, in order."""
+    return sorted(
+        item.name.removesuffix(".toml")
+        for item in files("simulators").joinpath(folder).iterdir()
+        if item.name.endswith(".toml")
+    )
+
+
+def find_source(name: str, folder: str, what: str) -> tuple[str, str, str]:
+    """The text of a shipped file by its name, or of an operator's by its path.
+
+    Args:
+        what: what it is, for messages.
+
+    Returns:
+        Text, name of the file for messages, what it is called.
+
+    Raises:
+        ConfigError: there is none, or it cannot be read.
+    """
+    path = Path(name)
+    if path.suffix == ".toml":
+        try:
+            return path.read_text("utf-8"), name, path.stem
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{name}: {error}") from None
+    known = shipped_in(folder)
+    if name not in known:
+        raise ConfigError(f"no {what} {name!r}; there are {', '.join(known)}")
+    source = files("simulators").joinpath(folder, f"{name}.toml")
+    return source.read_text("utf-8"), f"{name}.toml", name
 
 
 @dataclass(slots=True)
