@@ -7,15 +7,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-"""What makes a spreadsheet take a text for a formula; a mine chooses its own names."""
-
-
-def cell(value: Any) -> Any:
-    """A value that a spreadsheet shows and does not run: texts are quoted if needed."""
-    if isinstance(value, str) and value.startswith(FORMULA_STARTS):
-        return f"'{value}"
-    return value
+from gasmon.reports.sheet import cell
 
 
 def csv_answer(

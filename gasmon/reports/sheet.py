@@ -12,6 +12,9 @@ from gasmon.alarms.lifecycle import TIERS
 BOM = "﻿"
 """Without it spreadsheets take Chinese for another code page."""
 
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+"""What makes a spreadsheet take a text for a formula; a mine chooses its own names."""
+
 Column = tuple[str, Callable[[Mapping[str, Any]], Any]]
 
 TIER_WORDS = {"mine": "煤矿 mine", "county": "县级 county", "city": "市级 city"}
@@ -24,15 +27,15 @@ def sheet(rows: Iterable[Mapping[str, Any]], columns: Sequence[Column]) -> bytes
     writer = csv.writer(out)
     writer.writerow([title for title, _ in columns])
     for row in rows:
-        writer.writerow([_cell(value(row)) for _, value in columns])
+        writer.writerow([cell(value(row)) for _, value in columns])
     return out.getvalue().encode()
 
 
-def _cell(value: Any) -> Any:
-    """Text that a spreadsheet would take for a formula is marked as text."""
-    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
+def cell(value: Any) -> Any:
+    """A value that a spreadsheet shows and does not run: texts are quoted if needed."""
+    if isinstance(value, str) and value.startswith(FORMULA_STARTS):
         return f"'{value}"
-    return "" if value is None else value
+    return value
 
 
 def _at(*path: str) -> Callable[[Mapping[str, Any]], Any]:

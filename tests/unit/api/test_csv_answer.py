@@ -7,7 +7,8 @@ import io
 
 import pytest
 
-from gasmon.api.csv_answer import cell, csv_answer
+from gasmon.api.csv_answer import csv_answer
+from gasmon.reports.sheet import cell
 
 
 def test_a_file_opens_in_a_spreadsheet_with_its_chinese() -> None:
