@@ -39,6 +39,7 @@ from gasmon.pipeline.standing import Standing
 from gasmon.pipeline.starting import Beginning
 from gasmon.pipeline.storing import Storing
 from gasmon.pipeline.suspects import Poisoned, Suspects
+from gasmon.pipeline.threads import Threads
 from gasmon.pipeline.voice import Voice
 from gasmon.pipeline.windows import QuietWindows
 from gasmon.settings import Settings
@@ -133,7 +134,7 @@ class IngestLoop(Shown):
         self._standing = Standing(
             self.rules.rules, self.evaluator, self._our_clock, settings.ingest.areas
         )
-        self._threads: list[threading.Thread] = []
+        self._threads = Threads(self._guarded, clock)
         self._voice = Voice(self.pump, self.annunciator, self.gaps, clock)
         self._windows = QuietWindows(
             settings.database, clock, self._stop, self.rules.hear
@@ -231,22 +232,16 @@ class IngestLoop(Shown):
             self.storing.close()
             raise
         judge = partial(self._evaluate_for_ever, self._clock.now_us())
-        for name, target in (
-            ("evaluate", partial(self.persisting.fed_by, judge)),
-            ("persist", self.persisting.run),
-            ("ahead", self._ahead.run),
-            ("files", self.drop.run),
-            ("windows", self._windows.run),
-            ("rules", partial(self.rules.run, self._stop)),
-        ):
-            thread = threading.Thread(
-                target=self._guarded,
-                args=(target,),
-                name=f"gasmon[{name}]",
-                daemon=True,
-            )
-            self._threads.append(thread)
-            thread.start()
+        self._threads.start(
+            {
+                "evaluate": partial(self.persisting.fed_by, judge),
+                "persist": self.persisting.run,
+                "ahead": self._ahead.run,
+                "files": self.drop.run,
+                "windows": self._windows.run,
+                "rules": partial(self.rules.run, self._stop),
+            }
+        )
         return True
 
     def _restart_clock(self) -> None:
@@ -275,9 +270,7 @@ class IngestLoop(Shown):
     def _end_parts(self, timeout_s: float) -> None:
         self._stop.set()
         self.inbox.close()
-        deadline_s = self._clock.monotonic_s() + timeout_s
-        for thread in self._threads:
-            thread.join(max(0.0, deadline_s - self._clock.monotonic_s()))
+        self._threads.join(timeout_s)
         self.pump.stop()
 
     def checks(self) -> dict[str, Callable[[], str | None]]:

@@ -186,13 +186,18 @@ def test_a_server_that_is_heard_and_learns_nothing_is_told_as_silence(
     process = receive(world.api.base, world.tokens["zhenxiong"], *flags)
     wait_until(lambda: process.says("connected"), what="connected")
     world.conn.execute("LOCK TABLE outbox IN ACCESS EXCLUSIVE MODE")
-    wait_until(lambda: process.says("stands_still"), what="stands still on stderr")
-    wait_until(lambda: log.exists() and log.read_text(), what="the hook")
+    wait_until(lambda: process.says("stands_still"), 60, "stands still on stderr")
+    # A busy machine may be late with a heartbeat, and that is told as silence before.
+    wait_until(lambda: "stands_still" in told_by_hook(log), 60, "the hook")
     world.conn.rollback()
-    wait_until(lambda: process.says("heard"), what="it moves on", timeout_s=30)
+    wait_until(lambda: process.says("heard"), 60, "it moves on")
     assert process.end(signal.SIGTERM) == 0
 
-    assert json.loads(log.read_text())["event"] == "stands_still"
+
+def told_by_hook(log: Path) -> list[str]:
+    """The events that the hook was run for, in order."""
+    lines = log.read_text().splitlines() if log.exists() else []
+    return [json.loads(line)["event"] for line in lines]
 
 
 def test_a_cut_line_resumes_by_itself(
