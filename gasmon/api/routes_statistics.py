@@ -1,4 +1,4 @@
-"""``/statistics``: figures by county, mine, point or kind; the daily report."""
+"""``/statistics``: figures by county, mine, point, kind or cause; the daily report."""
 
 import asyncio
 from typing import Annotated, Any
@@ -30,7 +30,7 @@ router = APIRouter(tags=["statistics"], responses=PROBLEMS)
 async def statistics(
     asker: Asker, shared: Shared, query: Annotated[StatisticsQuery, Query()]
 ) -> Response:
-    """A row for each county, mine, point or kind, beside the period before."""
+    """A row for each county, mine, point, kind or cause, beside the period before."""
     period, now_us, rows = await _table(asker, shared, query)
     told = heading(period, now_us) | {"by": query.by, "sort": query.sort}
     return answer(told | {"items": rows})

@@ -92,7 +92,7 @@ class ChangeAnswer(Answer):
 
 
 class StatisticsRow(Answer):
-    name: str = Field(description="code of area or mine, point, kind; empty for all")
+    name: str = Field(description="of area, mine, point, kind or cause; empty for all")
     label: str
     area: str
     alarms: int = Field(description="raised in the period, planned ones not among them")
@@ -104,7 +104,7 @@ class StatisticsRow(Answer):
     over_limit: OverLimit
     peak: PeakAnswer | None
     handling: HandlingAnswer
-    online: OnlineAnswer | None = Field(description="null: by point or kind")
+    online: OnlineAnswer | None = Field(description="null: by point, kind or cause")
     before: BeforeAnswer
     change_pct: ChangeAnswer = Field(description="against the period before")
 
@@ -161,6 +161,7 @@ class DailyAnswer(_Heading):
     mines: list[StatisticsRow] = Field(description="the ten with the most alarms")
     points: list[StatisticsRow] = Field(description="the ten longest over the limit")
     kinds: list[StatisticsRow]
+    causes: list[StatisticsRow] = Field(description="none: no record names one")
     over_limits: list[ListedAlarm] = Field(description="the worst first, at most 500")
     over_limits_all: int
     breaks: list[ListedAlarm]

@@ -31,7 +31,9 @@ def add_parser(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser("statistics", help="what alarms of a time came to")
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     shown = actions.add_parser(
-        "table", parents=parents, help="a row for each county, mine, point or kind"
+        "table",
+        parents=parents,
+        help="by county, mine, point, kind or cause",
     )
     shown.add_argument("--period", choices=KINDS, default="day", help="default: day")
     shown.add_argument("--from", dest="from_", metavar="TIME", help="of a range")

@@ -21,6 +21,7 @@ def print_daily(told: dict[str, Any]) -> None:
         ("煤矿排名 mines", "mine", "mines"),
         ("测点排名 points", "point", "points"),
         ("类型 kinds", "kind", "kinds"),
+        ("原因 causes", "cause", "causes"),
     ):
         if told[name]:
             print(f"\n{title}")

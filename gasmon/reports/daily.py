@@ -1,4 +1,4 @@
-"""The daily report: totals, counties, rankings, over-limits and breaks. Pure."""
+"""The daily report: totals, counties, rankings, causes, over-limits, breaks. Pure."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -41,6 +41,7 @@ def daily_report(
         "mines": _any(ranked("mine", "alarms", MOST_RANKED)),
         "points": _any(ranked("point", "over_s", MOST_RANKED)),
         "kinds": _any(ranked("kind", "alarms", MOST_LISTED)),
+        "causes": _any(ranked("cause", "alarms", MOST_LISTED)),
         "over_limits": listed(over[:MOST_LISTED], spans.from_us, spans.end_us),
         "over_limits_all": len(over),
         "breaks": listed(breaks[:MOST_LISTED], spans.from_us, spans.end_us),

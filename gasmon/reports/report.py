@@ -1,12 +1,13 @@
-"""Figures by city, county, mine, point or kind, ranked, beside the period before. Pure.
+"""Figures by county, mine, point, kind or cause, ranked, beside the period before.
 
-Rows are plain data, as JSON takes them; lengths are seconds.
+Pure. Rows are plain data, as JSON takes them; lengths are seconds.
 """
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from gasmon.alarms.causes import CAUSES
 from gasmon.alarms.escalation_rules import EscalationRules
 from gasmon.errors import BadRequest
 from gasmon.reports.facts import AlarmFact, MineLink, breaks_of
@@ -16,10 +17,15 @@ from gasmon.reports.online import Online, online_of
 from gasmon.reports.period import Period
 from gasmon.units import US_PER_S, iso_us
 
-BY = ("all", "area", "mine", "point", "kind")
+BY = ("all", "area", "mine", "point", "kind", "cause")
 SORTS = ("alarms", "over_limit", "over_s", "peak", "online", "planned", "name")
 WITH_LINKS = ("all", "area", "mine")
 """What has mines, and with them an online rate."""
+
+NO_CAUSE = "none"
+"""Name of the group of alarms whose records name no cause."""
+
+NO_CAUSE_WORDS = ("未填写", "not recorded")
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +143,9 @@ def _fact_key(fact: AlarmFact, by: str) -> tuple[str, str, str] | None:
         return fact.area, "", fact.area
     if by == "kind":
         return fact.kind, "", ""
+    if by == "cause":
+        code = fact.cause_code or NO_CAUSE
+        return code, " ".join(CAUSES.get(code, NO_CAUSE_WORDS)), ""
     if fact.mine is None:
         return None
     if by == "mine":

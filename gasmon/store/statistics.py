@@ -51,11 +51,13 @@ LEFT JOIN LATERAL (SELECT jsonb_object_agg(t.tier, t.at_us) AS handled
               SELECT FROM alarm_journal w
               WHERE w.refers_to = j.journal_id AND w.event = 'withdrawn')
           GROUP BY 1) t) h ON true
-LEFT JOIN LATERAL (SELECT j.cause_code FROM alarm_journal j
-    WHERE j.alarm_id = a.alarm_id AND j.cause_code IS NOT NULL AND NOT EXISTS (
-      SELECT FROM alarm_journal w
-      WHERE w.refers_to = j.journal_id AND w.event = 'withdrawn')
-    ORDER BY j.journal_id DESC LIMIT 1) c ON true
+LEFT JOIN LATERAL (SELECT j.cause_code FROM (
+      SELECT journal_id, cause_code, CASE event WHEN 'corrected' THEN refers_to
+        ELSE journal_id END AS of_id
+      FROM alarm_journal WHERE alarm_id = a.alarm_id AND cause_code IS NOT NULL) j
+    WHERE NOT EXISTS (SELECT FROM alarm_journal w
+      WHERE w.refers_to IN (j.journal_id, j.of_id) AND w.event = 'withdrawn')
+    ORDER BY j.of_id DESC, j.journal_id DESC LIMIT 1) c ON true
 WHERE {real} AND {scope} AND {only} LIMIT {limit}"""
 
 _LINKS = """

@@ -129,6 +129,34 @@ def test_what_was_confirmed_and_handled_in_time(busy: World) -> None:
     busy.conn.commit()
 
 
+def test_causes_are_counted_as_they_stand(busy: World) -> None:
+    """The newest record's, as corrected; a withdrawn one takes its correction along."""
+
+    def do(verb: str, **body: Any) -> int:
+        with busy.client("county") as client:
+            done = client.post(f"/api/v1/alarms/1/actions/{verb}", json=body)
+        assert done.status_code == 200, done.text
+        return int(done.json()["records"][-1]["record_id"])
+
+    def counted() -> dict[str, int]:
+        page = told(
+            busy, "county", "/statistics", period="range", by="cause",
+            **{"from": since(busy)},
+        )  # fmt: skip
+        return {item["name"]: item["alarms"] for item in page["items"]}
+
+    assert counted() == {"none": 2}
+    first = do("confirm", cause_code="interference")
+    last = do("handle", text="已派人检查", cause_code="gas_emission")
+    assert counted() == {"gas_emission": 1, "none": 1}
+    do("correct", refers_to=first, text="并非干扰", cause_code="ventilation")
+    assert counted() == {"gas_emission": 1, "none": 1}
+    do("correct", refers_to=last, text="查明是放炮", cause_code="blasting")
+    assert counted() == {"blasting": 1, "none": 1}
+    do("withdraw", refers_to=last, text="报警号写错")
+    assert counted() == {"ventilation": 1, "none": 1}
+
+
 def test_the_daily_report_and_its_sheet(busy: World) -> None:
     """Every alarm of the day, with its end or 'ongoing'; its export in the audit."""
     day = iso_us(busy.now_us)[:10]

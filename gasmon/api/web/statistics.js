@@ -1,4 +1,4 @@
-// Statistics of a time by county, mine, point or kind, and the daily alarm report.
+// Statistics of a time by county, mine, point, kind or cause, and the daily alarm report.
 import { html, useEffect, useState } from "./html.js";
 import { t } from "./i18n.js";
 import { dayText, duration, moment, NO_DATA, number } from "./format.js";
@@ -10,7 +10,8 @@ import { Failure, kindName, Sym } from "./widgets.js";
 
 const REPORTS = ["table", "daily"];
 const PERIODS = ["day", "week", "month"];
-const BY = ["area", "mine", "point", "kind", "all"];
+const BY = ["area", "mine", "point", "kind", "cause", "all"];
+const WITH_LINKS = ["area", "mine", "all"];
 const SORTS = ["alarms", "over_limit", "over_s", "peak", "online", "planned", "name"];
 const RANKS = [4, 3, 2, 1, 0];
 const COLUMNS = ["alarms", "planned", "over_limit", "over_s", "longest", "peak", "online", "breaks", "confirmed_in_time", "handled_in_time"];
@@ -54,7 +55,7 @@ function Choice({ name, values, chosen }) {
 }
 
 function Daily({ told }) {
-  const parts = [["total", "all", [told.total]], ["areas", "area", told.areas], ["mines", "mine", told.mines], ["points", "point", told.points], ["kinds", "kind", told.kinds]];
+  const parts = [["total", "all", [told.total]], ["areas", "area", told.areas], ["mines", "mine", told.mines], ["points", "point", told.points], ["kinds", "kind", told.kinds], ["causes", "cause", told.causes]];
   return html`${parts.map(([name, by, rows]) => html`<section key=${name} data-part=${name}><h2>${t(`statistics.${name}`)}</h2><${Table} rows=${rows} by=${by} /></section>`)}
     <${Listed} name="over_limits" rows=${told.over_limits} all=${told.over_limits_all} />
     <${Listed} name="breaks_list" rows=${told.breaks} all=${told.breaks_all} />`;
@@ -62,7 +63,7 @@ function Daily({ told }) {
 
 function Table({ rows, by }) {
   if (!rows.length) return html`<p class="empty">${t("statistics.none")}</p>`;
-  const linked = by !== "point" && by !== "kind";
+  const linked = WITH_LINKS.includes(by);
   const columns = COLUMNS.filter((name) => linked || (name !== "online" && name !== "breaks"));
   return html`<div class="wide-table"><table><thead><tr><th>${t(`statistics.by_${by}`)}</th>
       <th class="r">${t("statistics.alarms")}</th>${RANKS.map((rank) => html`<th class="r" title=${t(`level.${rank}`)}><${Sym} k=${String(rank)} /></th>`)}
@@ -100,6 +101,7 @@ function nameOf(row, by) {
   if (by === "all") return t("statistics.by_all");
   if (by === "area") return areaName(row.name);
   if (by === "kind") return kindName(row.name);
+  if (by === "cause") return t(`cause.${row.name}`);
   if (by === "mine") return html`<a href=${`/mine/${row.name}`}>${row.label || row.name}</a>`;
   return /^\d{12}-0[12]-/.test(row.name) ? html`<a href=${`/point/${encodeURIComponent(row.name)}`}>${row.label || row.name}</a>` : row.label || row.name;
 }

@@ -106,6 +106,23 @@ def test_points_and_kinds_have_no_links() -> None:
     assert [row["name"] for row in kinds] == ["over_limit", "link_break", "our_clock"]
 
 
+def test_causes_and_alarms_that_have_none_yet() -> None:
+    """Each alarm under the cause that stands; its name in both languages."""
+    blasted = [replace(fact, cause_code="blasting") for fact in ELSEWHERE]
+    rows = table(Source([FACT, *blasted], LINKS), TODAY, RULES, NEXT, by="cause")
+    report = daily_report(Source([FACT], LINKS), TODAY, RULES, NEXT)
+
+    assert [(row["name"], row["alarms"], row["online"]) for row in rows] == [
+        ("blasting", 2, None),
+        ("none", 1, None),
+    ]
+    assert [row["label"] for row in rows] == [
+        "放炮作业 blasting",
+        "未填写 not recorded",
+    ]
+    assert [row["name"] for row in report["causes"]] == ["none"]
+
+
 @pytest.mark.parametrize(
     ("sort", "first"),
     [
