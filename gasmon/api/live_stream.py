@@ -3,9 +3,13 @@
 One socket per page: a snapshot, the alarm events that it missed if it says where it
 was, then deltas with consecutive numbers, alarms as they come, and a heartbeat by which
 the page notices a dead line and learns up to when it has every event.
+
+With ``run`` it tells the alarms of that drill and nothing of real operation; a page
+keeps such a one beside its own, which tells real alarms whatever it shows.
 """
 
 import asyncio
+import re
 
 from fastapi import WebSocket
 from starlette.websockets import WebSocketDisconnect
@@ -31,6 +35,8 @@ from gasmon.remote.parsing import Malformed
 from gasmon.remote.session import covers
 from gasmon.store.outbox import Told
 from gasmon.units import US_PER_MS
+
+_RUN = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
 
 SEND_WAIT_S = 15.0
 """A page that takes no frame for this long is closed (1013) [s]."""
@@ -75,6 +81,7 @@ class LiveStream:
         self._scope = caller.principal.scope
         self._area: str | None = None
         self._mine: str | None = None
+        self._run = 0
         self._with_points = True
         self._after: tuple[str, int] | None = None
         self._room = ConsolePlace(
@@ -84,16 +91,17 @@ class LiveStream:
         self._number = 0
         self._place = state.hub.join(
             self._scope,
-            lambda told: self._covers(told.area, told.mine),
+            lambda told: told.run == self._run and self._covers(told.area, told.mine),
             state.settings.api.client_queue_frames,
             for_mine=self._scope.is_mine or self._mine is not None,
+            with_drills=self._run != 0,
         )
         self._listener = LiveListener(self._place.wake)
 
     def _read_query(self) -> None:
         query = self._socket.query_params
         for name in query:
-            if name not in ("area", "mine", "points", "after"):
+            if name not in ("area", "mine", "points", "after", "run"):
                 raise StreamClosed(
                     frames.CLOSE_MALFORMED, f"unknown parameter {name[:40]}"
                 )
@@ -104,6 +112,10 @@ class LiveStream:
             self._after = parse_after(query["after"])
             if self._after is None:
                 raise StreamClosed(frames.CLOSE_MALFORMED, "after is not EPOCH:NUMBER")
+        if "run" in query:
+            if not _RUN.fullmatch(query["run"]) or "after" in query:
+                raise StreamClosed(frames.CLOSE_MALFORMED, "run is a drill's, no after")
+            self._run = int(query["run"])
         if "area" in query:
             name = query["area"]
             try:
@@ -129,7 +141,8 @@ class LiveStream:
         return self._area is None or covers((self._area,), area)
 
     def _wants(self, mine: LiveMine) -> bool:
-        allowed = self._scope.allows(mine.area, mine.code)
+        # Latest values here are real ones: a page of a drill must never mix them in.
+        allowed = self._run == 0 and self._scope.allows(mine.area, mine.code)
         return allowed and self._covers(mine.area, mine.code)
 
     async def read(self) -> None:

@@ -135,6 +135,7 @@ async def list_incidents(
             state=query.state,
             area=area_code(query.area),
             mine=query.mine,
+            run=query.run,
             limit=query.limit,
         )
     return answer({"items": rows})

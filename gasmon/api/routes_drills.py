@@ -10,7 +10,8 @@ from gasmon.api.answers import CONFLICT, PROBLEMS, answer, area_code
 from gasmon.api.auth import Asker, Shared, no_query
 from gasmon.api.log_in import in_database, in_transaction
 from gasmon.api.routes_alarms import with_text
-from gasmon.api.schemas import PointList
+from gasmon.api.routes_mines import Code, latest_of
+from gasmon.api.schemas import Latest, PointList
 from gasmon.api.schemas_drills import (
     DrillBody,
     DrillEndBody,
@@ -137,6 +138,20 @@ async def points(
         return answer(
             {"items": await views.points(conn, scope, now_us, mine=mine, run=run)}
         )
+
+
+@router.get(
+    "/drills/{run}/mines/{code}/latest", response_model=Latest, dependencies=PLAIN
+)
+async def latest(asker: Asker, shared: Shared, run: Run, code: Code) -> Response:
+    """The latest value of each point of a mine in a drill; none once it ended."""
+    await _shown(asker, shared, run)
+    scope, now_us = asker.principal.scope, shared.clock.now_us()
+    async with shared.pool.connection() as conn:
+        mine_id = await views.mine_id(conn, scope, code)
+        row = await views.latest_row(conn, mine_id, run)
+        found = await views.points(conn, scope, now_us, mine=mine_id, run=run)
+    return answer(latest_of(row, found))
 
 
 @router.get("/drills/{run}/record", response_model=DrillRecord)

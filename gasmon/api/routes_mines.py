@@ -121,8 +121,20 @@ async def latest(asker: Asker, shared: Shared, code: Code) -> Response:
         mine_id = await views.mine_id(conn, scope, code)
         row = await views.latest_row(conn, mine_id)
         found = await views.points(conn, scope, shared.clock.now_us(), mine=mine_id)
+    return answer(latest_of(row, found))
+
+
+def latest_of(
+    row: dict[str, Any] | None, found: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """The latest values of a mine as they are answered.
+
+    Args:
+        row: as ``views.latest_row`` has it; None before any value.
+        found: the points of the mine, of the same run.
+    """
     if row is None:
-        return answer({"seq": 0, "at": None, "online": False, "items": []})
+        return {"seq": 0, "at": None, "online": False, "items": []}
     names = {point["point_id"]: point for point in found}
     values = live.unpack(row["points"])
     items = []
@@ -145,11 +157,9 @@ async def latest(asker: Asker, shared: Shared, code: Code) -> Response:
                     "arrived_at": iso_us(arrived_us),
                 }
             )
-    return answer(
-        {
-            "seq": row["seq"],
-            "at": views.iso(row["judged_at"] or row["arrived_at"]),
-            "online": row["online"],
-            "items": items,
-        }
-    )
+    return {
+        "seq": row["seq"],
+        "at": views.iso(row["judged_at"] or row["arrived_at"]),
+        "online": row["online"],
+        "items": items,
+    }

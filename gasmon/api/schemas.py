@@ -83,6 +83,7 @@ class IncidentsQuery(Query):
     state: Literal["open", "closed", "all"] = "open"
     area: AreaCode | None = None
     mine: MineCode | None = None
+    run: int = Field(0, ge=0, le=2**31 - 1, description="0, or that of a drill")
     limit: int = Field(100, ge=1, le=500)
 
 

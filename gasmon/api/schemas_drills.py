@@ -73,6 +73,7 @@ class Drill(Answer):
     participants: list[str]
     note: str
     state: DrillState
+    may_end: bool = Field(description="whether the asker may end it now")
     ended_at: datetime | None
     end_cause: str | None = Field(description=", ".join(END_CAUSES))
     end_text: Text | None

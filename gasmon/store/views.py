@@ -269,15 +269,19 @@ def finite(value: float | None) -> float | None:
     return None if value is None or isnan(value) else value
 
 
-async def latest_row(conn: Conn, mine: int) -> Row | None:
-    """The packed latest values of a mine whose scope was checked; None before any."""
+async def latest_row(conn: Conn, mine: int, run: int = 0) -> Row | None:
+    """The packed latest values of a mine whose scope was checked; None before any.
+
+    Args:
+        run: 0 for live values, else the number of a drill, none after its end.
+    """
     rows = await fetch(
         conn,
         sql.SQL(
             "SELECT seq, judged_at, arrived_at, online, points FROM mine_latest"
-            " WHERE run = 0 AND mine_id = %(mine)s"
+            " WHERE run = %(run)s AND mine_id = %(mine)s"
         ),
-        {"mine": mine},
+        {"run": run, "mine": mine},
     )
     return rows[0] if rows else None
 

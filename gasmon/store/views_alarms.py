@@ -307,7 +307,7 @@ _INCIDENTS = sql.SQL(
     " CROSS JOIN LATERAL (SELECT array_agg(DISTINCT a.kind) AS kinds,"
     "   array_agg(a.alarm_id ORDER BY a.alarm_id) AS alarms, max(a.unit_slug) AS unit"
     "   FROM alarm a WHERE a.incident_id = i.incident_id AND {real}) x"
-    " WHERE i.run = 0 AND x.alarms IS NOT NULL AND {scope}"
+    " WHERE i.run = %(run)s AND x.alarms IS NOT NULL AND {scope}"
     " AND (%(id)s::bigint IS NULL OR i.incident_id = %(id)s)"
     " AND (%(state)s = 'all' OR (i.closed_at IS NULL) = (%(state)s = 'open'))"
     " AND (%(area)s::text IS NULL OR i.area_code = %(area)s::text"
@@ -325,9 +325,10 @@ async def incidents(
     area: str | None = None,
     mine: str | None = None,
     incident_id: int | None = None,
+    run: int = 0,
     limit: int = 100,
 ) -> list[Row]:
-    """Incidents, the newest first; ``state`` is open, closed or all."""
+    """Incidents of a run, the newest first; ``state`` is open, closed or all."""
     rows = await fetch(
         conn,
         _INCIDENTS.format(real=is_alarm(), scope=scope_condition(scope, "i.area_code")),
@@ -336,6 +337,7 @@ async def incidents(
             "area": area,
             "mine": mine,
             "id": incident_id,
+            "run": run,
             "limit": limit,
         },
     )

@@ -8,7 +8,7 @@ from psycopg.rows import dict_row
 from gasmon.errors import NotFound
 from gasmon.store.access import Principal
 from gasmon.store.db import Connection
-from gasmon.store.drills import END_CAUSES
+from gasmon.store.drills import END_CAUSES, ENDERS
 from gasmon.store.scope import scope_condition
 from gasmon.store.views import iso
 from gasmon.units import to_datetime
@@ -18,8 +18,8 @@ Row = dict[str, Any]
 STATES = ("declared", "running", "ended")
 
 SEES_UNANNOUNCED = ("trainer", "city_officer", "administrator")
-"""Roles that see an unannounced drill before its end: whoever is tested by it must not
-find it in a list."""
+"""Roles that see an unannounced drill from the start: whoever is tested by it must not
+find it in a list before its first alarm, which says itself that it is an exercise."""
 
 _DRILLS = sql.SQL(
     "SELECT d.*, j.judged_by, r.real_alarms, a.alarms, a.open_alarms"
@@ -62,7 +62,12 @@ def _seen(who: Principal) -> sql.Composed:
             ).format(codes=codes, own=list(areas))
         )
     if who.role not in SEES_UNANNOUNCED:
-        parts.append(sql.SQL("(d.announced OR d.ended_at IS NOT NULL)"))
+        parts.append(
+            sql.SQL(
+                "(d.announced OR d.ended_at IS NOT NULL"
+                " OR EXISTS (SELECT FROM alarm WHERE run = d.run))"
+            )
+        )
     return sql.SQL(" AND ").join(parts)
 
 
@@ -92,7 +97,7 @@ def drills(
         parts.append(sql.SQL("d.run < {}").format(before))
     rows = _rows(conn, parts, limit + 1)
     following = rows[limit - 1]["run"] if len(rows) > limit else None
-    return [_drill(row, now_us) for row in rows[:limit]], following
+    return [_drill(row, who, now_us) for row in rows[:limit]], following
 
 
 def drill(conn: Connection, who: Principal, run: int, now_us: int) -> Row:
@@ -109,7 +114,7 @@ def drill(conn: Connection, who: Principal, run: int, now_us: int) -> Row:
         mines = cursor.execute(query).fetchall()
     for mine in mines:
         mine["last_at"] = iso(mine["last_at"])
-    return {**_drill(rows[0], now_us), "mines": mines}
+    return {**_drill(rows[0], who, now_us), "mines": mines}
 
 
 def _rows(conn: Connection, parts: list[sql.Composable], limit: int) -> list[Row]:
@@ -118,7 +123,7 @@ def _rows(conn: Connection, parts: list[sql.Composable], limit: int) -> list[Row
         return cursor.execute(query).fetchall()
 
 
-def _drill(row: Row, now_us: int) -> Row:
+def _drill(row: Row, who: Principal, now_us: int) -> Row:
     cause = row["end_cause"]
     if row["ended_at"] is not None:
         state = "ended"
@@ -134,6 +139,10 @@ def _drill(row: Row, now_us: int) -> Row:
         "from": iso(row["starts_at"]),
         "until": iso(row["until"]),
         "state": state,
+        "may_end": state != "ended"
+        and who.role in ENDERS
+        and who.may_do("act")
+        and any(who.scope.allows_area(area) for area in row["areas"]),
         "ended_at": iso(row["ended_at"]),
         "end_cause": cause,
         "end_text": dict(zip(("zh", "en"), END_CAUSES[cause], strict=True))
