@@ -1,4 +1,4 @@
-"""``/statistics``: figures by county, mine, point, kind or cause; the daily report."""
+"""``/statistics``: figures by county, mine, point, kind or cause; daily reports."""
 
 import asyncio
 from typing import Annotated, Any
@@ -13,6 +13,8 @@ from gasmon.api.exports import CSV, csv_file
 from gasmon.api.schemas_statistics import (
     DailyAnswer,
     DailyQuery,
+    MineDayAnswer,
+    MineDayQuery,
     StatisticsAnswer,
     StatisticsQuery,
 )
@@ -20,7 +22,8 @@ from gasmon.api.state import ApiState
 from gasmon.reports.daily import all_listed, daily_report
 from gasmon.reports.period import Period, period_of
 from gasmon.reports.report import Source, heading, table
-from gasmon.reports.sheet import LIST_COLUMNS, TABLE_COLUMNS, sheet
+from gasmon.reports.sheet import LIST_COLUMNS, MINE_COLUMNS, TABLE_COLUMNS, sheet
+from gasmon.store import mine_days
 from gasmon.store.statistics import Wanted, queries, source_of
 
 router = APIRouter(tags=["statistics"], responses=PROBLEMS)
@@ -76,6 +79,43 @@ async def export_daily(
     name = f"daily-{heading(day, now_us)['from'][:10]}.csv"
     body = sheet(rows, LIST_COLUMNS)
     return await csv_file(asker, shared, request, "statistics.export", name, body, rows)
+
+
+@router.get("/statistics/mine", response_model=MineDayAnswer)
+async def mine(
+    asker: Asker, shared: Shared, query: Annotated[MineDayQuery, Query()]
+) -> Response:
+    """A mine's daily monitoring report: each sensor's mean, maximum and alarms."""
+    return answer(await _mine_day(asker, shared, query))
+
+
+@router.get("/statistics/mine/export", response_class=Response, responses=CSV)
+async def export_mine(
+    asker: Asker,
+    shared: Shared,
+    request: Request,
+    query: Annotated[MineDayQuery, Query()],
+) -> Response:
+    """The same as CSV; stands in the audit."""
+    told = await _mine_day(asker, shared, query)
+    name = f"mine-{query.mine}-{told['from'][:10]}.csv"
+    rows = told["items"]
+    body = sheet(rows, MINE_COLUMNS)
+    return await csv_file(asker, shared, request, "statistics.export", name, body, rows)
+
+
+async def _mine_day(
+    asker: Caller, shared: ApiState, query: MineDayQuery
+) -> dict[str, Any]:
+    now_us = shared.clock.now_us()
+    day = period_of("day", now_us, day=query.day)
+    async with shared.history.connection() as conn:
+        cursor = conn.cursor(row_factory=dict_row)
+        answers = []
+        for one in mine_days.queries(asker.principal.scope, query.mine, day, now_us):
+            await cursor.execute(*one)
+            answers.append(await cursor.fetchall())
+    return await asyncio.to_thread(mine_days.report_of, answers, day, now_us)
 
 
 async def _table(

@@ -124,6 +124,44 @@ class StatisticsAnswer(_Heading):
     items: list[StatisticsRow]
 
 
+class MineDayQuery(Query):
+    mine: MineCode
+    day: date | None = Field(None, description="of Beijing time; without it today")
+
+
+class Times(Answer):
+    n: int = Field(description="began in the day")
+    s: float = Field(description="of all of them, within the day [s]")
+    ongoing: int = Field(description="on at the end of the day, or now")
+
+
+class MineDayRow(Answer):
+    subject: str = Field(description="a sensor; a unit whose feed was abnormal")
+    place: str
+    quantity: str
+    uom: str
+    n: int = Field(description="good readings")
+    n_bad: int = Field(description="in calibration, or without a value")
+    mean: float | None = Field(description="of the good readings")
+    min: float | None
+    max: float | None
+    max_at: str | None
+    alarms: Times = Field(description="over or below its limit, planned not among them")
+    cut_offs: Times
+    feeds: Times = Field(description="feed abnormalities of a unit")
+    planned: Times = Field(description="of all these, what planned work kept quiet")
+
+
+class MineDayAnswer(Answer):
+    mine: str
+    name: str
+    area: str
+    from_: str = Field(alias="from")
+    to: str
+    until: str = Field(description="up to where it is counted: its end, or now")
+    items: list[MineDayRow]
+
+
 class TierTimes(Answer):
     mine: str | None
     county: str | None

@@ -1,4 +1,4 @@
-"""``gasmon statistics``: figures of a time, and the daily report, at the server."""
+"""``gasmon statistics``: figures of a time, and daily reports, at the server."""
 
 import argparse
 import json
@@ -12,14 +12,20 @@ from gasmon.alarms.escalation_rules import load_escalation
 from gasmon.clock import SystemClock
 from gasmon.commands.operator import operator
 from gasmon.commands.running import require_schema
-from gasmon.commands.statistics_texts import print_daily, print_table
-from gasmon.errors import BadRequest, ConfigError
+from gasmon.commands.statistics_texts import print_daily, print_mine, print_table
+from gasmon.errors import BadRequest, ConfigError, NotFound
 from gasmon.reports.daily import all_listed, daily_report
 from gasmon.reports.period import KINDS, Period, period_of
 from gasmon.reports.report import BY, SORTS, Source, heading, table
-from gasmon.reports.sheet import LIST_COLUMNS, TABLE_COLUMNS, Column, sheet
+from gasmon.reports.sheet import (
+    LIST_COLUMNS,
+    MINE_COLUMNS,
+    TABLE_COLUMNS,
+    Column,
+    sheet,
+)
 from gasmon.settings import Settings
-from gasmon.store import audit
+from gasmon.store import audit, mine_days
 from gasmon.store.audit import EVERYTHING
 from gasmon.store.db import Connection, connect
 from gasmon.store.statistics import Wanted, read
@@ -42,10 +48,16 @@ def add_parser(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
     shown.add_argument("--sort", choices=SORTS, default="alarms")
     shown.add_argument("--limit", type=int, default=500, help="rows at most")
     daily = actions.add_parser("daily", parents=parents, help="the daily alarm report")
-    for action in (shown, daily):
+    mine = actions.add_parser(
+        "mine", parents=parents, help="a mine's daily monitoring report"
+    )
+    for action in (shown, daily, mine):
         action.add_argument("--day", metavar="DAY", help="YYYY-MM-DD; default: today")
-        action.add_argument("--area", metavar="AREA", help="code or name of an area")
-        action.add_argument("--mine", metavar="CODE", help="12 digits")
+        action.add_argument(
+            "--mine", metavar="CODE", help="12 digits", required=action is mine
+        )
+        if action is not mine:
+            action.add_argument("--area", metavar="AREA", help="code or name of one")
         action.add_argument(
             "--csv", type=Path, metavar="FILE", help="write it there as CSV"
         )
@@ -67,6 +79,8 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     except BadRequest as error:
         raise ConfigError(f"--{error}") from None
     require_schema(settings)
+    if args.action == "mine":
+        return _mine(args, settings, period, now_us)
     wanted = Wanted(
         period.before(now_us).from_us,
         period.end_us(now_us),
@@ -122,6 +136,23 @@ def _daily(
         print(json.dumps(told, ensure_ascii=False))
     else:
         print_daily(told)
+
+
+def _mine(
+    args: argparse.Namespace, settings: Settings, period: Period, now_us: int
+) -> int:
+    with connect(settings.database) as conn:
+        try:
+            told = mine_days.read(conn, EVERYTHING, args.mine, period, now_us)
+        except NotFound:
+            raise ConfigError(f"--mine {args.mine}: there is no such mine") from None
+        if args.csv is not None:
+            _write(conn, args, told["items"], MINE_COLUMNS)
+        elif args.json:
+            print(json.dumps(told, ensure_ascii=False))
+        else:
+            print_mine(told)
+    return 0
 
 
 def _write(

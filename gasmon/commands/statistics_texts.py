@@ -34,6 +34,34 @@ def print_daily(told: dict[str, Any]) -> None:
         print(_alarm(row))
 
 
+def print_mine(told: dict[str, Any]) -> None:
+    """A mine's daily monitoring report for people."""
+    print(f"监测日报 daily monitoring report  {told['name']} {_heading(told)}")
+    print(
+        f"{'mean':>9}{'max':>9}{'at':>10}{'alarms':>8}{'time':>10}"
+        f"{'cut-offs':>10}{'time':>10}{'feed':>6}{'time':>10}"
+    )
+    for row in told["items"]:
+        at = row["max_at"][11:19] if row["max_at"] else "-"
+        times = [_times(row[name]) for name in ("alarms", "cut_offs", "feeds")]
+        print(
+            f"{_number(row['mean'], 3):>9}{_number(row['max'], 3):>9}{at:>10}"
+            f"{times[0][0]:>8}{times[0][1]:>10}{times[1][0]:>10}{times[1][1]:>10}"
+            f"{times[2][0]:>6}{times[2][1]:>10}"
+            f"  {row['subject'][13:]} {row['place']} {row['quantity']} {row['uom']}"
+            f"{_planned(row['planned']['n'])}"
+        )
+
+
+def _planned(n: int) -> str:
+    return f"  报备 planned {n}" if n else ""
+
+
+def _times(pair: dict[str, Any]) -> tuple[str, str]:
+    mark = "+" if pair["ongoing"] else ""
+    return str(pair["n"]), _length(pair["s"]) + mark
+
+
 def _heading(told: dict[str, Any]) -> str:
     note = "" if told["until"] == told["to"] else f", 截至 until {told['until'][:19]}"
     return f"{told['from'][:16]} – {told['to'][:16]}{note}"

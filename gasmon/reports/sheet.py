@@ -82,6 +82,10 @@ def _timely(tier: str, what: str, words: str) -> tuple[Column, ...]:
     )
 
 
+def _pair(name: str, words: str) -> tuple[Column, ...]:
+    return ((words, _at(name, "n")), (f"{words} s", _at(name, "s")))
+
+
 TABLE_COLUMNS: tuple[Column, ...] = (
     ("代码 code", _at("name")),
     ("名称 name", lambda row: row["label"] or area_name(row["area"])),
@@ -124,6 +128,24 @@ TABLE_COLUMNS: tuple[Column, ...] = (
     *_timely("county", "handled", "处置 handled"),
 )
 """Columns of a table of statistics."""
+
+MINE_COLUMNS: tuple[Column, ...] = (
+    ("测点 point", _at("subject")),
+    ("地点 place", _at("place")),
+    ("监测量 quantity", _at("quantity")),
+    ("单位 unit", _at("uom")),
+    ("平均值 mean", _at("mean")),
+    ("最小值 min", _at("min")),
+    ("最大值 max", _at("max")),
+    ("最大值时间 at", _at("max_at")),
+    ("读数 readings", _at("n")),
+    ("无效读数 not counted", _at("n_bad")),
+    *_pair("alarms", "报警 alarms"),
+    *_pair("cut_offs", "断电 cut-offs"),
+    *_pair("feeds", "馈电异常 feed abnormalities"),
+    *_pair("planned", "报备 planned"),
+)
+"""Columns of a mine's daily monitoring report."""
 
 LIST_COLUMNS: tuple[Column, ...] = (
     ("编号 id", _at("alarm_id")),

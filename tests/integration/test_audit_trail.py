@@ -217,6 +217,7 @@ def files(walk: Walk) -> None:
         "?from=2026-11-27T00:00:00Z&to=2026-11-27T01:00:00Z": "readings.export",
         "/statistics/daily/export": "statistics.export",
         "/statistics/export": "statistics.export",
+        f"/statistics/mine/export?mine={MINE_Z}": "statistics.export",
     }
     assert [path.partition("?")[0] for path in asked] == file_routes()
     for path, action in asked.items():

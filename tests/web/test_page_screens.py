@@ -118,13 +118,14 @@ def test_scope_is_what_the_server_gives(open_page: OpenPage) -> None:
 
 @pytest.mark.slow
 def test_pages_that_count_in_both_languages(open_page: OpenPage, site: Site) -> None:
-    """Groups of a flood, statistics and the daily report, likewise."""
+    """Groups of a flood, statistics and the daily reports, likewise."""
     site.alarm(MINE)
     page = open_page("/alarms?tab=groups")
     for path in (
         "/alarms?tab=groups",
         "/statistics?by=mine",
         "/statistics?report=daily",
+        f"/statistics?report=mine&mine={MINE}",
     ):
         page.goto(site.url + path)
         check_screen(page, (path, "zh"))

@@ -1,4 +1,4 @@
-// Statistics of a time by county, mine, point, kind or cause, and the daily alarm report.
+// Statistics of a time by county, mine, point, kind or cause, and the daily reports.
 import { html, useEffect, useState } from "./html.js";
 import { t } from "./i18n.js";
 import { dayText, duration, moment, NO_DATA, number } from "./format.js";
@@ -6,9 +6,10 @@ import { areaName } from "./overview.js";
 import { get, queryText } from "./requests.js";
 import { route, setQuery } from "./router.js";
 import { areas, serverNow } from "./state.js";
+import { MineDay, MineChoice } from "./mineday.js";
 import { Failure, kindName, Sym } from "./widgets.js";
 
-const REPORTS = ["table", "daily"];
+const REPORTS = { table: "/statistics", daily: "/statistics/daily", mine: "/statistics/mine" };
 const PERIODS = ["day", "week", "month"];
 const BY = ["area", "mine", "point", "kind", "cause", "all"];
 const WITH_LINKS = ["area", "mine", "all"];
@@ -19,6 +20,7 @@ const COLUMNS = ["alarms", "planned", "over_limit", "over_s", "longest", "peak",
 /** What the server is asked, from the address. */
 export function asked(query, today) {
   const { report, period = "day", by = "area", sort = "alarms", day = today, area, mine } = query;
+  if (report === "mine") return { mine, day };
   return report === "daily" ? { day, area, mine } : { period, day, by, sort, area, mine };
 }
 
@@ -27,26 +29,30 @@ export function StatisticsPage() {
   const [found, setFound] = useState(null);
   const [error, setError] = useState(null);
   const wanted = asked(query, dayText(serverNow()));
-  const path = query.report === "daily" ? "/statistics/daily" : "/statistics";
+  const report = query.report in REPORTS ? query.report : "table";
+  const path = REPORTS[report];
   const address = path + queryText(wanted);
-  const load = () => get(path, wanted).then((told) => { setFound({ address, told }); setError(null); }, setError);
+  const missing = report === "mine" && !wanted.mine;
+  const load = () => missing || get(path, wanted).then((told) => { setFound({ address, told }); setError(null); }, setError);
   useEffect(() => { load(); }, [address]);
   areas.value;
   // What was read for another question is not shown under this one.
   const told = found && found.address === address ? found.told : null;
   return html`<main class="plans statistics"><h1>${t("title.statistics")}</h1>
-    <div class="filters screen-only"><span class="tabs">${REPORTS.map((name) => html`<button aria-pressed=${name === (query.report || "table")}
+    <div class="filters screen-only"><span class="tabs">${Object.keys(REPORTS).map((name) => html`<button aria-pressed=${name === report}
         onClick=${() => setQuery({ report: name })}>${t(`statistics.${name}`)}</button>`)}</span>
-      ${query.report === "daily" ? null : html`<${Choice} name="period" values=${PERIODS} chosen=${wanted.period} />
+      ${report !== "table" ? null : html`<${Choice} name="period" values=${PERIODS} chosen=${wanted.period} />
         <${Choice} name="by" values=${BY} chosen=${wanted.by} /><${Choice} name="sort" values=${SORTS} chosen=${wanted.sort} />`}
       <label>${t("statistics.day")} <input type="date" name="day" value=${wanted.day} onChange=${(event) => setQuery({ day: event.target.value })} /></label>
-      ${wanted.mine ? html`<button onClick=${() => setQuery({ mine: "" })}>${t("filter.mine_only", { mine: wanted.mine })} ×</button>` : null}
-      <a class="export" download href=${`/api/v1${path}/export${queryText(wanted)}`}>${t("statistics.export")}</a>
+      ${report === "mine" ? html`<${MineChoice} chosen=${wanted.mine} />` : wanted.mine ? html`<button onClick=${() => setQuery({ mine: "" })}>${t("filter.mine_only", { mine: wanted.mine })} ×</button>` : null}
+      ${missing ? null : html`<a class="export" download href=${`/api/v1${path}/export${queryText(wanted)}`}>${t("statistics.export")}</a>`}
       <button onClick=${() => print()}>${t("statistics.print")}</button></div>
     <${Failure} error=${error} retry=${load} />
-    ${told ? html`<p class="muted num">${moment(told.from, 0)} – ${moment(told.until, 0)} · ${t("statistics.compared", { from: moment(told.before_from, 0), to: moment(told.before_to, 0) })}</p>` : null}
-    ${told && told.items ? html`<${Table} rows=${told.items} by=${told.by} />` : null}
-    ${told && told.total ? html`<${Daily} told=${told} />` : null}</main>`;
+    ${told ? html`<p class="muted num">${moment(told.from, 0)} – ${moment(told.until, 0)}${told.before_from ? html` · ${t("statistics.compared", { from: moment(told.before_from, 0), to: moment(told.before_to, 0) })}` : null}</p>` : null}
+    ${missing ? html`<p class="empty">${t("statistics.choose_mine")}</p>` : null}
+    ${told && report === "mine" ? html`<${MineDay} told=${told} />` : null}
+    ${told && report === "table" ? html`<${Table} rows=${told.items} by=${told.by} />` : null}
+    ${told && report === "daily" ? html`<${Daily} told=${told} />` : null}</main>`;
 }
 
 function Choice({ name, values, chosen }) {
