@@ -171,6 +171,14 @@ class MineClocks:
             return None, 0, TIME_MIN_US - 1
         return gateway.boot, gateway.offset_us, gateway.newest_us
 
+    def is_newest(self, key: FrameKey) -> bool:
+        """Whether no frame of its mine is newer, by its start and number."""
+        gateway = self._gateways.get((key.run, key.mine))
+        return gateway is not None and (gateway.boot, gateway.seq) == (
+            key.boot,
+            key.seq,
+        )
+
     def changed(self) -> list[GatewayClock]:
         """What became different since the last call, to be written down."""
         changed, self._changed = list(self._changed.values()), {}

@@ -77,7 +77,8 @@ class Judged:
         batches: the readings, in order.
         definitions: what mines told, with all their points as they stand now.
         unknown: points that sent and are not defined.
-        newest: newest accepted frame of each mine that sent one.
+        newest: newest accepted frame of each mine that sent one; none of a mine that
+            only sent old ones.
         online: mines of which was learned whether they are heard.
         latest: what is known now of each mine in ``online``.
         clocks: of gateways, as far as they became different.
@@ -364,19 +365,20 @@ class Evaluator:
         for mine, frame in judged.given_up.items():
             # Not seen, for it may come again; but all up to it was judged.
             self.given_up[mine] = frame.key
+        for mine, frame in (judged.newest | judged.given_up).items():
             self.boots[mine] = frame.key.boot
 
     def _note(self, frame: Frame) -> None:
         arrived_ms = frame.arrived_us // US_PER_MS
         self.seen.add(frame.key, frame.device_ms or 0, arrived_ms)
-        if frame.channel == "data":
-            self.boots[frame.key.mine] = frame.key.boot
 
     def _collect(self, decoded: Decoded, judged: Judged) -> None:
         for frame in decoded.frames:
             self._note(frame)
-            if frame.channel != "backfill":
+            # The last one to come may be an old one of an earlier start of its gateway.
+            if self.clocks.is_newest(frame.key):
                 judged.newest[frame.key.mine] = frame
+                self.boots[frame.key.mine] = frame.key.boot
             judged.online[frame.key.mine] = True
         if decoded.batch.n or decoded.frames:
             judged.batches.append(decoded.batch)

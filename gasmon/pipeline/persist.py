@@ -130,7 +130,7 @@ class Writer:
         self._mines |= {mine for mine, _, _ in ids}
         self._mines |= {d.mine.code for d, _ in judged.definitions}
         self._mines |= _tellers(judged)
-        self._mines |= set(judged.newest) | {e.mine for e in judged.events if e.mine}
+        self._mines |= set(judged.online) | {e.mine for e in judged.events if e.mine}
         return written
 
     def _transact(
