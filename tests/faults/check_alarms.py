@@ -88,6 +88,8 @@ def alarms_true(
         same = [other for other in others[_sort(alarm)] if alarm.overlaps(other)]
         if is_missing:
             same += _goes_on_in(alarm, others[_sort(alarm)], late)
+        if is_missing and delays is not None and _began_in(alarm, forgot or {}):
+            return True
         near = [alarm, *same] if same else []
         return any(_is_blurred(each, blurred, blur_us) for each in near)
 
@@ -126,6 +128,17 @@ def _goes_on_in(
         return []
     later = [a for a in stored if 0 <= a.key.raised_us - cleared_us < KNOWN_AGAIN_US]
     return sorted(later, key=lambda other: other.key.raised_us)[:1]
+
+
+def _began_in(alarm: Alarm, forgot: dict[str, list[int]]) -> bool:
+    """Whether a restart may have forgotten that its delay was pending.
+
+    Then what is left of it may be too short, and late data is judged without the live
+    values beside it.
+    """
+    raised_us = alarm.key.raised_us
+    times = forgot.get(alarm.key.subject.split(":")[1][:12], ())
+    return any(raised_us - DELAY_US <= at <= raised_us for at in times)
 
 
 def _together(*times: dict[str, list[int]]) -> dict[str, list[int]]:

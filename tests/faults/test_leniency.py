@@ -121,6 +121,21 @@ def test_what_a_live_value_ended_may_be_part_of_the_next_alarm() -> None:
     assert n_found([], [50, 51]) == 1
 
 
+def test_a_delay_that_was_pending_in_what_was_forgotten_may_not_mature() -> None:
+    """With delays only, and only where the beginning of the delay was forgotten."""
+    truth = alarm(50, 55)
+
+    def n_found(forgot_s: float, lenient: Delays | None) -> int:
+        forgot = {MINE: [at(forgot_s)]}
+        wanted = {truth.key: truth}
+        return len(alarms_true(wanted, Facts(), {}, lenient, forgot)[0])
+
+    assert n_found(48, delays()) == 0
+    assert n_found(48, None) == 1
+    assert n_found(46, delays()) == 1
+    assert n_found(51, delays()) == 1
+
+
 def test_only_what_a_full_disk_gave_up_before_an_end_is_forgotten() -> None:
     """Named by a reject, and shortly before ingest ended; no other frame."""
     frames = [Frame(MINE, "b", seq, at(seq), T0 // 1000 + seq * 1000, ())
