@@ -6,6 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
+from gasmon.units import US_PER_MS
+from tests.faults.delays import OFF_MS, ON_MS
 from tests.faults.facts import Facts, StoredFrame
 from tests.faults.finding import Finding, findings
 from tests.faults.gateways import Frame, by_mine, seconds
@@ -60,7 +62,8 @@ def alarms_true(
         if _differs(truth[key], stored[key])
     ]
     n_excused = len(wrong)
-    wrong = [pair for pair in wrong if not is_dimmed(*pair, forgot or {})]
+    late = {mine: set(times) for mine, times in blurred.items()}
+    wrong = [pair for pair in wrong if not _is_dimmed(pair, forgot or {}, blurred)]
     n_excused -= len(wrong)
     missing = [truth[key] for key in truth.keys() - stored.keys()]
     extra = [stored[key] for key in stored.keys() - truth.keys()]
@@ -73,7 +76,6 @@ def alarms_true(
                    if not delays.may_be_missing(a, by_sort[1][_sort(a)])]  # fmt: skip
         n_excused -= len(wrong) + len(missing) + len(extra)
 
-    late = {mine: set(times) for mine, times in blurred.items()}
     blurred = _together(blurred, forgot or {}, guessed or {})
     # What a late frame should have begun is raised a delay after the next one.
     blur_us = BLUR_US + (0 if delays is None else DELAY_US)
@@ -87,7 +89,8 @@ def alarms_true(
         # then it is told as several, of which only the first is near a late frame.
         same = [other for other in others[_sort(alarm)] if alarm.overlaps(other)]
         if is_missing:
-            same += _goes_on_in(alarm, others[_sort(alarm)], late)
+            waits_us = (0, 0) if delays is None else DELAYS_US
+            same += _goes_on_in(alarm, others[_sort(alarm)], late, waits_us)
         if is_missing and delays is not None and _began_in(alarm, forgot or {}):
             return True
         near = [alarm, *same] if same else []
@@ -115,16 +118,24 @@ def alarms_true(
 
 
 def _goes_on_in(
-    alarm: Alarm, stored: Iterable[Alarm], late: dict[str, set[int]]
+    alarm: Alarm,
+    stored: Iterable[Alarm],
+    late: dict[str, set[int]],
+    waits_us: tuple[int, int],
 ) -> list[Alarm]:
     """The alarm of which a late one that is over became a part.
 
     A live good value is known again only after a longer gap (``docs/alarm-rules.md``).
     So what late readings began and a live one ended belongs to the next alarm.
+
+    Args:
+        waits_us: on- and off-delay [µs].
     """
     times = late.get(alarm.key.subject.split(":")[1][:12], set())
     cleared_us = alarm.cleared_us
-    if cleared_us is None or cleared_us in times or alarm.key.raised_us not in times:
+    if cleared_us is None or cleared_us - waits_us[1] in times:
+        return []
+    if alarm.key.raised_us - waits_us[0] not in times:
         return []
     later = [a for a in stored if 0 <= a.key.raised_us - cleared_us < KNOWN_AGAIN_US]
     return sorted(later, key=lambda other: other.key.raised_us)[:1]
@@ -147,6 +158,17 @@ def _together(*times: dict[str, list[int]]) -> dict[str, list[int]]:
         for mine, at_us in each.items():
             out[mine] += at_us
     return out
+
+
+def _is_dimmed(
+    pair: tuple[Alarm, Alarm],
+    forgot: dict[str, list[int]],
+    late: dict[str, list[int]],
+) -> bool:
+    """The same for what came late: only of live values a break knows the rise."""
+    if pair[0].key.kind not in VALUE_KINDS:
+        forgot = _together(forgot, late)
+    return is_dimmed(*pair, forgot)
 
 
 def is_dimmed(truth: Alarm, stored: Alarm, forgot: dict[str, list[int]]) -> bool:
@@ -173,6 +195,8 @@ def _differs(truth: Alarm, stored: Alarm) -> bool:
 BLUR_US = 2_500_000
 """The frame after a late one carries what the late one should have begun [µs]: two
 cycles of the slowest gateway."""
+
+DELAYS_US = ON_MS * US_PER_MS, OFF_MS * US_PER_MS
 
 DELAY_US = 3_000_000
 """Above the on-delay of campaigns that have one (``delays.RULES``) [µs]."""

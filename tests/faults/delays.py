@@ -14,9 +14,12 @@ from dataclasses import dataclass
 from tests.faults.finding import Span
 from tests.faults.truth import Alarm, AlarmKey
 
+ON_MS, OFF_MS = 2500, 1500
+"""The on- and the off-delay of campaigns with delays [ms]."""
+
 RULES = {
-    'on = "0s"': 'on = "2500ms"',
-    'off = "0s"': 'off = "1500ms"',
+    'on = "0s"': f'on = "{ON_MS}ms"',
+    'off = "0s"': f'off = "{OFF_MS}ms"',
     '["5min", "yellow"], ["10min", "orange"]': '["3s", "yellow"], ["6s", "orange"]',
 }
 """What a campaign with delays changes in the shipped rules. The delays lie between two

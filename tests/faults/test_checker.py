@@ -208,7 +208,10 @@ def test_a_receiver_that_lost_doubled_or_turned_something_is_found(
     world: World,
 ) -> None:
     """Each way in which a receiver's file can differ from the outbox."""
-    facts, held = world.facts, held_by(world.stack.state_file("city"))
+    facts = world.facts
+    # Mines that are paused for long are told as silent meanwhile.
+    last = facts.outbox[-1].seq
+    held = [h for h in held_by(world.stack.state_file("city")) if h.seq <= last]
 
     def found(altered: list) -> str:  # type: ignore[type-arg]
         return str(check.receiver_equals("city", None, altered, facts))

@@ -108,17 +108,42 @@ def test_what_a_live_value_ended_may_be_part_of_the_next_alarm() -> None:
     truth, after = alarm(50, 52), alarm(54, 60)
     all_of_it = {each.key: each for each in (truth, after)}
 
-    def n_found(stored: list[Alarm], late_s: list[float]) -> int:
+    def n_found(
+        stored: list[Alarm], late_s: list[float], lenient: Delays | None = None
+    ) -> int:
         facts = Facts(alarms=list(enumerate(stored)))
         wanted = all_of_it if after in stored else {truth.key: truth}
         blurred = {MINE: [at(each) for each in late_s]}
-        return len(alarms_true(wanted, facts, blurred)[0])
+        return len(alarms_true(wanted, facts, blurred, lenient)[0])
 
     assert n_found([after], [50, 51]) == 0
     # Its end is known, it did not begin late, or nothing follows.
     assert n_found([after], [50, 51, 52]) == 1
     assert n_found([after], [51]) == 1
     assert n_found([], [50, 51]) == 1
+    # With delays it is raised 2.5 s after its first value, and over 1.5 s after one.
+    calm = delays(trouble=(0, 1))
+    assert n_found([after], [47.5, 48.5], calm) == 0
+    assert n_found([after], [47.5, 50.5], calm) == 1
+    assert n_found([after], [48.5, 49.5], calm) == 1
+
+
+def test_a_break_may_not_know_of_a_rise_that_came_late() -> None:
+    """Its level is lower then, and nothing else; a value's level has no such excuse."""
+    key = AlarmKey(f"point:{MINE}-01-001A01", "sensor_break", at(50))
+    truth = Alarm(key, at(55), 4, None)
+
+    def n_found(kind: str, rank: int, late_s: float) -> int:
+        wanted = replace(truth, key=replace(key, kind=kind))
+        stored = [(1, replace(wanted, rank=rank))]
+        blurred = {MINE: [at(late_s)]}
+        found = alarms_true({wanted.key: wanted}, Facts(alarms=stored), blurred)
+        return len(found[0])
+
+    assert n_found("sensor_break", 1, 30) == 0
+    assert n_found("sensor_break", 1, -300) == 1
+    assert n_found("sensor_break", 5, 30) == 1
+    assert n_found("over_limit", 1, 30) == 1
 
 
 def test_a_delay_that_was_pending_in_what_was_forgotten_may_not_mature() -> None:
