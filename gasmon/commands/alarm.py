@@ -106,7 +106,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         if (args.incident is None) == (not args.alarm_ids):
             raise ConfigError("confirm: alarms or --incident, one of both is wanted")
         if args.incident is not None:
-            args.alarm_ids = api.get(f"/incidents/{args.incident}")["alarms"]
+            args.alarm_ids = _owed_of(api, args.incident)
         if args.incident is not None or len(args.alarm_ids) > 1:
             return _confirm_many(api, args)
     return _act(api, args)
@@ -179,16 +179,34 @@ def _print_life(life: dict[str, Any]) -> None:
     for row in life["records"]:
         gone = "" if row["stands"] else " (withdrawn)"
         about = f" → {row['refers_to']}" if row["refers_to"] else ""
-        said = " ".join(
-            part for part in (row["by"], row["tier"], row["cause_code"], row["note"])
-            if part
-        )  # fmt: skip
+        words = (row["by"], row["tier"], _more(row), row["cause_code"], row["note"])
+        said = " ".join(part for part in words if part)
         at = row["happened_at"][:19]
         print(f"  {row['record_id']:>8}  {at}  {row['event']}{about}{gone}  {said}")
         for one in row["doubts"]:
             print(f"{'':>12}存疑 doubt: {one['zh']} · {one['en']}")
     possible = [COMMAND_OF.get(n, n) for n, why in life["actions"].items() if not why]
     print(f"  possible now: {', '.join(possible) or 'nothing'}")
+
+
+def _more(row: dict[str, Any]) -> str:
+    """What a record says beside its text: level and value, to whom, until when."""
+    if row["by"] is None:
+        value = "" if row["value"] is None else f" {row['value']:g}"
+        return RANK_NAMES_ZH[row["rank"]] + value
+    to, why, end = (row["detail"].get(name) for name in ("to", "outcome", "until"))
+    parts = (to and f"→ {to}", why, end and f"→ {end[:19]}")
+    return " ".join(part for part in parts if part)
+
+
+def _owed_of(api: Api, incident: int) -> list[int]:
+    """Alarms of an incident that the asker's tier owes a confirmation of.
+
+    All of them where it owes none: the server says of each who confirmed it.
+    """
+    numbers: list[int] = api.get(f"/incidents/{incident}")["alarms"]
+    states = {number: api.get(f"/alarms/{number}")["state"] for number in numbers}
+    return [n for n in numbers if states[n].endswith("unconfirmed")] or numbers
 
 
 def _body(args: argparse.Namespace) -> dict[str, Any]:

@@ -64,6 +64,9 @@ def test_an_alarm_is_handled_from_the_command_line(world: World, run: Run) -> No
     assert "1: closed" in out
     assert "(withdrawn)" in out
     assert f"corrected → {record}" in out
+    assert "raised  黄色 1.6" in out
+    assert "assigned  county county → dispatcher" in out
+    assert re.search(r"shelved  county county → \S+T\S+ 检修", out)
     assert "mine    fed_back  unconfirmed" in out
     assert "possible now: comment, correct" in out
 
@@ -105,8 +108,9 @@ def test_an_incident_is_listed_and_confirmed_as_a_whole(world: World, run: Run) 
         json.loads(run("county", "incidents", "--json")[1])["items"][0]["worst_rank"]
         == 3
     )
+    run("county", "confirm", "2")
     code, out, _ = run("county", "confirm", "--incident", "1", "--text", "同一原因")
-    assert (code, len(out.splitlines())) == (0, 2)
+    assert (code, out.split()) == (0, ["1", "confirmed"])
     code, out, _ = run("county", "confirm", "--incident", "1")
     assert (code, out.count("already")) == (1, 2)
     assert run("county", "confirm")[0] == 2
