@@ -180,6 +180,8 @@ def test_the_mine_files_and_the_county_approves(open_page: OpenPage) -> None:
     expect(seen.locator(".state")).to_have_text("waits for a decision")
     expect(seen.locator('[data-action="refuse"]')).to_be_disabled()
     expect(county.locator("form")).to_have_count(0)
+    county.locator('.plan-statistics input[type="month"]').fill("2020-01")
+    expect(county.locator(".plan-statistics")).to_contain_text("No planned work")
     seen.locator('[data-action="approve"]').click()
     expect(seen.locator(".state")).to_have_text("within its window")
     expect(seen).to_contain_text("dispatcher")
@@ -189,6 +191,9 @@ def test_the_mine_files_and_the_county_approves(open_page: OpenPage) -> None:
     filed.locator('[data-action="withdraw"]').click()
     expect(filed.locator(".state")).to_have_text("已结束")
     expect(filed.locator("button")).to_have_count(0)
+    counted = mine.locator(f'.plan-statistics tr[data-mine="{MINE}"]')
+    for name, n in (("filed", "1"), ("approved", "1"), ("misused", "0")):
+        expect(counted.locator(f'[data-cell="{name}"]')).to_have_text(n)
 
 
 @pytest.mark.slow

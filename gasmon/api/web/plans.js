@@ -6,11 +6,13 @@ import { AskForm, Deciding, Steps } from "./deciding.js";
 import { useLoaded } from "./doing.js";
 import { moment } from "./format.js";
 import { get } from "./requests.js";
+import { PlanStatistics } from "./planstats.js";
 import { me, serverNow } from "./state.js";
 import { Failure, kindName } from "./widgets.js";
 
 const WORKS = ["calibration", "blasting", "gas_discharge", "fan_changeover", "power_outage", "maintenance"];
 const CEILINGS = [2, 3, 1, 0];
+const RELOAD_MS = 15 * 1000;
 const BEIJING = "+08:00";
 
 /** The minute of `ms` in Beijing time as a date field holds it; never the PC's zone. */
@@ -44,13 +46,14 @@ export function planOf(fields) {
 }
 
 export function PlansPage() {
-  const { found: page, error, load } = useLoaded(() => get("/plans", { limit: 100 }));
+  const { found: page, error, load } = useLoaded(() => get("/plans", { limit: 100 }), RELOAD_MS);
   const { role, mines } = me.value.principal;
   return html`<main class="plans"><h1>${t("nav.plans")}</h1>
     ${above.value ? html`<${NotHere} what="plans" />` : role === "mine_dispatcher" ? html`<section><h2>${t("plans.file")}</h2><${Form} mines=${mines || []} done=${load} /></section>` : null}
     <${Failure} error=${error} retry=${load} />
     ${page && !page.items.length ? html`<p class="muted">${t("plans.none")}</p>` : null}
-    ${page ? page.items.map((plan) => html`<${Plan} key=${plan.plan_id} plan=${plan} done=${load} />`) : null}</main>`;
+    ${page ? page.items.map((plan) => html`<${Plan} key=${plan.plan_id} plan=${plan} done=${load} />`) : null}
+    ${above.value ? null : html`<${PlanStatistics} after=${page ? page.items.map((plan) => plan.plan_id + plan.state).join() : ""} />`}</main>`;
 }
 
 function Form({ mines, done }) {
