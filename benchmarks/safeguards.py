@@ -44,6 +44,7 @@ VARIANTS = {
     "no dropping of repeats": Variant(("dedupe",)),
     "no engine log, no snapshots": Variant(("log",)),
     "no alarms ahead": Variant(("ahead",)),
+    "no arrival log": Variant(("seals",)),
     "synchronous_commit off": Variant(server={"synchronous_commit": "off"}),
     "fsync off": Variant(server={"fsync": "off"}),
     "all off": Variant(

@@ -10,8 +10,11 @@ import os
 from collections.abc import Callable, Sequence
 from typing import cast
 
+import numpy as np
+from numpy.typing import NDArray
+
 from gasmon.alarms.steps import Step
-from gasmon.batch import Frame, FrameKey
+from gasmon.batch import Frame, FrameKey, Int32, ReadingBatch
 from gasmon.ingest.clocks import MineClocks
 from gasmon.ingest.dedupe import SeenFrames
 from gasmon.ingest.gaps import GapKeeper, Resend
@@ -19,6 +22,7 @@ from gasmon.ingest.order import HOLD_S
 from gasmon.pipeline.ahead import Ahead
 from gasmon.pipeline.evaluate import Judged, Snapshot
 from gasmon.pipeline.persist import Writer
+from gasmon.pipeline.sealed import ArrivalLog
 from gasmon.points import PointKey
 
 VARIABLE = "BENCH_OFF"
@@ -79,6 +83,20 @@ def _ahead() -> None:
     Ahead.offer = offer  # type: ignore[method-assign]
 
 
+def _seals() -> None:
+    def add(
+        self: ArrivalLog,
+        frames: Sequence[Frame],
+        point_id: Int32,
+        batch: ReadingBatch,
+        stored: NDArray[np.intp] | None,
+        now_us: int,
+    ) -> None:
+        pass
+
+    ArrivalLog.add = add  # type: ignore[method-assign]
+
+
 SWITCHES: dict[str, Callable[[], None]] = {
     "hold": _hold,
     "gaps": _gaps,
@@ -86,6 +104,7 @@ SWITCHES: dict[str, Callable[[], None]] = {
     "dedupe": _dedupe,
     "log": _log,
     "ahead": _ahead,
+    "seals": _seals,
 }
 
 

@@ -30,6 +30,7 @@ COMMANDS = (
     "user",
     "token",
     "audit",
+    "seal",
     "alarm",
     "shift",
     "plan",

@@ -16,7 +16,14 @@ from gasmon.duty.escalating import Escalation
 from gasmon.duty.forecasts import find_outcomes
 from gasmon.remote.frames import encode_body
 from gasmon.settings import Settings
-from gasmon.store import drill_sweep, handovers, life_jobs, retention, sessions
+from gasmon.store import (
+    drill_sweep,
+    handovers,
+    life_jobs,
+    retention,
+    seals,
+    sessions,
+)
 from gasmon.store.db import Connection
 from gasmon.store.expected import expecting_of
 from gasmon.store.partitions import open_partitions
@@ -106,9 +113,17 @@ def jobs(settings: Settings, rules: Callable[[], RuleSet]) -> tuple[Job, ...]:
         Job("back_tests", 1, back_tests.look),
         Job("drainage", 1800, drain),
         Job("differences", 60, differ),
+        Job("seals", 20, _seal_hours),
         # Ingest looks each second; this is for when it does not.
         Job("drills", 5, _end_drills),
     )
+
+
+def _seal_hours(conn: Connection, now_us: int) -> str:
+    # A clock that is ahead must not seal what is yet to come.
+    believed_us = retention.believed(conn, now_us)
+    conn.commit()
+    return f"{len(seals.seal_due(conn, believed_us))} hours sealed"
 
 
 def _end_drills(conn: Connection, now_us: int) -> str:

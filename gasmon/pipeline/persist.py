@@ -1,9 +1,9 @@
 """Persist: one transaction for everything that a turn found out.
 
 Order inside the transaction: definitions, points, latest values, what the engine was
-given, readings, rejects, then alarms and journal, and last the outbox under its lock
-(store/outbox.py says why). Either all of it is committed or none, and only then is the
-broker told.
+given, readings, rejects, the arrival log, then alarms and journal, and last the outbox
+under its lock (store/outbox.py says why). Either all of it is committed or none, and
+only then is the broker told.
 
 Nearly always nothing collides and nothing is refused. So a turn is written without
 savepoints first, statements that need no answer sharing a round trip; only when a row
@@ -15,16 +15,18 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import psycopg
+from numpy.typing import NDArray
 
 from gasmon.alarms.crossings import Crossing
 from gasmon.alarms.forecast_speak import Warned
 from gasmon.alarms.steps import Step, encode_steps
-from gasmon.batch import Frame, Int32, ReadingBatch, Reject
+from gasmon.batch import Frame, Int32, ReadingBatch
 from gasmon.pipeline.book import PointBook
 from gasmon.pipeline.evaluate import Judged, Snapshot
 from gasmon.pipeline.latest import LatestPoints
 from gasmon.pipeline.merge import join, unrecorded
 from gasmon.pipeline.mine_reports import told_events, told_statistics
+from gasmon.pipeline.sealed import ArrivalLog
 from gasmon.pipeline.wires import plan_by_key
 from gasmon.points import PointKey
 from gasmon.store import (
@@ -68,6 +70,10 @@ class Persisted:
     events: list[StoredEvent] = field(default_factory=list)
 
 
+class _Known(Exception):
+    """A frame is stored already: the careful way finds out which."""
+
+
 class Writer:
     """Writes turns to one database connection."""
 
@@ -99,6 +105,7 @@ class Writer:
         self._fencing = fencing
         self._scope = scope
         self._run = run
+        self._log = ArrivalLog(conn, scope)
         self._mines = set(points.load_mine_ids(conn))
         plan_by_key(conn)
 
@@ -121,7 +128,7 @@ class Writer:
         def turn() -> Persisted:
             try:
                 return self._transact(judged, now_us, ids, swiftly=True)
-            except REFUSALS:
+            except (*REFUSALS, _Known):
                 return self._transact(judged, now_us, ids, swiftly=False)
 
         written = retry_deadlock(turn)
@@ -139,8 +146,11 @@ class Writer:
         """One transaction, committed or taken back."""
         ids.clear()
         try:
-            return self._write(judged, now_us, ids, swiftly)
+            written = self._write(judged, now_us, ids, swiftly)
+            self._log.committed()
+            return written
         except BaseException:
+            self._log.forget()
             try:
                 self.conn.rollback()
             except psycopg.Error:
@@ -153,6 +163,7 @@ class Writer:
         self, judged: Judged, now_us: int, ids: dict[PointKey, int], swiftly: bool
     ) -> Persisted:
         out = Persisted()
+        self._log.begin()
         self._save_definitions(judged)
         self._ensure_mines(judged, now_us)
         self._ensure_points(judged, now_us, ids)
@@ -171,17 +182,35 @@ class Writer:
             # Asked last, because its answer is waited for.
             self._require_ownership()
             out.n_frames = stored.rowcount if stored is not None else 0
+            if swiftly and out.n_frames < len(batch.frames):
+                raise _Known
             if is_small:
                 # The usual turn: what else there is to say ends this pipeline.
                 out.n_readings = batch.n
+                self._seal(batch.frames, point_id, batch, None, now_us)
                 self._conclude(asked, now_us, out)
                 return out
-        refused += self._store(batch, point_id, out, swiftly)
+        result = self._store(batch, point_id, out, swiftly)
+        refused += [*result.contradictions, *result.rejects]
         out.n_rejects = sum(reject.n for reject in refused)
         rejects.append(self.conn, refused)
+        frames = batch.frames if swiftly else result.frames
         with self.conn.pipeline():
+            self._seal(frames, point_id, batch, result.stored, now_us)
             self._conclude(asked, now_us, out)
         return out
+
+    def _seal(
+        self,
+        frames: Sequence[Frame],
+        point_id: Int32,
+        batch: ReadingBatch,
+        stored: NDArray[np.intp] | None,
+        now_us: int,
+    ) -> None:
+        """Log what is stored; a drill's readings are nobody's evidence."""
+        if self._run == 0:
+            self._log.add(frames, point_id, batch, stored, now_us)
 
     def _save_definitions(self, judged: Judged) -> None:
         for definition, standing in judged.definitions:
@@ -295,7 +324,7 @@ class Writer:
         point_id: Int32,
         out: Persisted,
         swiftly: bool,
-    ) -> Sequence[Reject]:
+    ) -> readings.StoreResult:
         conn, run = self.conn, self._run
         if swiftly:
             result = readings.copy_readings(conn, run, point_id, batch)
@@ -306,7 +335,7 @@ class Writer:
         out.n_frames += result.n_frames
         out.n_readings += result.n_readings
         out.n_duplicates += result.n_duplicates
-        return [*result.contradictions, *result.rejects]
+        return result
 
     def _latest(
         self, judged: Judged, ids: dict[PointKey, int], now_us: int

@@ -23,19 +23,20 @@ then ``copy_frames_and_readings`` finds out which rows it is."""
 
 def store_frames(
     conn: Connection, run: int, frames: Sequence[Frame]
-) -> tuple[int, list[Reject]]:
+) -> tuple[list[Frame], list[Reject]]:
     """Insert frames, those that are there already left alone.
 
     Returns:
-        Number of new frames, and a reject for each that cannot be stored.
+        The new frames in their order, and a reject for each that cannot be stored.
     """
-    stored, refused = 0, []
+    stored: list[Frame] = []
+    refused = []
     waiting = [list(frames)] if frames else []
     while waiting:
         part = waiting.pop()
         try:
             with conn.transaction():
-                stored += insert_frames(conn, run, part).rowcount
+                stored += _new(part, insert_frames(conn, run, part, _KEY))
         except REFUSALS as error:
             if len(part) == 1:
                 if not stored:
@@ -49,10 +50,31 @@ def store_frames(
     return stored, refused
 
 
+_KEY = """ RETURNING (SELECT code FROM mine m WHERE m.mine_id = frame.mine_id), boot,
+           seq, (extract(epoch FROM judged_at) * 1000000)::bigint"""
+
+
+def _new(
+    frames: Sequence[Frame], inserted: psycopg.Cursor[tuple[object, ...]]
+) -> list[Frame]:
+    """Which of these were inserted; one that occurs twice was once."""
+    keys = set(inserted.fetchall())
+    found = []
+    for frame in frames:
+        key = (frame.key.mine, frame.key.boot, frame.key.seq, frame.judged_us)
+        if key in keys:
+            keys.remove(key)
+            found.append(frame)
+    return found
+
+
 def insert_frames(
-    conn: Connection, run: int, frames: Sequence[Frame]
+    conn: Connection, run: int, frames: Sequence[Frame], returning: str = ""
 ) -> psycopg.Cursor[tuple[object, ...]]:
     """Insert frames by one statement; those that are there already are left alone.
+
+    Args:
+        returning: what to tell of the new ones, as SQL.
 
     Returns:
         The cursor; its ``rowcount`` says how many were new, in a pipeline only after
@@ -60,9 +82,8 @@ def insert_frames(
     """
     # A mine without a row gives a null mine_id, which is refused by name: a join
     # would lose the frame without a word.
-    return conn.execute(
-        """INSERT INTO frame (judged_at, arrived_at, device_ms, seq, mine_id, run,
-                              n_readings, channel, boot)
+    statement = """INSERT INTO frame (judged_at, arrived_at, device_ms, seq, mine_id,
+                              run, n_readings, channel, boot)
            SELECT 'epoch'::timestamptz + f.judged * interval '1 microsecond',
                   'epoch'::timestamptz + f.arrived * interval '1 microsecond',
                   f.device_ms, f.seq, m.mine_id, %s, f.n, f.channel, f.boot
@@ -70,7 +91,9 @@ def insert_frames(
                 AS f (judged bigint, arrived bigint, device_ms bigint, seq bigint,
                       mine bpchar, n int, channel smallint, boot text)
            LEFT JOIN mine m ON m.code = f.mine
-           ON CONFLICT DO NOTHING""",
+           ON CONFLICT DO NOTHING"""
+    return conn.execute(
+        f"{statement}{returning}".encode(),
         (
             run,
             recordset(

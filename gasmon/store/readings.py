@@ -50,6 +50,8 @@ class StoreResult:
         contradictions: second readings with the same key and another value; they
             count among the duplicates too.
         rejects: frames and readings that the database refused.
+        frames: those that were new, in their order.
+        stored: which readings of the batch were new, intp[n_readings], in any order.
     """
 
     n_frames: int = 0
@@ -57,13 +59,15 @@ class StoreResult:
     n_duplicates: int = 0
     contradictions: list[Reject] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
+    frames: list[Frame] = field(default_factory=list)
+    stored: Index = field(default_factory=lambda: np.empty(0, np.intp))
 
 
 @dataclass(slots=True)
 class _Tally:
     """Sums while a batch is being stored."""
 
-    stored: int = 0
+    stored: list[Index] = field(default_factory=list)
     duplicates: int = 0
     seconds: list[Second] = field(default_factory=list)
     poisoned: list[tuple[int, str]] = field(default_factory=list)
@@ -92,7 +96,7 @@ def copy_frames_and_readings(
             disk full); nothing of the batch is stored then.
     """
     assert point_id.shape == (batch.n,), f"{point_id.shape} for {batch.n} readings"
-    n_frames, refused = store_frames(conn, run, frames)
+    new_frames, refused = store_frames(conn, run, frames)
     source = _source(run, point_id, batch)
     tally = _Tally()
     index = _without_repeats(source, tally)
@@ -101,7 +105,7 @@ def copy_frames_and_readings(
     if tally.poisoned and not tally.stored:
         one, all_of_it = plain_reading(source), np.zeros(1, np.intp)
         require_taken(conn, "reading", lambda: _copy(conn, "reading", one, all_of_it))
-    return _result(conn, source, tally, n_frames, refused)
+    return _result(conn, source, tally, new_frames, refused)
 
 
 def are_few(point_id: Int32, batch: ReadingBatch) -> bool:
@@ -158,8 +162,8 @@ def copy_readings(
     index = _without_repeats(source, tally)
     if len(index):
         _copy(conn, "reading", source, index)
-        tally.stored = len(index)
-    return _result(conn, source, tally, 0, [])
+        tally.stored.append(index)
+    return _result(conn, source, tally, [], [])
 
 
 def _source(run: int, point_id: Int32, batch: ReadingBatch) -> Source:
@@ -172,7 +176,7 @@ def _result(
     conn: Connection,
     source: Source,
     tally: _Tally,
-    n_frames: int,
+    frames: list[Frame],
     refused: list[Reject],
 ) -> StoreResult:
     named = name_points(
@@ -181,12 +185,15 @@ def _result(
         | {int(source.point_id[i]) for i, _ in tally.poisoned},
     )
     refused += [poisoned(source, i, why, named) for i, why in tally.poisoned]
+    stored = np.concatenate([np.empty(0, np.intp), *tally.stored])
     return StoreResult(
-        n_frames=n_frames,
-        n_readings=tally.stored,
+        n_frames=len(frames),
+        n_readings=len(stored),
         n_duplicates=tally.duplicates,
         contradictions=[contradiction(source.run, s, named) for s in tally.seconds],
         rejects=refused,
+        frames=frames,
+        stored=stored,
     )
 
 
@@ -264,18 +271,18 @@ def _store(conn: Connection, source: Source, index: Index, tally: _Tally) -> Non
     try:
         with conn.transaction():
             _copy(conn, "reading", source, index)
-        tally.stored += len(index)
+        tally.stored.append(index)
     except psycopg.errors.UniqueViolation:
         with conn.transaction():
             stored, seconds = _store_staged(conn, source, index)
-        tally.stored += stored
-        tally.duplicates += len(index) - stored
+        tally.stored.append(stored)
+        tally.duplicates += len(index) - len(stored)
         tally.seconds += seconds
 
 
 def _store_staged(
     conn: Connection, source: Source, index: Index
-) -> tuple[int, list[Second]]:
+) -> tuple[Index, list[Second]]:
     """Insert what is not stored yet and find what is stored with another value."""
     conn.execute(
         "CREATE TEMP TABLE IF NOT EXISTS reading_staging (at timestamptz,"
@@ -284,12 +291,22 @@ def _store_staged(
     )
     conn.execute("TRUNCATE reading_staging")
     _copy(conn, "reading_staging", source, index)
-    inserted = conn.execute(
+    keys = conn.execute(
         f"INSERT INTO reading ({_COLUMNS}) SELECT {_COLUMNS} FROM reading_staging"
-        " ON CONFLICT DO NOTHING"
-    ).rowcount
-    if inserted == len(index):
-        return inserted, []
+        " ON CONFLICT DO NOTHING RETURNING point_id,"
+        " (extract(epoch FROM at) * 1000000)::bigint"
+    ).fetchall()
+    if len(keys) == len(index):
+        return index, []
+    new = set(cast(list[tuple[int, int]], keys))
+    inserted = np.asarray(
+        [
+            i
+            for i in index.tolist()
+            if (int(source.point_id[i]), int(source.at_us[i])) in new
+        ],
+        np.intp,
+    )
     # The bounds are given as numbers, so that partitions of other days are left out.
     at = source.at_us[index]
     rows = conn.execute(

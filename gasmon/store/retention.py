@@ -14,7 +14,9 @@ from typing import cast
 import psycopg
 from psycopg import sql
 
+from gasmon.sealing import hour_of
 from gasmon.settings import StorageSettings
+from gasmon.store import seals
 from gasmon.store.db import Connection
 from gasmon.store.migrate import detect_kind
 from gasmon.store.partitions import TIME_COLUMNS, Span, list_spans
@@ -84,7 +86,7 @@ def apply_retention(
     """
     result = RetentionResult()
     kind = detect_kind(conn)
-    believed_us = _believed(conn, now_us)
+    believed_us = believed(conn, now_us)
     conn.commit()
     if believed_us < now_us:
         result.clock_ahead_s = (now_us - believed_us) / US_PER_S
@@ -96,13 +98,16 @@ def apply_retention(
         )
         now_us = believed_us
     limit_us = now_us - storage.reading_retention_days * US_PER_DAY
+    # By whole hours, as they are sealed.
+    result.deleted["seal_batch"] = seals.forget_batches(conn, limit_us, now_us)
     for span in list(_past_spans(conn, kind, limit_us)):
-        _drop(conn, kind, span, result, result.dropped)
+        _drop(conn, kind, span, result, result.dropped, now_us)
     if kind == "plain":
         for table in TIME_COLUMNS:
             # Times there are far off; the arrival says how old a row is.
             other = f"{table}_other"
-            result.deleted[other] = _delete(conn, other, "arrived_at", limit_us)
+            old_us = hour_of(limit_us)
+            result.deleted[other] = _delete(conn, other, "arrived_at", old_us)
     result.deleted["clock_mark"] = _delete(conn, "clock_mark", "at", limit_us)
     limit_us = now_us - storage.reject_retention_days * US_PER_DAY
     result.deleted["reject"] = _delete(conn, "reject", "arrived_at", limit_us)
@@ -119,7 +124,7 @@ def apply_retention(
     return result
 
 
-def _believed(conn: Connection, now_us: int) -> int:
+def believed(conn: Connection, now_us: int) -> int:
     """The time that ages are counted from [µs UTC].
 
     Without any mine nothing was ever received, and there is nothing to protect.
@@ -152,7 +157,7 @@ def _fit(
         if database_mb(conn) <= cap_mb:
             break
         conn.commit()
-        _drop(conn, kind, span, result, result.dropped_for_space)
+        _drop(conn, kind, span, result, result.dropped_for_space, now_us)
     result.database_mb = database_mb(conn)
     conn.commit()
     if cap_mb:
@@ -181,13 +186,19 @@ def _past_spans(conn: Connection, kind: str, before_us: int) -> Iterator[Span]:
 
 
 def _drop(
-    conn: Connection, kind: str, span: Span, result: RetentionResult, done: list[str]
+    conn: Connection,
+    kind: str,
+    span: Span,
+    result: RetentionResult,
+    done: list[str],
+    now_us: int,
 ) -> None:
     start, end = to_datetime(span.start_us), to_datetime(span.end_us)
     name = f"{span.table} {start:%Y-%m-%dT%H:%MZ}/{end:%Y-%m-%dT%H:%MZ}"
     try:
         with conn.transaction():
             conn.execute(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}".encode())
+            seals.note_dropped(conn, span.table, span.start_us, span.end_us, now_us)
             if kind == "plain":
                 # Another round may have been quicker.
                 partition = sql.Identifier(span.name)

@@ -1,0 +1,123 @@
+"""``gasmon seal``: whether what is stored still is what was sealed."""
+
+import argparse
+import json
+from dataclasses import asdict
+from typing import Any
+
+from gasmon.clock import SystemClock
+from gasmon.commands.running import require_schema
+from gasmon.errors import ConfigError
+from gasmon.settings import Settings
+from gasmon.store import seal_check, seals
+from gasmon.store.db import connect
+from gasmon.store.seal_check import Hour
+from gasmon.units import TIME_MAX_US, iso_us, parse_iso_us
+
+NOT_MET = 4
+"""Exit code: an hour does not agree, or its seal is missing."""
+
+
+def add_parser(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
+    """Declare the command's flags."""
+    command = commands.add_parser("seal", help="the sealed arrival log")
+    actions = command.add_subparsers(dest="action", required=True, metavar="ACTION")
+    verify = actions.add_parser(
+        "verify", parents=parents, help="check what is stored against its seals"
+    )
+    ls = actions.add_parser("ls", parents=parents, help="seals of hours")
+    for action in (verify, ls):
+        action.add_argument(
+            "--from", dest="from_", metavar="TIME", help="hours from here; default all"
+        )
+        action.add_argument("--to", metavar="TIME", help="hours that begin before")
+
+
+def run(args: argparse.Namespace, settings: Settings) -> int:
+    """Run the command."""
+    from_us, to_us = _time_us("--from", args.from_), _time_us("--to", args.to)
+    if from_us is not None and to_us is not None and from_us >= to_us:
+        raise ConfigError("--to: it is not after --from")
+    require_schema(settings)
+    if args.action == "verify":
+        return _verify(args, settings, from_us, to_us)
+    return _list(args, settings, from_us, to_us)
+
+
+def _verify(
+    args: argparse.Namespace, settings: Settings, from_us: int | None, to_us: int | None
+) -> int:
+    hours = []
+    with connect(settings.database) as conn:
+        now_us = SystemClock().now_us()
+        for hour in seal_check.check(conn, from_us, to_us, now_us):
+            hours.append(hour)
+            if not args.json:
+                _print(hour)
+    wrong = [hour for hour in hours if hour.is_wrong]
+    first = iso_us(wrong[0].hour_us) if wrong else None
+    if args.json:
+        told = {
+            "agrees": not wrong,
+            "first_wrong_hour": first,
+            "hours": [{"hour": iso_us(h.hour_us), **asdict(h)} for h in hours],
+        }
+        print(json.dumps(told, ensure_ascii=False))
+    elif not hours:
+        print("没有封存的数据 nothing is sealed yet")
+    elif wrong:
+        print(f"最早不符的小时 the first hour that does not agree: {first}")
+    else:
+        print(f"全部相符 all {len(hours)} hours agree")
+    return NOT_MET if wrong else 0
+
+
+WORDS = {
+    "agrees": "相符 agrees",
+    "differs": "不符 DIFFERS",
+    "missing": "缺少封存 SEAL MISSING",
+    "dropped": "已按保存期限删除 dropped by retention",
+    "open": "尚未封存 not sealed yet",
+}
+"""States of an hour, for people."""
+
+
+def _print(hour: Hour) -> None:
+    print(
+        f"{iso_us(hour.hour_us)[:16]}  {WORDS[hour.state]:<24} {hour.n_batches:>7}"
+        f" 批 batches {hour.n_frames:>8} 帧 frames {hour.n_readings:>9} 条 readings"
+    )
+    for problem in hour.problems:
+        print(f"    {problem.code} × {problem.n}: {problem.detail}")
+
+
+def _list(
+    args: argparse.Namespace, settings: Settings, from_us: int | None, to_us: int | None
+) -> int:
+    end_us = TIME_MAX_US if to_us is None else to_us
+    with connect(settings.database) as conn:
+        found = seals.seals(conn, from_us or 0, end_us)
+    if args.json:
+        items = [
+            {
+                "hour": iso_us(seal.hour_us),
+                "hash": seal.hash,
+                "body": seal.body,
+                "sealed_at": iso_us(seal.sealed_us),
+            }
+            for seal in found
+        ]
+        print(json.dumps({"items": items}, ensure_ascii=False))
+        return 0
+    for seal in found:
+        print(f"{iso_us(seal.hour_us)[:16]}  {seal.hash}")
+    return 0
+
+
+def _time_us(flag: str, text: str | None) -> int | None:
+    if text is None:
+        return None
+    try:
+        return parse_iso_us(text)
+    except ValueError as error:
+        raise ConfigError(f"{flag} {text}: {error}") from None
