@@ -137,15 +137,21 @@ class Times(Answer):
 
 class MineDayRow(Answer):
     subject: str = Field(description="a sensor; a unit whose feed was abnormal")
+    type_zh: str
+    type_en: str
     place: str
     quantity: str
     uom: str
+    alarm: float | None = Field(description="limit as the mine told it, high or low")
+    cut_off: float | None
+    restore: float | None
     n: int = Field(description="good readings")
     n_bad: int = Field(description="in calibration, or without a value")
     mean: float | None = Field(description="of the good readings")
     min: float | None
     max: float | None
     max_at: str | None
+    coverage_pct: float | None = Field(description="minutes with a good reading [%]")
     alarms: Times = Field(description="over or below its limit, planned not among them")
     cut_offs: Times
     feeds: Times = Field(description="feed abnormalities of a unit")

@@ -48,7 +48,7 @@ def print_mine(told: dict[str, Any]) -> None:
             f"{_number(row['mean'], 3):>9}{_number(row['max'], 3):>9}{at:>10}"
             f"{times[0][0]:>8}{times[0][1]:>10}{times[1][0]:>10}{times[1][1]:>10}"
             f"{times[2][0]:>6}{times[2][1]:>10}"
-            f"  {row['subject'][13:]} {row['place']} {row['quantity']} {row['uom']}"
+            f"  {row['subject'][13:]} {row['place']} {row['type_zh']} {row['uom']}"
             f"{_planned(row['planned']['n'])}"
         )
 

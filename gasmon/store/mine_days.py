@@ -23,13 +23,19 @@ from gasmon.units import iso_us, to_datetime
 _GOOD = "state & %(bad)s = 0 AND value <> 'NaN'"
 
 _POINTS = """
-SELECT concat_ws('-', m.code, p.system, p.no) AS subject, v.place, v.quantity, v.uom,
+SELECT concat_ws('-', m.code, p.system, p.no) AS subject, v.*, r.n_minutes,
        r.n, r.n_all - r.n AS n_bad, r.mean, r.low, r.high, us_of(t.at) AS high_us
 FROM point p JOIN mine m USING (mine_id)
-JOIN LATERAL (SELECT w.place, w.quantity, w.uom, w.value_kind FROM point_version w
-    WHERE w.point_id = p.point_id AND w.effective_from_us < us_of(%(to)s)
-    ORDER BY w.effective_from_us DESC LIMIT 1) v ON v.value_kind = 'MN'
+JOIN LATERAL (SELECT w.sensor_type, w.place, w.quantity, w.uom,
+      coalesce(nullif(w.alarm_high, 'NaN'), w.alarm_low) AS alarm,
+      coalesce(nullif(w.cut_high, 'NaN'), w.cut_low) AS cut_off,
+      coalesce(nullif(w.restore_high, 'NaN'), w.restore_low) AS restore
+    FROM (SELECT * FROM point_version WHERE point_id = p.point_id
+        AND effective_from_us < us_of(%(to)s)
+      ORDER BY effective_from_us DESC LIMIT 1) w
+    WHERE w.value_kind = 'MN') v ON true
 LEFT JOIN LATERAL (SELECT count(*) AS n_all, count(*) FILTER (WHERE {good}) AS n,
+      count(DISTINCT us_of(at) / 60000000) FILTER (WHERE {good}) AS n_minutes,
       avg(value) FILTER (WHERE {good}) AS mean,
       min(value) FILTER (WHERE {good}) AS low, max(value) FILTER (WHERE {good}) AS high
     FROM reading WHERE run = 0 AND point_id = p.point_id
@@ -40,6 +46,8 @@ LEFT JOIN LATERAL (SELECT at FROM reading WHERE run = 0 AND point_id = p.point_i
 WHERE m.code = %(mine)s AND p.run = 0 AND {scope}
   AND (p.retired_at IS NULL OR p.retired_at > %(from)s)
 ORDER BY p.system, p.no"""
+
+_NUMBERS = ("mean", "low", "high", "alarm", "cut_off", "restore")
 
 _MINE = "SELECT m.code::text AS mine, m.name, m.area_code::text AS area FROM mine m"
 
@@ -78,8 +86,7 @@ def report_of(answers: list[Rows], day: Period, now_us: int) -> dict[str, Any]:
     if not named:
         raise NotFound("no such mine")
     points = [
-        PointDay(**row | {name: finite(row[name]) for name in ("mean", "low", "high")})
-        for row in rows
+        PointDay(**row | {name: finite(row[name]) for name in _NUMBERS}) for row in rows
     ]
     end_us = day.end_us(now_us)
     alarms = statistics.source_of([facts, []]).facts

@@ -63,12 +63,15 @@ def test_each_sensor_of_a_mine_with_its_mean_and_its_alarms(measured: World) -> 
     assert (methane["n"], methane["n_bad"]) == (4, 3)
     assert methane["mean"] == pytest.approx(1.0)
     assert (methane["min"], methane["max"]) == (0.4, 1.6)
+    limits = (methane["alarm"], methane["cut_off"], methane["restore"])
+    assert limits == (1.0, None, None)
+    assert methane["coverage_pct"] == 0.1
     assert methane["max_at"] == "2026-11-23T12:00:01.000+08:00"
     assert methane["alarms"] == {"n": 1, "s": 360.0, "ongoing": 0}
     assert methane["cut_offs"] == {"n": 1, "s": 120.0, "ongoing": 0}
     assert (carbon["quantity"], carbon["n"], carbon["mean"]) == ("CO", 0, None)
     lines = list(csv.reader(io.StringIO(sheet.content.decode("utf-8-sig"))))
-    assert [line[4] for line in lines[1:]] == ["1.0", ""]
+    assert [line[7] for line in lines[1:]] == ["1.0", ""]
     assert measured.conn.execute(
         "SELECT principal, subject, detail->>'rows' FROM audit"
         " WHERE action = 'statistics.export'"

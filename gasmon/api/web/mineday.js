@@ -1,11 +1,11 @@
 // A mine's daily monitoring report: each sensor's mean, maximum and alarms of a day.
 import { html, useEffect, useState } from "./html.js";
-import { t } from "./i18n.js";
-import { duration, moment, NO_DATA, number } from "./format.js";
+import { pick, t } from "./i18n.js";
+import { clockTime, dayText, duration, moment, NO_DATA, number, unitSign } from "./format.js";
 import { areaName } from "./overview.js";
 import { get } from "./requests.js";
 import { setQuery } from "./router.js";
-import { me } from "./state.js";
+import { me, serverNow } from "./state.js";
 
 const COUNTED = ["alarms", "cut_offs", "feeds"];
 
@@ -24,16 +24,25 @@ export function MineChoice({ chosen }) {
 export function MineDay({ told }) {
   return html`<h2>${areaName(told.area)} <a href=${`/mine/${told.mine}`}>${told.name || told.mine}</a> ${t("statistics.mine")}</h2>
     ${told.items.length ? html`<div class="wide-table"><table><thead><tr><th>${t("statistics.by_point")}</th><th>${t("col.place")}</th>
-      <th>${t("mineday.quantity")}</th>${["mean", "max", "max_at", ...COUNTED, "planned", "n"].map((name) => html`<th class="r">${t(`mineday.${name}`)}</th>`)}</tr></thead>
+      <th>${t("mineday.type")}</th>${["limits", "mean", "max", "max_at", ...COUNTED, "planned", "coverage"].map((name) => html`<th class="r">${t(`mineday.${name}`)}</th>`)}</tr></thead>
     <tbody>${told.items.map((row) => html`<tr key=${row.subject} data-subject=${row.subject}>
       <td class="num">${row.quantity ? html`<a href=${`/point/${encodeURIComponent(row.subject)}`}>${row.subject.slice(13)}</a>` : row.subject.slice(13)}</td>
-      <td>${row.place}</td><td>${row.quantity ? `${row.quantity} ${row.uom}` : NO_DATA}</td>
+      <td>${row.place}</td><td>${row.quantity ? `${pick(row.type_zh, row.type_en) || row.quantity} ${unitSign(row.uom)}` : NO_DATA}</td>
+      <td class="r num">${limitsOf(row)}</td>
       <td class="r num">${measured(row.mean, row.uom)}</td><td class="r num">${measured(row.max, row.uom)}</td>
       <td class="r num">${row.max_at ? row.max_at.slice(11, 19) : NO_DATA}</td>
       ${[...COUNTED, "planned"].map((name) => html`<td class="r num" data-cell=${name}><${Times} pair=${row[name]} /></td>`)}
-      <td class="r num" title=${t("mineday.n_bad", { n: row.n_bad })}>${row.n}${row.n_bad ? html` <span class="muted">+${row.n_bad}</span>` : null}</td></tr>`)}</tbody></table></div>`
+      <td class="r num" title=${t("mineday.readings", row)}>${row.coverage_pct === null ? NO_DATA : `${row.coverage_pct.toFixed(1)} %`}</td></tr>`)}</tbody></table></div>`
     : html`<p class="empty">${t("statistics.none")}</p>`}
+    <p class="paper-only">${t("mineday.signatures")}</p>
+    <p class="paper-only muted">${t("handover.printed")} ${dayText(serverNow())} ${clockTime(serverNow())}</p>
     <p class="muted">${t("mineday.how", { until: moment(told.until, 0) })}</p>`;
+}
+
+/** Alarm / cut-off / restore, as the mine told them. */
+function limitsOf(row) {
+  const told = [row.alarm, row.cut_off, row.restore];
+  return told.every((value) => value === null) ? NO_DATA : told.map((value) => measured(value, row.uom)).join(" / ");
 }
 
 function measured(value, uom) {

@@ -11,8 +11,9 @@ from gasmon.units import US_PER_H, US_PER_MIN
 from tests.fix_reports import DAY, FACT, NEXT
 
 POINT = PointDay(
-    FACT.subject, FACT.place, "CH4", "%", 5000, 12, 0.4, 0.1, 1.4, FACT.peak_us
-)
+    FACT.subject, "0001", FACT.place, "CH4", "%", 1.0, 1.5, 1.0,
+    5000, 12, 0.4, 0.1, 1.4, FACT.peak_us, 720,
+)  # fmt: skip
 CUT = replace(
     FACT, alarm_id=2, kind="cut_off", cleared_us=FACT.raised_us + 2 * US_PER_MIN
 )
@@ -33,6 +34,8 @@ def test_each_sensor_with_its_alarms_and_cut_offs() -> None:
     sensor, unit = mine_day([POINT], [FACT, CUT, quiet, FEED], DAY, NEXT)
 
     assert (sensor["mean"], sensor["max"]) == (0.4, 1.4)
+    assert (sensor["type_zh"], sensor["alarm"]) == ("环境瓦斯", 1.0)
+    assert (sensor["coverage_pct"], unit["coverage_pct"]) == (50.0, None)
     assert sensor["max_at"] == "2024-10-04T01:01:00.000+08:00"
     assert sensor["alarms"] == {"n": 1, "s": 360.0, "ongoing": 0}
     assert sensor["cut_offs"] == {"n": 1, "s": 120.0, "ongoing": 0}
@@ -55,12 +58,15 @@ def test_an_alarm_over_midnight_lasts_in_both_days_and_began_in_one() -> None:
 
 def test_a_sensor_that_was_silent_is_there_with_nothing() -> None:
     """None, which a sheet leaves empty: never 0."""
-    silent = PointDay("530627000001-01-002A01", "总回", "CH4", "%", 0, 3, *[None] * 4)
+    silent = PointDay(
+        "530627000001-01-002A01", "9999", "总回", "CH4", "%", *(None,) * 3, 0, 3,
+        *(None,) * 4, 0,
+    )  # fmt: skip
     (row,) = mine_day([silent], [], DAY, NEXT)
     _, line = sheet([row], MINE_COLUMNS).decode("utf-8-sig").splitlines()
 
     assert row["mean"] is row["max"] is row["max_at"] is None
-    assert line == "530627000001-01-002A01,总回,CH4,%,,,,,0,3" + ",0,0.0" * 4
+    assert line == "530627000001-01-002A01,总回,,%,,,,,,,,0,3,0.0" + ",0,0.0" * 4
 
 
 def test_every_kind_of_the_columns_is_one_of_the_engine() -> None:
