@@ -13,6 +13,7 @@ import { alarmHref, Failure } from "./widgets.js";
 const PAGE_ROWS = 50;
 const KEEP_ROWS = 500;
 const MOST_AT_ONCE = 200;
+const RED = 4;
 
 /** Whether a new alarm belongs into a list with this filter (same terms as the API). */
 export function matches(filter, alarm) {
@@ -114,6 +115,14 @@ class ListModel {
     this.redraw();
   }
 
+  /** Checks all that is shown and owed, or nothing any more. Red is never among them:
+   *  each red one is looked at by itself. */
+  toggleAll() {
+    const owed = this.rows.filter((row) => owes(row, tier.peek()) && worstRank(row) < RED);
+    this.checked = this.checked.size ? new Set() : new Set(owed.map((row) => row.alarm_id));
+    this.redraw();
+  }
+
   /** Opens the note for the checked rows, or for the selected one. */
   edit(id) {
     const ids = id !== undefined ? [id] : this.checked.size ? [...this.checked] : [this.selected];
@@ -203,7 +212,7 @@ export function AlarmList({ filter, empty, compact, extraKeys }) {
     <${Toolbar} model=${model} revision=${revision} can=${can} compact=${compact} />
     <${Failure} error=${model.error} retry=${() => model.load(false)} />
     <div class="list-scroll" ref=${box} onPointerEnter=${() => { inside.current = true; }} onPointerLeave=${() => { inside.current = false; }}>
-      <table class="alarms"><${Head} can=${can} compact=${compact} />
+      <table class="alarms"><${Head} model=${model} revision=${revision} can=${can} compact=${compact} />
         <tbody>${model.rows.map((row) => html`
           <${AlarmRow} key=${row.alarm_id} alarm=${row} model=${model} can=${can} compact=${compact}
             selected=${model.selected === row.alarm_id} checked=${model.checked.has(row.alarm_id)} result=${model.results.get(row.alarm_id)} />
@@ -229,6 +238,7 @@ function keysOf(model, extra) {
       if (row) go(alarmHref(row));
     },
     x: () => { if (mayConfirm.peek()) model.toggle(model.selected); },
+    X: () => { if (mayConfirm.peek()) model.toggleAll(); },
     a: () => { if (mayConfirm.peek()) model.edit(); },
     Escape: () => model.cancel(),
     ...(extra || {}),
@@ -249,12 +259,13 @@ function Toolbar({ model, can, compact }) {
   </div>`;
 }
 
-function Head({ can, compact }) {
+function Head({ model, can, compact }) {
   const names = compact
     ? ["level", "place", "kind", "value", "lasting", "marks"]
     : ["level", "mine", "place", "kind", "value", "peak", "limit", "start", "lasting", "planned", "marks"];
   const right = ["value", "peak", "limit", "lasting"];
-  return html`<thead><tr>${can && !compact ? html`<th class="check"></th>` : null}
+  return html`<thead><tr>${can && !compact ? html`<th class="check"><input type="checkbox" aria-label=${t("alarms.choose_all")} title=${t("alarms.choose_all")}
+      checked=${model.checked.size > 0} onClick=${() => model.toggleAll()} /></th>` : null}
     ${names.map((name) => html`<th class=${`h-${name} ${right.includes(name) ? "r" : ""}`}>${t(`col.${name}`)}</th>`)}
     ${can ? html`<th class="act">${t("col.action")}</th>` : null}</tr></thead>`;
 }

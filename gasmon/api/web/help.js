@@ -3,7 +3,7 @@ import { html, signal } from "./html.js";
 import { t } from "./i18n.js";
 
 const open = signal(false);
-const KEYS = ["jk", "enter", "x", "a", "levels", "search", "s", "esc", "help"];
+const KEYS = ["jk", "enter", "x", "xall", "a", "levels", "search", "s", "esc", "help"];
 
 export function toggleHelp() {
   open.value = !open.value;
