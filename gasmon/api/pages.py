@@ -47,6 +47,8 @@ ADDRESSES = (
     "/statistics",
     "/users",
     "/audit",
+    "/drills",
+    "/drill/{rest:path}",
     "/alarms",
     "/alarm/{rest:path}",
     "/shifts",

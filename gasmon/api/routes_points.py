@@ -174,7 +174,9 @@ async def sparklines(
     from_us = to_us - step_us * query.buckets
     async with shared.history.connection() as conn:
         mine = await views.mine_id(conn, asker.principal.scope, code)
-        found = await views_readings.sparklines(conn, mine, from_us, to_us, step_us)
+        found = await views_readings.sparklines(
+            conn, mine, from_us, to_us, step_us, query.run
+        )
     return answer(
         {
             "from": iso_us(from_us),

@@ -23,6 +23,7 @@ class ReadingsQuery(RangeQuery):
 class SparklinesQuery(Query):
     minutes: int = Field(60, ge=5, le=24 * 60, description="up to now")
     buckets: int = Field(60, ge=5, le=240)
+    run: int = Field(0, ge=0, le=2**31 - 1, description="0, or that of a drill")
 
 
 class Readings(Answer):

@@ -160,16 +160,20 @@ _SPARKS = sql.SQL(
     "SELECT r.point_id, date_bin(%(step)s, r.at, %(from)s) AS at,"
     " min(r.value) AS low, max(r.value) AS high"
     " FROM reading r JOIN point p USING (point_id)"
-    " WHERE r.run = 0 AND p.mine_id = %(mine)s AND r.at >= %(from)s AND r.at < %(to)s"
+    " WHERE r.run = %(run)s AND p.mine_id = %(mine)s"
+    " AND r.at >= %(from)s AND r.at < %(to)s"
     " AND r.state & %(bad)s = 0 AND r.value <> 'NaN'"
     " GROUP BY 1, 2 ORDER BY 1, 2"
 )
 
 
 async def sparklines(
-    conn: Conn, mine: int, from_us: int, to_us: int, step_us: int
+    conn: Conn, mine: int, from_us: int, to_us: int, step_us: int, run: int = 0
 ) -> dict[int, list[list[Any]]]:
     """Least and greatest good values of every point of a mine, bucket by bucket.
+
+    Args:
+        run: 0 for real values, else the number of a drill.
 
     Returns:
         By point: rows of start [ms UTC], min, max; buckets without a good value are
@@ -180,6 +184,7 @@ async def sparklines(
         _SPARKS,
         {
             "mine": mine,
+            "run": run,
             "from": to_datetime(from_us),
             "to": to_datetime(to_us),
             "step": timedelta(microseconds=step_us),

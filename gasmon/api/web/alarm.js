@@ -2,16 +2,18 @@
 import { html, useEffect, useRef, useState } from "./html.js";
 import { pick, t, tCode } from "./i18n.js";
 import { moment, number, withUnit } from "./format.js";
+import { newKey } from "./doing.js";
 import { ActionForm } from "./alarmform.js";
 import { Ledger } from "./alarmledger.js";
 import { Signatures } from "./signatures.js";
 import { Steps } from "./alarmsteps.js";
 import { Why } from "./alarmwhy.js";
 import { Beside } from "./changes.js";
+import { enterDrill, useDrillView } from "./drillbook.js";
 import { areaName } from "./overview.js";
 import { get, post } from "./requests.js";
 import { areas, enterAlarm, on, serverNow } from "./state.js";
-import { alarmHref, Failure, kindName, Level } from "./widgets.js";
+import { alarmHref, Failure, kindName, Level, mineHref } from "./widgets.js";
 
 const TIERS = ["mine", "county", "city"];
 const LEDGER_MS = 10 * 1000; // what is missing turns red while one looks
@@ -34,6 +36,7 @@ export function AlarmPage({ id }) {
     return () => clearInterval(timer);
   }, []);
   areas.value;
+  useDrillView(seen && seen.alarm.run ? seen.alarm.run : null);
   const crumbs = html`<a href="/alarms">${t("nav.alarms")}</a>`;
   if (!seen) {
     return html`<main><h1 class="crumbs">${crumbs}</h1>
@@ -43,13 +46,13 @@ export function AlarmPage({ id }) {
   const act = async (action, body) => {
     const next = await post(`/alarms/${id}/actions/${action}`, body);
     setSeen({ ...seen, life: next });
-    get(`/alarms/${id}`).then((row) => { setSeen({ ...seen, alarm: row, life: next }); if (!row.drill) enterAlarm(row); }, setError);
+    get(`/alarms/${id}`).then((row) => { setSeen({ ...seen, alarm: row, life: next }); (row.run ? enterDrill : enterAlarm)(row); }, setError);
   };
   return html`<main class="alarm" data-state=${life.state}>
     <h1 class="crumbs">${crumbs} <span>${areaName(alarm.area)}</span>
-      ${alarm.mine ? html`<a href=${`/mine/${alarm.mine}`}>${alarm.mine_name || alarm.mine}</a>` : null}
+      ${alarm.mine ? html`<a href=${mineHref(alarm)}>${alarm.mine_name || alarm.mine}</a>` : null}
       <a href=${alarmHref(alarm)}>${alarm.place || alarm.point || alarm.subject}</a> <span class="muted num">#${alarm.alarm_id}</span>
-      ${alarm.drill ? html`<strong class="mark">${t("mark.drill")} ${alarm.run}</strong>` : null}</h1>
+      ${alarm.drill ? html`<a class="mark" href=${`/drill/${alarm.run}`}>${t("mark.drill")} ${alarm.run}</a>` : null}</h1>
     <${Failure} error=${error} retry=${load} />
     <${Facts} alarm=${alarm} life=${life} />
     <${Why} alarm=${alarm} />
@@ -126,11 +129,6 @@ function Actions({ life, act }) {
     })}</div>
     ${chosen ? html`<${ActionForm} key=${chosen} name=${chosen} life=${life} busy=${busy} submit=${submit} cancel=${() => choose(chosen)} />` : null}
     ${failure ? html`<p class="failure" role="alert">${t("alarms.failed", { detail: failure.message || t("error.unreachable") })}</p>` : null}`;
-}
-
-function newKey() {
-  const parts = crypto.getRandomValues(new Uint32Array(4));
-  return Array.from(parts, (part) => part.toString(16)).join("-");
 }
 
 function Journal({ life, uom }) {

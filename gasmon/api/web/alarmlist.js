@@ -3,6 +3,7 @@ import { html, useEffect, useMemo, useRef, useState } from "./html.js";
 import { t } from "./i18n.js";
 import { RowEditor, AlarmRow } from "./alarmrow.js";
 import { merge, owes } from "./alarmbook.js";
+import { drillOpened, enterDrill } from "./drillbook.js";
 import { bindKeys } from "./keys.js";
 import { worstRank } from "./levels.js";
 import { get, post } from "./requests.js";
@@ -17,6 +18,7 @@ const RED = 4;
 
 /** Whether a new alarm belongs into a list with this filter (same terms as the API). */
 export function matches(filter, alarm) {
+  if ((filter.run || 0) !== (alarm.run || 0)) return false;
   if (filter.state === "cleared" && !alarm.cleared_at) return false;
   if (filter.confirmed === "true" || filter.overdue || filter.work) return false;
   if (filter.area && alarm.area !== filter.area && `${String(alarm.area).slice(0, 4)}00` !== filter.area) return false;
@@ -173,7 +175,7 @@ class ListModel {
     const at = new Date(serverNow()).toISOString();
     const mark = { event: "confirmed", tier: tier.peek(), by: me.peek().principal.name, happened_at: at, decided_at: at, note, rank: worstRank(row) };
     this.rows[known] = merge(row, { ...row, ...mark }, tier.peek());
-    enterAlarm({ ...row, ...mark });
+    (row.run ? enterDrill : enterAlarm)({ ...row, ...mark });
   }
 
   toNextOwed() {
@@ -201,6 +203,7 @@ export function AlarmList({ filter, empty, compact, extraKeys }) {
   useEffect(() => second.subscribe(() => { if (calm(model, box.current, inside.current)) model.release(); }), [model]);
   // After a lost link what was missed cannot be known: the list is read anew.
   useEffect(() => { if (link.value.phase === "open" && model.rows.length) model.load(false); }, [link.value.phase]);
+  useEffect(() => { if (filter.run && drillOpened.value) model.load(false); }, [filter.run && drillOpened.value]);
   useEffect(() => bindKeys(keysOf(model, extraKeys)), [model, extraKeys]);
   useEffect(() => {
     const row = model.selected !== null && box.current.querySelector(`tr[data-alarm="${model.selected}"]`);

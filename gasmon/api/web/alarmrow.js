@@ -6,7 +6,7 @@ import { isPlanned, isShelved, owes } from "./alarmbook.js";
 import { platformPart, symbolOf } from "./levels.js";
 import { areaName } from "./overview.js";
 import { serverNow, tier } from "./state.js";
-import { Age, alarmHref, kindName, Level } from "./widgets.js";
+import { Age, alarmHref, kindName, Level, mineHref } from "./widgets.js";
 
 const TIERS = ["mine", "county", "city"];
 
@@ -41,7 +41,7 @@ function placeText(alarm) {
 function WideCells({ alarm }) {
   return html`
     <td class="h-mine"><span class="muted">${areaName(alarm.area)}</span> ${alarm.mine
-      ? html`<a href=${`/mine/${alarm.mine}`}>${alarm.mine_name || alarm.mine}</a>` : null}</td>
+      ? html`<a href=${mineHref(alarm)}>${alarm.mine_name || alarm.mine}</a>` : null}</td>
     <td class="h-place" title=${said(alarm)}><a href=${alarmHref(alarm)}>${placeText(alarm)}</a> <span class="muted num">${alarm.place ? alarm.point : ""}</span></td>
     <td class="h-kind">${kindName(alarm.kind)}${flags(alarm)}</td>
     <td class="r num h-value">${alarm.uom ? withUnit(alarm.value, alarm.uom) : number(alarm.value)}</td>

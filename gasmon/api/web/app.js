@@ -15,12 +15,17 @@ import { Login, nextPath, signInFailure, takeFromAddress } from "./login.js";
 import { Welcome } from "./welcome.js";
 import { DifferencesPage } from "./differences.js";
 import { DrainagePage } from "./drainage.js";
+import { DrillPage } from "./drill.js";
+import { drillOwed, drillSeq } from "./drillbook.js";
+import { DrillFrame } from "./drillframe.js";
+import { DrillsPage } from "./drills.js";
 import { HandoverPage } from "./handover.js";
 import { MinePage } from "./mine.js";
 import { Overview } from "./overview.js";
 import { ForecastsPage } from "./forecasts.js";
 import { PlansPage } from "./plans.js";
 import { PointPage } from "./point.js";
+import { RealAlarm } from "./realalarm.js";
 import { get, signIn, whoAmI } from "./requests.js";
 import { go, route, startRouter } from "./router.js";
 import { ShiftsPage } from "./shifts.js";
@@ -57,6 +62,8 @@ function Screen() {
   if (name === "changes") return html`<${ChangesPage} />`;
   if (name === "users") return html`<${UsersPage} />`;
   if (name === "audit") return html`<${AuditPage} />`;
+  if (name === "drills") return html`<${DrillsPage} />`;
+  if (name === "drill") return html`<${DrillPage} key=${id} id=${id} />`;
   if (name === "account") return html`<${AccountPage} />`;
   return html`<main><p class="failure">${t("error.no_page")} <a href="/">${t("nav.overview")}</a></p></main>`;
 }
@@ -87,7 +94,7 @@ function App() {
   if (known === undefined) return html`<main class="login"><p class="muted">${t("loading")}</p></main>`;
   if (here.name === "welcome") return html`<${Welcome} link=${link} />`;
   if (known === null || here.name === "login") return html`<${Login} failure=${tokenFailure} />`;
-  return html`<${Banner} /><${Screen} /><${Help} />`;
+  return html`<${Banner} /><${DrillFrame} /><${Screen} /><${RealAlarm} /><${Help} />`;
 }
 
 // Symbols that flash do so in phase, whenever each was put on the screen.
@@ -106,15 +113,17 @@ async function start() {
   document.addEventListener("animationstart", alignFlashing);
   // A link that is pasted over this page's address changes only what stands after #.
   addEventListener("hashchange", () => { if (/[#&](token|link)=/.test(location.hash)) location.reload(); });
-  const sounder = () => (ended.value ? tickEnded() : tickSound(owedAlarms()));
+  const sounder = () => (ended.value ? tickEnded() : tickSound(owedAlarms(), drillOwed()));
   setInterval(() => { second.value += 1; }, 1000);
   second.subscribe(sounder);
   // A burst of alarms is one sound of its worst level, not tones on top of each other.
   let pending = 0;
-  bookSeq.subscribe(() => {
+  const soon = () => {
     clearTimeout(pending);
     pending = setTimeout(sounder, BURST_MS);
-  });
+  };
+  bookSeq.subscribe(soon);
+  drillSeq.subscribe(soon);
   const token = takeFromAddress("token");
   link = takeFromAddress("link");
   try {

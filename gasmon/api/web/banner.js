@@ -1,6 +1,8 @@
 // The alarm banner: on every page, at the same place, with the same content.
 import { html } from "./html.js";
 import { above, AboveAge, AboveBars } from "./above.js";
+import { DrillLink } from "./drillframe.js";
+import { drillOwed, drillView } from "./drillbook.js";
 import { lang, pick, setLang, t } from "./i18n.js";
 import { clockTime, dayText, duration, moment, toMs } from "./format.js";
 import { RANKS } from "./levels.js";
@@ -29,7 +31,7 @@ export function Banner() {
       <span class="push"></span>
       <${DataAge} /><${SoundButton} /><${Clock} /><${Choices} />
     </div>
-    <div class="bar line2">${tier.value === "mine" ? null : html`<span class="to-county"><${NavLink} href="/county" names=${["county"]} text=${t("nav.county")} /></span>`}<${Counts} /><${Owed} /><${OldestNewest} /><${Complete} /></div>
+    <div class="bar line2">${tier.value === "mine" ? null : html`<span class="to-county"><${NavLink} href="/county" names=${["county"]} text=${t("nav.county")} /></span>`}<${DrillLink} current=${["drills", "drill"].includes(route.value.name)} /><${Counts} /><${Owed} /><${OldestNewest} /><${Complete} /></div>
     <${Bars} />
   </header>`;
 }
@@ -42,7 +44,7 @@ function NavLink({ href, names, text }) {
 /** Drill and demonstration are never to be mistaken for the real thing. */
 function Marks() {
   const mode = version.value && version.value.mode;
-  const word = bookSummary.value.drill ? t("mark.drill")
+  const word = drillView.value > 0 ? t("mark.drill")
     : mode === "demo" ? t("mark.demo") : mode === "test" ? t("mark.test") : "";
   return word ? html`<strong class="mark">${word}</strong>` : null;
 }
@@ -153,7 +155,8 @@ function Bars() {
   const owed = Object.values(counts).reduce((sum, pair) => sum + pair[0], 0);
   const failing = (escalation.value ? escalation.value.channels : []).filter((one) => one.failing_since);
   const unready = (escalation.value && tier.value !== "mine" ? escalation.value.rooms_not_ready : []);
-  const blocked = sound.value.state === "blocked" && owed > 0;
+  const silent = owed + (drillOwed() || []).length;
+  const blocked = sound.value.state === "blocked" && silent > 0;
   const { dead, phase } = link.value;
   const shownMs = above.value ? toMs(above.value.complete_to) : dataAtMs.value;
   return html`
@@ -163,5 +166,5 @@ function Bars() {
     ${failing.length ? html`<div class="wide lost-bar channel-bar" role="alert">${t("bar.channels", { names: failing.map((one) => one.channel).join(" ") })}</div>` : null}
     ${unready.length ? html`<a class="wide lost-bar unready-bar" href="/consoles">${t("bar.unready", { names: unready.map((name) => postText({ tier: name.split("/")[0], place: name.split("/")[1] })).join(" · ") })}</a>` : null}
     ${unsigned.value.length ? html`<a class="wide lost-bar unsigned-bar" href=${`/handover/${unsigned.value[0].handover_id}`}>${t("bar.unsigned", { n: unsigned.value.length, day: unsigned.value[0].shift.day, shift: pick(unsigned.value[0].shift.name, unsigned.value[0].shift.name_en) })}</a>` : null}
-    ${blocked ? html`<button class="wide blocked-bar" onClick=${testSound}>${t("bar.blocked", { n: owed })}</button>` : null}`;
+    ${blocked ? html`<button class="wide blocked-bar" onClick=${testSound}>${t("bar.blocked", { n: silent })}</button>` : null}`;
 }

@@ -30,6 +30,12 @@ export function fieldsOf(form) {
   return Object.fromEntries(new FormData(form));
 }
 
+/** For something that is done once, however often it is sent. */
+export function newKey() {
+  const parts = crypto.getRandomValues(new Uint32Array(4));
+  return Array.from(parts, (part) => part.toString(16)).join("-");
+}
+
 /** Loads at once, and again each `every` ms; a function of what is there may say how
  *  often. Zero: only when `load` is called. */
 export function useLoaded(ask, every) {

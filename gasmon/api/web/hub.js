@@ -6,6 +6,7 @@ import {
   dataAtMs, emit, enterAlarm, escalation, link, proof, resetBook, setServerClock, tier, unsigned,
 } from "./state.js";
 import { BOOK_LIMIT } from "./alarmbook.js";
+import { forgetDrills, loadDrills } from "./drillbook.js";
 import { beaten, counted, joined, NO_PROOF } from "./proof.js";
 import { leaveRoom, startShown, tickShown } from "./shown.js";
 
@@ -38,6 +39,7 @@ export function startHub() {
     setInterval(loadBook, RELOAD_BOOK_MS),
     setInterval(loadEscalation, ESCALATION_MS),
     setInterval(loadUnsigned, RELOAD_BOOK_MS),
+    setInterval(loadDrills, ESCALATION_MS),
   ];
 }
 
@@ -54,6 +56,7 @@ export function stopHub() {
   proof.value = NO_PROOF;
   escalation.value = null;
   unsigned.value = [];
+  forgetDrills();
   link.value = { phase: "connecting", reason: "", dead: false };
   document.documentElement.classList.remove("dead");
 }
@@ -87,6 +90,7 @@ function takePhase(phase, reason) {
     loadBook();
     loadEscalation();
     loadUnsigned();
+    loadDrills();
     startAbove();
   }
 }

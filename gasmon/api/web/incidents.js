@@ -2,37 +2,39 @@
 import { html, useEffect, useState } from "./html.js";
 import { t } from "./i18n.js";
 import { Refused, useDoing, useLoaded } from "./doing.js";
+import { drillBook, drillSeq } from "./drillbook.js";
 import { moment } from "./format.js";
 import { areaName } from "./overview.js";
 import { get, post } from "./requests.js";
 import { alarmBook, bookSeq, mayConfirm, on, serverNow, tier } from "./state.js";
 import { owes } from "./alarmbook.js";
-import { Age, Failure, kindName, Sym } from "./widgets.js";
+import { Age, Failure, kindName, mineHref, Sym } from "./widgets.js";
 
 const RELOAD_MS = 15 * 1000;
 const MOST_AT_ONCE = 200;
 
 /** Open incidents, the worst first and then the oldest. */
-export function Incidents({ area, mine }) {
-  const ask = () => get("/incidents", { area, mine, limit: 200 });
+export function Incidents({ area, mine, run }) {
+  const ask = () => get("/incidents", { area, mine, run, limit: 200 });
   const { found, error, load } = useLoaded(ask, RELOAD_MS);
   useEffect(() => { load(); }, [area, mine]);
   useEffect(() => on("alarm", (body) => { if (body.event === "raised" || body.event === "cleared") load(); }), [area, mine]);
   bookSeq.value;
+  drillSeq.value;
   const rows = found ? [...found.items].sort((a, b) => b.worst_rank - a.worst_rank || a.opened_at.localeCompare(b.opened_at)) : [];
   return html`<div class="alarm-list incidents"><${Failure} error=${error} retry=${load} />
     ${found && !rows.length ? html`<p class="empty">${t("alarms.none")}</p>` : null}
     ${rows.length ? html`<table class="alarms"><thead><tr>${["level", "mine", "place", "kind", "start", "lasting"].map((name) => html`<th>${t(`col.${name}`)}</th>`)}
       <th>${t("incidents.alarms")}</th>${mayConfirm.value ? html`<th>${t("col.action")}</th>` : null}</tr></thead>
-      <tbody>${rows.map((row) => html`<${Incident} key=${row.incident_id} row=${row} done=${load} />`)}</tbody></table>` : null}</div>`;
+      <tbody>${rows.map((row) => html`<${Incident} key=${row.incident_id} row=${row} run=${run} done=${load} />`)}</tbody></table>` : null}</div>`;
 }
 
-function Incident({ row, done }) {
-  const owed = row.alarms.filter((id) => isOwed(id));
+function Incident({ row, run, done }) {
+  const owed = row.alarms.filter((id) => isOwed(run ? drillBook() : alarmBook(), id));
   const where = row.unit || row.subject.replace(/^[a-z]+:/, "");
   return html`<tr data-incident=${row.incident_id}>
     <td><span class=${`level c-${row.worst_rank}`}><${Sym} k=${String(row.worst_rank)} flash=${owed.length > 0} /><span>${t(`level.${row.worst_rank}`)}</span></span></td>
-    <td>${areaName(row.area)} ${row.mine ? html`<a href=${`/mine/${row.mine}`}>${row.mine_name || row.mine}</a>` : null}</td><td>${where}</td>
+    <td>${areaName(row.area)} ${row.mine ? html`<a href=${mineHref({ run, mine: row.mine })}>${row.mine_name || row.mine}</a>` : null}</td><td>${where}</td>
     <td>${row.kinds.map((kind) => html`<span class="flag">${kindName(kind)}</span> `)}</td>
     <td class="num">${moment(row.opened_at, serverNow())}</td><td class="r"><${Age} since=${row.opened_at} /></td>
     <td>${row.alarms.map((id) => html`<a class="num" href=${`/alarm/${id}`}>#${id}</a> `)}</td>
@@ -40,8 +42,8 @@ function Incident({ row, done }) {
 }
 
 /** Whether one's own tier owes an alarm its confirmation; what the book has not is over. */
-function isOwed(id) {
-  const alarm = alarmBook().byId.get(id);
+function isOwed(book, id) {
+  const alarm = book.byId.get(id);
   return alarm !== undefined && owes(alarm, tier.value);
 }
 

@@ -4,6 +4,12 @@
 export const DEAD_MS = 15 * 1000; // three heartbeats of 5 s
 const BACKOFF_MS = [500, 1000, 2000, 4000, 8000, 15000];
 
+/** Browsers call it an error when a line is closed before it is open. */
+function closeCalmly(socket) {
+  if (socket.readyState === 0) socket.onopen = () => socket.close(1000);
+  else socket.close(1000);
+}
+
 /**
  * One stream that reconnects for ever.
  *
@@ -34,7 +40,7 @@ export class LiveStream {
   stop() {
     this.stopped = true;
     clearTimeout(this.timer);
-    if (this.socket) this.socket.close(1000);
+    if (this.socket) closeCalmly(this.socket);
     this.socket = null;
   }
 
@@ -126,7 +132,7 @@ export class LiveStream {
   drop(reason) {
     const socket = this.socket;
     this.socket = null;
-    if (socket) socket.close(1000);
+    if (socket) closeCalmly(socket);
     this.again(reason);
   }
 

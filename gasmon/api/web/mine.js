@@ -7,7 +7,7 @@ import { AlarmList } from "./alarmlist.js";
 import { scaleOf } from "./levels.js";
 import { areaName } from "./overview.js";
 import { get } from "./requests.js";
-import { collect, follow, groupByUnit } from "./room.js";
+import { collect, follow, followRun, groupByUnit } from "./room.js";
 import { route, setQuery } from "./router.js";
 import { areas, second, serverNow } from "./state.js";
 import { Suspicion } from "./suspicion.js";
@@ -51,7 +51,7 @@ export function MinePage({ code }) {
   </main>`;
 }
 
-function MineLink({ link }) {
+export function MineLink({ link }) {
   second.value;
   if (above.value) return html`<span class="cell">${silentWord()}</span>`;
   const age = serverNow() - link.arrivedMs;
@@ -60,25 +60,26 @@ function MineLink({ link }) {
   return html`<span class=${`cell ${off ? "stale" : ""}`}>${word} <b class="num age">${duration(age)}</b></span>`;
 }
 
-function Units({ code, mine, points, onLink }) {
+/** A mine's points by unit, live; of a drill where `run` is one. */
+export function Units({ code, mine, points, onLink, run }) {
   const groups = useMemo(() => groupByUnit(mine.units, points), [mine, points]);
   const root = useRef(null);
   useEffect(() => {
     const live = collect(root.current, points);
-    return follow(code, live, onLink);
+    return run ? followRun(run, code, live, onLink) : follow(code, live, onLink);
   }, [points, lang.value]);
   if (!points.length) return above.value ? null : html`<p class="empty">${t("mine.no_points")}</p>`;
   return html`<div class="units" ref=${root} key=${lang.value}>
-    ${groups.map((group) => html`<${Unit} key=${group.unit ? group.unit.id : ""} group=${group} />`)}</div>`;
+    ${groups.map((group) => html`<${Unit} key=${group.unit ? group.unit.id : ""} group=${group} run=${run} />`)}</div>`;
 }
 
-function Unit({ group }) {
+function Unit({ group, run }) {
   const { unit } = group;
   const title = unit ? unit.name || unit.id : t("mine.other_points");
   return html`<section class="unit">
     <h2>${title} ${unit ? html`<span class="muted num">${unit.id}</span>` : null}
       <span class="muted num">${t("mine.n_points", { n: group.points.filter((point) => !point.retired_at).length })}</span>
-      ${unit && unit.kind === "drainage" ? html`<a href=${`/drainage?mine=${group.points[0].mine}`}>${t("title.drainage")}</a>` : null}</h2>
+      ${unit && unit.kind === "drainage" && !run ? html`<a href=${`/drainage?mine=${group.points[0].mine}`}>${t("title.drainage")}</a>` : null}</h2>
     <table class="points"><thead><tr><th class="s"></th><th class="no">${t("col.point")}</th><th>${t("col.place_type")}</th>
       <th class="bar-col">${t("col.bar")}</th><th class="spark-cell">${t("col.spark")}</th><th class="r v">${t("col.value")}</th><th class="u"></th>
       <th class="state">${t("col.state")}</th><th class="r a">${t("col.age")}</th></tr></thead>

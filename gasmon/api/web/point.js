@@ -4,6 +4,7 @@ import { pick, t } from "./i18n.js";
 import { clockTime, duration, number, toMs, unitSign, withUnit } from "./format.js";
 import { above, NotHere } from "./above.js";
 import { AlarmList } from "./alarmlist.js";
+import { useDrillView } from "./drillbook.js";
 import { qualityOf } from "./levels.js";
 import { Crossings } from "./crossings.js";
 import { areaName } from "./overview.js";
@@ -11,7 +12,7 @@ import { PointTrend, LIMITS } from "./pointtrend.js";
 import { ApiError, get } from "./requests.js";
 import { areas, second, serverNow } from "./state.js";
 import { isSwitch, pointKey, stateText, valueText } from "./values.js";
-import { Failure } from "./widgets.js";
+import { Failure, mineHref } from "./widgets.js";
 
 const LATEST_MS = 2000;
 
@@ -23,6 +24,7 @@ export function PointPage({ id }) {
     setError,
   );
   useEffect(() => { load(); }, []);
+  useDrillView(point && point.run ? point.run : null);
   areas.value;
   if (!point) {
     return html`<main><h1 class="crumbs"><a href="/">${t("nav.overview")}</a></h1>
@@ -32,15 +34,16 @@ export function PointPage({ id }) {
   return html`<main class="point">
     <h1 class="crumbs"><a href="/">${t("nav.overview")}</a>
       ${point.area ? html`<a href=${`/area/${point.area}`}>${areaName(point.area)}</a>` : null}
-      <a href=${`/mine/${point.mine}`}>${point.mine_name || point.mine}</a>
+      ${point.run ? html`<a class="mark" href=${`/drill/${point.run}`}>${t("mark.drill")} ${point.run}</a>` : null}
+      <a href=${mineHref(point)}>${point.mine_name || point.mine}</a>
       <span>${point.place || t("mine.no_place")}</span> <span class="muted">${type}</span> <span class="muted num">${point.no}</span>
       ${point.retired_at ? html`<span class="muted">${t("point.retired")} <span class="num">${clockTime(toMs(point.retired_at))}</span></span>` : null}</h1>
     ${above.value ? html`<${NotHere} what="readings" />` : html`<div class="point-top"><${Now} point=${point} /><${Limits} point=${point} />
-      <a href=${`/changes?mine=${point.mine}&point=${point.system}-${encodeURIComponent(point.no)}`}>${t("changes.propose")}</a></div>
+      ${point.run ? null : html`<a href=${`/changes?mine=${point.mine}&point=${point.system}-${encodeURIComponent(point.no)}`}>${t("changes.propose")}</a>`}</div>
     <${PointTrend} point=${point} />`}
     <section><h2>${t("point.alarms")}</h2>
-      <${AlarmList} filter=${{ point: pointKey(point), state: "all" }} empty=${t("point.no_alarms")} />
-      <${Crossings} point=${point} /></section>
+      <${AlarmList} filter=${{ point: pointKey(point), state: "all", run: point.run || undefined }} empty=${t("point.no_alarms")} />
+      ${point.run ? null : html`<${Crossings} point=${point} />`}</section>
   </main>`;
 }
 
@@ -59,7 +62,8 @@ function Now({ point }) {
   const [now, setNow] = useState(null);
   useEffect(() => {
     const cancel = new AbortController();
-    const ask = () => get(`/mines/${point.mine}/latest`, {}, cancel.signal).then((page) => {
+    const path = point.run ? `/drills/${point.run}/mines/${point.mine}/latest` : `/mines/${point.mine}/latest`;
+    const ask = () => get(path, {}, cancel.signal).then((page) => {
       const found = page.items.find((item) => item.point_id === point.point_id);
       if (found) setNow(found);
     }, () => {});

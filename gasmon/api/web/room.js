@@ -1,6 +1,7 @@
 // Live values of one mine: feeds rows or cells that were made once, on desk and wall.
 import { toMs } from "./format.js";
 import { tally } from "./alarmbook.js";
+import { drillBook, drillSeq } from "./drillbook.js";
 import { noteArrivals, takeAlarm } from "./hub.js";
 import { isBad, scaleOf } from "./levels.js";
 import { LiveStream } from "./live.js";
@@ -12,6 +13,7 @@ import { isSwitch, LiveValue, pointKey } from "./values.js";
 const SWITCH_SCALE = [-0.3, 1.3];
 const SPARK_SECONDS = 5;
 const RELOAD_SECONDS = 600;
+const RUN_MS = 2000;
 
 /** Groups points by their unit, in the mine's own order; the rest comes last. */
 export function groupByUnit(units, points) {
@@ -45,9 +47,8 @@ export function collect(root, points) {
   return live;
 }
 
-/** Feeds `live` from the latest values, then from the mine's own stream; returns how
- *  to stop. `onLink` hears of the mine's link, `onBook` when its alarms changed. */
-export function follow(code, live, onLink, onBook) {
+/** What both kinds of feeding share: values into rows, rows onto the screen. */
+function feeding(live) {
   const dirty = new Set();
   const take = (id, value, state, atMs) => {
     const row = live.get(id);
@@ -65,19 +66,25 @@ export function follow(code, live, onLink, onBook) {
     for (const row of live.values()) dirty.add(row);
     flush();
   };
-  const takeBook = () => {
-    const table = tally(alarmBook(), "subject", tier.peek());
+  const takeBook = (book) => {
+    const table = tally(book, "subject", tier.peek());
     for (const row of live.values()) row.alarm = table.get(`point:${pointKey(row.point)}`) || null;
     drawAll();
-    if (onBook) onBook();
   };
+  return { take, flush, drawAll, takeBook };
+}
+
+/** Feeds `live` from the latest values, then from the mine's own stream; returns how
+ *  to stop. `onLink` hears of the mine's link, `onBook` when its alarms changed. */
+export function follow(code, live, onLink, onBook) {
+  const { take, flush, drawAll, takeBook } = feeding(live);
   const cancel = new AbortController();
   const path = `/mines/${encodeURIComponent(code)}`;
   get(`${path}/latest`, {}, cancel.signal).then((page) => {
     for (const item of page.items) take(item.point_id, item.value, item.state, toMs(item.at));
     drawAll();
   }, () => {});
-  const sparks = followSparks(path, live, cancel.signal);
+  const sparks = followSparks(path, {}, live, cancel.signal);
   const stream = new LiveStream(`/api/v1/stream/live?mine=${encodeURIComponent(code)}`, {
     onFrame: (frame) => {
       noteArrivals(frame);
@@ -95,8 +102,35 @@ export function follow(code, live, onLink, onBook) {
   const stops = [
     on("flush", flush),
     second.subscribe(() => { stream.check(); drawAll(); sparks(); }),
-    bookSeq.subscribe(takeBook),
+    bookSeq.subscribe(() => { takeBook(alarmBook()); if (onBook) onBook(); }),
     () => stream.stop(),
+    () => cancel.abort(),
+  ];
+  return () => stops.forEach((stop) => stop());
+}
+
+/** The same for a mine as a drill plays it: asked for every two seconds, because only
+ *  those who look at this drill need it; its alarms are the drill's. */
+export function followRun(run, code, live, onLink) {
+  const { take, flush, drawAll, takeBook } = feeding(live);
+  const cancel = new AbortController();
+  const ask = () => get(`/drills/${run}/mines/${code}/latest`, {}, cancel.signal).then((page) => {
+    let arrivedMs = NaN;
+    for (const item of page.items) {
+      take(item.point_id, item.value, item.state, toMs(item.at));
+      const ms = toMs(item.arrived_at);
+      if (!(arrivedMs >= ms)) arrivedMs = ms;
+    }
+    onLink({ online: page.online, arrivedMs });
+    flush();
+  }, () => {});
+  ask();
+  const sparks = followSparks(`/mines/${code}`, { run }, live, cancel.signal);
+  const timer = setInterval(ask, RUN_MS);
+  const stops = [
+    second.subscribe(() => { drawAll(); sparks(); }),
+    drillSeq.subscribe(() => takeBook(drillBook())),
+    () => clearInterval(timer),
     () => cancel.abort(),
   ];
   return () => stops.forEach((stop) => stop());
@@ -104,13 +138,13 @@ export function follow(code, live, onLink, onBook) {
 
 /** Loads the curves now and then; between, they grow by the live values. Returns what
  *  is to be called each second. */
-function followSparks(path, live, signal) {
+function followSparks(path, query, live, signal) {
   let seconds = 0;
   const draw = () => {
     const now = serverNow();
     for (const row of live.values()) if (row.spark) row.spark.draw(now);
   };
-  const load = () => get(`${path}/sparklines`, {}, signal).then((page) => {
+  const load = () => get(`${path}/sparklines`, query, signal).then((page) => {
     draw();
     for (const { point_id: id, rows } of page.items) {
       const row = live.get(id);

@@ -23,6 +23,8 @@ const PATHS = [
   [/^\/statistics$/, "statistics"],
   [/^\/users$/, "users"],
   [/^\/audit$/, "audit"],
+  [/^\/drills$/, "drills"],
+  [/^\/drill\/([^/]+)$/, "drill"],
 ];
 
 function read() {

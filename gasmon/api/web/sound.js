@@ -24,18 +24,20 @@ export const sound = signal({ state: "blocked", offUntil: 0, played: 0, elsewher
 
 let context = null;
 let speaking = null;
+const drilled = { heard: new Map(), redAt: -Infinity, silencedUntil: 0 };
 const memory = { heard: new Map(), redAt: -Infinity, silencedUntil: 0, endedAt: -Infinity };
 
 /**
  * What should sound now. Pure in its arguments except `memory`, which it advances.
  *
  * `owed` are the unconfirmed alarms. Planned work and alarms found
- * late that are over stay silent; device faults have their own tone.
+ * late that are over stay silent; device faults have their own tone. What is `insistent`
+ * repeats at every level as red does: a real alarm while people look at a drill.
  * Returns a key of the tones or null.
  */
-export function decide(seen, owed, nowMs) {
+export function decide(seen, owed, nowMs, insistent) {
   let fresh = null;
-  let red = false;
+  let again = null;
   const ids = new Set();
   for (const alarm of owed) {
     if (isPlanned(alarm) || (alarm.late && alarm.cleared_at)) continue;
@@ -46,12 +48,12 @@ export function decide(seen, owed, nowMs) {
       fresh = worse(fresh, isDevice(alarm.kind) ? "d" : String(rank));
     }
     seen.heard.set(alarm.alarm_id, rank);
-    if (rank === 4 && !isDevice(alarm.kind)) red = true;
+    if ((rank === 4 || insistent) && !isDevice(alarm.kind)) again = worse(again, String(rank));
   }
   for (const id of seen.heard.keys()) if (!ids.has(id)) seen.heard.delete(id);
-  const repeat = red && nowMs - seen.redAt >= REPEAT_MS && nowMs >= seen.silencedUntil;
-  const tone = repeat ? "4" : fresh;
-  if (tone === "4") seen.redAt = nowMs;
+  const repeat = again !== null && nowMs - seen.redAt >= REPEAT_MS && nowMs >= seen.silencedUntil;
+  const tone = repeat ? worse(fresh, again) : fresh;
+  if (tone !== null && (repeat || tone === "4" || insistent)) seen.redAt = nowMs;
   return tone;
 }
 
@@ -109,12 +111,15 @@ export function startSound() {
   show();
 }
 
-/** Called each second and at each alarm with what is unconfirmed. */
-export function tickSound(owed) {
+/** Called each second and at each alarm with what is unconfirmed, and with what is of
+ *  the drill that is on show; null: none is. A real alarm goes first. */
+export function tickSound(owed, ofDrill) {
   // While blocked or off nothing counts as heard: it sounds once sound is back.
   if (show() !== "on" || sound.value.elsewhere) return;
-  const tone = decide(memory, owed, performance.now());
-  if (tone !== null) play(tone);
+  const now = performance.now();
+  const tone = decide(memory, owed, now, ofDrill !== null);
+  const played = tone === null && ofDrill ? decide(drilled, ofDrill, now, false) : tone;
+  if (played !== null) play(played);
 }
 
 function play(key) {
@@ -166,6 +171,7 @@ export function soundTestedMs() {
 /** Silence on this workstation: the repeats rest; anything new sounds again. */
 export function silence() {
   memory.silencedUntil = performance.now() + SILENCE_MS;
+  drilled.silencedUntil = memory.silencedUntil;
 }
 
 /** Off for half an hour, or on again. */

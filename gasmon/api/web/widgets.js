@@ -47,9 +47,16 @@ export function Failure({ error, retry }) {
  *  key (mine-system-number), which the point page understands as well as an id. */
 export function alarmHref(alarm) {
   if (alarm.point_id) return `/point/${alarm.point_id}`;
+  // A key means the live point: one of a drill is found by its id alone.
+  if (alarm.run) return mineHref(alarm);
   const subject = /^point:(.+)$/.exec(alarm.subject || "");
   if (subject) return `/point/${encodeURIComponent(subject[1])}`;
   return alarm.mine ? `/mine/${alarm.mine}` : "/alarms";
+}
+
+/** Where a mine's name leads: within a drill to the mine as it is played there. */
+export function mineHref({ run, mine }) {
+  return run ? `/drill/${run}?mine=${mine || ""}` : `/mine/${mine}`;
 }
 
 export function kindName(kind) {
