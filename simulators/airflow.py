@@ -71,6 +71,7 @@ class Air:
     Attributes:
         ch4_pct: methane where the coal is won [% CH4].
         corner_pct: what a return corner has beside it, for a gain of 1 [% CH4].
+        goaf_pct: what the goaf pushes into the corner beside that [% CH4].
         layer: share that a sensor under the roof reads too much, 0 to 0.6.
         co_ppm: carbon monoxide there [ppm].
         air_m3_s: fresh air [m³/s].
@@ -82,6 +83,7 @@ class Air:
 
     ch4_pct: Floats
     corner_pct: Floats
+    goaf_pct: Floats
     layer: Floats
     co_ppm: Floats
     air_m3_s: Floats
@@ -136,6 +138,7 @@ class Airflow:
         self._failed_until_us = np.zeros(n, np.int64)
         self._ch4: Floats = base_pct.copy()
         self._corner: Floats = base_pct.copy()
+        self._goaf: Floats = np.zeros(n)
         self._fumes: Floats = np.zeros(n)
         self._history: Floats = np.empty((_HISTORY_SLOTS, 2, n))
         self._history[:, 0] = base_pct
@@ -155,23 +158,28 @@ class Airflow:
             self._start_us = now_us
         lit = forcing.power[self.mine]
         wanted = self.emission.producing(now_us) | forcing.cutting
-        producing = wanted & ~forcing.standing & powered & lit
         self._disturb(now_us, dt_s)
         failed = self._failed_until_us > now_us
         fan_on = ~self._is_heading | (~failed & forcing.local_fan & lit)
+        # A heading's power hangs on its fan (`city.py`), so nothing runs without it.
+        producing = wanted & ~forcing.standing & powered & lit & fan_on
         share, doors_m3_s = self._network.share(
             forcing.main_fan & forcing.power, forcing.doors_open
         )
         noise = self._rng.normal(0, 1, self.n)
         air = self._network.air_m3_s(share, fan_on, failed & ~self._is_heading)
         air = np.maximum(air * (1 + 0.01 * noise), _LEAST_SHARE * self._planned_m3_s)
-        gas = self.emission.step(now_us, dt_s, producing) * forcing.emission
+        gas = self.emission.step(now_us, dt_s, producing)
+        steady = self._planned_m3_s * forcing.steady_pct / 100
+        gas += (steady - gas) * forcing.steady_share
+        gas *= forcing.emission
         gas *= np.where(self._is_heading, 1.0, 1 + forcing.breathing[self.mine])
         self._mix(now_us, dt_s, gas, air)
         self._remember(now_us)
         return Air(
             self._ch4.copy(),
             self._corner.copy(),
+            self._goaf.copy(),
             self._layer(gas, air),
             self._fumes + forcing.co_ppm,
             air,
@@ -188,14 +196,15 @@ class Airflow:
         target = 100 * (gas + forcing.burst_m3_s) / (air + forcing.burst_m3_s)
         surging = self._surge_until_us > now_us
         target = np.where(surging, np.maximum(target, self._surge_pct), target)
-        target = np.maximum(target, forcing.fill_pct)
         through = air + forcing.burst_m3_s
         keep = np.exp(-dt_s * through / self._volume_m3)
         self._ch4 = target + (self._ch4 - target) * keep
         # The corner is stirred by the face's air, so it slows down with it.
         slow_s = _CORNER_S * self._planned_m3_s / air
-        goaf = target * forcing.corner
-        self._corner = goaf + (self._corner - goaf) * np.exp(-dt_s / slow_s)
+        stays = np.exp(-dt_s / slow_s)
+        self._corner = target + (self._corner - target) * stays
+        goaf = forcing.goaf_pct * self._planned_m3_s / air
+        self._goaf = goaf + (self._goaf - goaf) * stays
         self._fumes *= np.exp(-dt_s / _BLAST_FUMES_S)
 
     def _layer(self, gas: Floats, air: Floats) -> Floats:

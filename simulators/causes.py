@@ -63,18 +63,19 @@ def _cut_coal(forcing: Forcing, _faults: Faults, now: Moment) -> None:
     forcing.cutting[now.at] = True
 
 
-def _corner(forcing: Forcing, _faults: Faults, now: Moment) -> None:
-    forcing.corner[now.at] *= 1 + (now.params["factor"] - 1) * now.strength
+def _steady(forcing: Forcing, _faults: Faults, now: Moment) -> None:
+    content, share = forcing.steady_pct, forcing.steady_share
+    content[now.at] = np.maximum(content[now.at], now.params["ch4_pct"])
+    share[now.at] = np.maximum(share[now.at], now.strength)
+
+
+def _goaf(forcing: Forcing, _faults: Faults, now: Moment) -> None:
+    forcing.goaf_pct[now.at] += now.params["ch4_pct"] * now.strength
 
 
 def _pocket(forcing: Forcing, _faults: Faults, now: Moment) -> None:
     held = now.params["ch4_pct"] * now.strength
     forcing.pocket_pct[now.at] = np.maximum(forcing.pocket_pct[now.at], held)
-
-
-def _fill(forcing: Forcing, _faults: Faults, now: Moment) -> None:
-    tends = now.params["ch4_pct"] * now.strength
-    forcing.fill_pct[now.at] = np.maximum(forcing.fill_pct[now.at], tends)
 
 
 def _outburst(forcing: Forcing, _faults: Faults, now: Moment) -> None:
@@ -170,24 +171,24 @@ KINDS: dict[str, CauseKind] = {
     "more_gas": CauseKind(
         "working", "the seam gives more gas, by a factor", {"factor": _NEEDED}, _gas
     ),
+    "steady_gas": CauseKind(
+        "working",
+        "a flow of gas in place of the coal's own, so much at the planned air",
+        {"ch4_pct": _NEEDED},
+        _steady,
+    ),
     "cut_coal": CauseKind("working", "coal is cut without a pause", {}, _cut_coal),
     "goaf_gas": CauseKind(
         "working",
-        "the goaf pushes more gas into the return corner, by a factor",
-        {"factor": _NEEDED},
-        _corner,
+        "the goaf pushes gas into the return corner, so much at the planned air",
+        {"ch4_pct": _NEEDED},
+        _goaf,
     ),
     "pocket": CauseKind(
         "working",
         "a pocket of methane stands in the return corner of a face",
         {"ch4_pct": _NEEDED},
         _pocket,
-    ),
-    "fill": CauseKind(
-        "working",
-        "the whole working fills up to a content",
-        {"ch4_pct": _NEEDED},
-        _fill,
     ),
     "outburst": CauseKind(
         "working",

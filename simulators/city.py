@@ -131,7 +131,7 @@ class City:
         corner, at = self._corner, self._corner.working
         beside_pct = (corner.gain - 1) * air.corner_pct[at]
         truth[corner.at] = np.maximum(
-            air.ch4_pct[at] + beside_pct, forcing.pocket_pct[at]
+            air.ch4_pct[at] + beside_pct + air.goaf_pct[at], forcing.pocket_pct[at]
         )
         self._returns(air)
 
@@ -192,7 +192,10 @@ class City:
         truth[fan.at] = fan.gain * (forcing.main_fan & lit)[fan.mine]
         truth[self._fan.at] = air.fan_on[self._fan.working]
         truth[self._duct.at] = air.fan_on[self._duct.working]
-        live = (self._powered & lit[self.airflow.mine]) | forcing.feed_stuck
+        # 风电闭锁: a heading whose local fan stands has no power (Coal Mine Safety
+        # Regulations 2022, Art. 164); methane is the other half of the interlock.
+        fed = self._powered & air.fan_on & lit[self.airflow.mine]
+        live = fed | forcing.feed_stuck
         truth[self._feed.at] = live[self._feed.working]
         truth[self._machine.at] = air.producing[self._machine.working]
         cutting = np.bincount(self.airflow.mine, air.producing)

@@ -18,10 +18,14 @@ class Forcing:
 
     Attributes:
         emission: factor on the methane that coal gives off, (n_workings,).
-        corner: factor on what the goaf pushes into the return corner, (n_workings,).
+        steady_pct: what the working's air would hold at its planned quantity by a flow
+            of gas that no shift and no seam changes, (n_workings,) [% CH4].
+        steady_share: how far that flow stands in for the coal's own, 0 to 1,
+            (n_workings,).
+        goaf_pct: what the goaf pushes into the return corner beside what is there, at
+            the planned air, (n_workings,) [% CH4].
         pocket_pct: what a pocket in the return corner holds at least, (n_workings,)
             [% CH4].
-        fill_pct: what the working's air tends to at least, (n_workings,) [% CH4].
         burst_m3_s: methane of an outburst beside it, (n_workings,) [m³/s].
         co_ppm: carbon monoxide where the air leaves the working, (n_workings,) [ppm].
         heat_c: how much warmer the working is, (n_workings,) [°C].
@@ -41,9 +45,10 @@ class Forcing:
 
     def __init__(self, n_workings: int, n_mines: int) -> None:
         self.emission: Floats = np.empty(n_workings)
-        self.corner: Floats = np.empty(n_workings)
+        self.steady_pct: Floats = np.empty(n_workings)
+        self.steady_share: Floats = np.empty(n_workings)
+        self.goaf_pct: Floats = np.empty(n_workings)
         self.pocket_pct: Floats = np.empty(n_workings)
-        self.fill_pct: Floats = np.empty(n_workings)
         self.burst_m3_s: Floats = np.empty(n_workings)
         self.co_ppm: Floats = np.empty(n_workings)
         self.heat_c: Floats = np.empty(n_workings)
@@ -62,11 +67,13 @@ class Forcing:
 
     def clear(self) -> None:
         """Nothing is done to anything."""
-        for ones in (self.emission, self.corner, self.pipe):
+        for ones in (self.emission, self.pipe):
             ones[:] = 1.0
         for zeros in (
+            self.steady_pct,
+            self.steady_share,
+            self.goaf_pct,
             self.pocket_pct,
-            self.fill_pct,
             self.burst_m3_s,
             self.co_ppm,
             self.heat_c,

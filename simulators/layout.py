@@ -16,6 +16,9 @@ from simulators.plan import CityPlan, MinePlan
 N_DRAINAGE = 29
 """Mines with a gas drainage system: the high-gas and outburst mines of the city."""
 
+_BOTH_KINDS_FROM = 5
+"""A county with so many gassy mines has one of each kind at least."""
+
 PLATFORM_COUNTIES = ("zhenxiong", "suijiang", "weixin")
 """Counties with an alarm platform of their own; every subset keeps a mine in each."""
 
@@ -53,10 +56,18 @@ def build_city(seed: int) -> CityPlan:
     for area, n_drainage in zip(counties, with_drainage, strict=True):
         codes = mine_codes(area.code, area.mines, rng)
         gassy = set(rng.sample(codes, n_drainage))
+        outburst: set[str] = set()
         for code in codes:
             kind = "low_gas"
             if code in gassy:
                 kind = "outburst" if rng.random() < 0.35 else "high_gas"
+                # So that each scenario finds its mine in each seed's city.
+                if len(gassy) >= _BOTH_KINDS_FROM and code == max(gassy):
+                    all_others = len(outburst) == len(gassy) - 1
+                    kind = kind if outburst else "outburst"
+                    kind = "high_gas" if all_others else kind
+                if kind == "outburst":
+                    outburst.add(code)
             pressure_kpa = _PRESSURE_KPA.get(area.slug, 86.0) + rng.uniform(-1.5, 1.5)
             # Its own generator: a change in one mine's furniture leaves the others.
             mine_rng = Random(f"gasmon mine {seed} {code}")

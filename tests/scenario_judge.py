@@ -131,14 +131,17 @@ def backfilled(gateway: MineGateway, seq: int, at_us: int) -> Packet:
     return packet(Message(gateway, gateway.backfill_topic, None, seq=seq), at_us)
 
 
-def judged(scenario: Scenario, seed: int | None = None) -> Verdict:
+def judged(
+    scenario: Scenario, seed: int | None = None, *, city: int | None = None
+) -> Verdict:
     """What the engine makes of a scenario.
 
     Args:
         seed: of the seam, the air and the sensors' noise, in the same mines; the
             scenario's own if not said.
+        city: seed of the city whose mines it takes place in, as ``--seed`` gives it.
     """
-    places = find_places(scenario)
+    places = find_places(scenario, city)
     scenario = scenario if seed is None else replace(scenario, seed=seed)
     seen = Judging(scenario, places).play()
     return judge(scenario, places, Clock(BEGIN_US, BEGIN_US, 1.0), seen)

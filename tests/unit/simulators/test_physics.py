@@ -174,6 +174,41 @@ def test_power_takes_everything_with_it() -> None:
         assert not after[roles(role)].any(), role
 
 
+def test_a_heading_has_no_power_without_its_fan() -> None:
+    """The fan's half of the interlock; faces have no local fan and go on."""
+    city = quiet_city()
+    city.airflow.forcing.local_fan[:] = False
+    city.airflow.forcing.cutting[:] = True
+    after = run(city, 30)[-1]
+    points = [p for mine in MINES for p in mine.points]
+    kinds = {w.unit_id: w.kind for mine in MINES for w in mine.workings}
+    for role in ("feed", "machine"):
+        live = {kinds[points[k].unit_id]: set() for k in roles(role)}
+        for k in roles(role):
+            live[kinds[points[k].unit_id]].add(float(after[k]))
+        assert live == {"face": {1.0}, "heading": {0.0}}, role
+
+
+def test_gas_of_the_goaf_stays_in_the_corner_and_grows_with_less_air() -> None:
+    """So much at the planned air, and in proportion more with less of it."""
+    plain, pushed = quiet_city(), quiet_city()
+    pushed.airflow.forcing.goaf_pct[:] = 0.5
+    more = (run(pushed, 900) - run(plain, 900))[-1]
+    np.testing.assert_allclose(more[roles("corner")], 0.5, atol=0.03)
+    assert np.nanmax(np.abs(more[roles("ch4")])) < 0.01
+
+
+def test_a_steady_flow_knows_no_mine_and_no_shift() -> None:
+    """The same content in every working, whatever coal it has."""
+    city = quiet_city()
+    city.airflow.forcing.steady_pct[:] = 0.6
+    city.airflow.forcing.steady_share[:] = 1.0
+    run(city, 900)
+    powered = np.ones(city.airflow.n, np.bool_)
+    air = city.airflow.step(START_US + 900 * US_PER_S, 15.0, powered)
+    np.testing.assert_allclose(air.ch4_pct, 0.6, rtol=0.03)
+
+
 def test_suction_dies_away_when_the_pump_trips() -> None:
     """Within a minute and a half it is all but gone, and comes back."""
     city = quiet_city()

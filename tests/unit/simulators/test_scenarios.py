@@ -54,6 +54,28 @@ def test_another_day_in_the_same_mines_goes_as_expected(name: str) -> None:
     assert verdict.is_met, "\n".join([f"seed {seed}", *as_lines(verdict)])
 
 
+@pytest.mark.parametrize(
+    "name", [name for name in shipped() if name not in ONLY_ON_A_PLATFORM]
+)
+def test_the_same_in_other_mines_goes_as_expected(name: str) -> None:
+    """As ``gasmon-sim run --seed 2`` plays it; tolerances hold for every mine."""
+    verdict = judged(within_the_engine(name), city=2)
+    assert verdict.is_met, "\n".join(as_lines(verdict))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("city", range(3, 11))
+def test_eight_more_cities_go_as_expected(city: int) -> None:
+    """Mines as gassy, as large and as far as the plan draws them; about 3 s each."""
+    verdicts = [
+        judged(within_the_engine(name), city=city)
+        for name in shipped()
+        if name not in ONLY_ON_A_PLATFORM
+    ]
+    faults = [line for v in verdicts if not v.is_met for line in as_lines(v)]
+    assert not faults, "\n".join(faults)
+
+
 def within_the_engine(name: str) -> Scenario:
     """A scenario with what the engine alone decides."""
     scenario = load(name)
