@@ -2,11 +2,12 @@
 
 import argparse
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gasmon.errors import ConfigError
+from gasmon.errors import ConfigError, DependencyError
 from simulators import criteria
 from simulators.cli_options import (
     add_broker,
@@ -117,7 +118,26 @@ def _drill(args: argparse.Namespace) -> int:
     on_signals(drill.stop)
     record = drill.hold()
     write(record, args.out / f"{_name(record)}.json")
-    return _report(record, sheet_file, args.out, as_json=args.json)
+    code = _report(record, sheet_file, args.out, as_json=args.json)
+    _tell(platform, record, sheet_file)
+    return code
+
+
+def _tell(platform: DrillPlatform, record: DrillRecord, sheet_file: SheetFile) -> None:
+    """Let the platform's page show the score; the report stands without that."""
+    sheet = score(record, sheet_file)
+    if not sheet.of_points:
+        return
+    try:
+        platform.score(
+            record.run,
+            sheet=sheet_file.name,
+            points=sheet.points,
+            of_points=sheet.of_points,
+            passed=sheet.is_passed,
+        )
+    except (LookupError, ConfigError, DependencyError) as error:
+        print(f"评分未登记 score not recorded: {error}", file=sys.stderr)
 
 
 def _score(args: argparse.Namespace) -> int:

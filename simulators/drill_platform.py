@@ -75,6 +75,22 @@ class DrillPlatform:
         if self.drill(run)["state"] != "ended":
             self._platform.ask("POST", f"/drills/{run}/end", body={"reason": reason})
 
+    def score(
+        self, run: int, *, sheet: str, points: float, of_points: float, passed: bool
+    ) -> None:
+        """Let the platform show what a drill that is over was worth.
+
+        Raises:
+            LookupError: this gasmon keeps no scores.
+        """
+        body = {
+            "sheet": sheet,
+            "points": points,
+            "of_points": of_points,
+            "passed": passed,
+        }
+        self._platform.ask("POST", f"/drills/{run}/score", body=body)
+
     def alarms(self, run: int) -> list[dict[str, Any]]:
         """Its alarms with records and ledger."""
         return list(self._pages(f"/drills/{run}/record"))

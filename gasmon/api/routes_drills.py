@@ -20,6 +20,7 @@ from gasmon.api.schemas_drills import (
     DrillRecord,
     DrillRecordQuery,
     DrillRefusedList,
+    DrillScoreBody,
     DrillShown,
     DrillsQuery,
 )
@@ -27,6 +28,7 @@ from gasmon.api.state import ApiState
 from gasmon.ingest.topics import root_of
 from gasmon.remote.frames import encode_body
 from gasmon.store import (
+    drill_scores,
     drills,
     views,
     views_alarms,
@@ -119,6 +121,21 @@ async def end(asker: Asker, shared: Shared, run: Run, body: DrillEndBody) -> Res
             body.reason.strip(),
             encode=encode_body,
             now_us=shared.clock.now_us(),
+        ),
+    )
+    return answer(await _shown(asker, shared, run))
+
+
+@router.post("/drills/{run}/score", response_model=DrillShown, dependencies=PLAIN)
+async def score(
+    asker: Asker, shared: Shared, run: Run, body: DrillScoreBody
+) -> Response:
+    """Record what a drill that is over was worth; a later score stands beside it."""
+    said = drill_scores.Score(body.sheet, body.points, body.of_points, body.passed)
+    await in_transaction(
+        shared,
+        lambda conn: drill_scores.write(
+            conn, asker.principal, run, said, shared.clock.now_us()
         ),
     )
     return answer(await _shown(asker, shared, run))

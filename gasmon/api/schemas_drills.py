@@ -59,6 +59,22 @@ class RealAlarm(Answer):
     at: datetime
 
 
+class DrillScoreBody(Body):
+    sheet: Word = Field(description="name of the criteria")
+    points: float = Field(ge=0, le=1e6, allow_inf_nan=False)
+    of_points: float = Field(gt=0, le=1e6, allow_inf_nan=False)
+    passed: bool
+
+
+class DrillScore(Answer):
+    sheet: str
+    points: float
+    of_points: float
+    passed: bool
+    by: str
+    at: datetime
+
+
 class Drill(Answer):
     run: int
     scenario: str
@@ -83,6 +99,7 @@ class Drill(Answer):
     real_alarms: list[RealAlarm] = Field(description="real ones in its areas meanwhile")
     alarms: int
     open_alarms: int
+    score: DrillScore | None = Field(description="the latest; null: nobody scored it")
     topic_root: str = Field(description="where its gateways publish")
 
 

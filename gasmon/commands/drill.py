@@ -32,6 +32,7 @@ def add_parser(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
     _add_begin(actions, both)
     show = actions.add_parser("show", parents=both, help="one drill and its mines")
     show.add_argument("run", type=int, metavar="RUN")
+    _add_score(actions, both)
     end = actions.add_parser("end", parents=both, help="end a drill now")
     end.add_argument("run", type=int, metavar="RUN")
     end.add_argument("--reason", required=True)
@@ -63,6 +64,17 @@ def _add_begin(actions: Any, parents: list[argparse.ArgumentParser]) -> None:
     begin.add_argument("--key", help="the same key is done once")
 
 
+def _add_score(actions: Any, parents: list[argparse.ArgumentParser]) -> None:
+    score = actions.add_parser("score", parents=parents, help="record its score")
+    score.add_argument("run", type=int, metavar="RUN")
+    score.add_argument("--sheet", required=True, help="name of the criteria")
+    score.add_argument("--points", type=float, required=True, metavar="N")
+    score.add_argument("--of", type=float, required=True, metavar="N")
+    verdict = score.add_mutually_exclusive_group(required=True)
+    verdict.add_argument("--passed", action="store_true")
+    verdict.add_argument("--failed", action="store_true")
+
+
 def run(args: argparse.Namespace, settings: Settings) -> int:
     """Run the command."""
     api = open_api(args, settings)
@@ -72,6 +84,8 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         drill = api.post("/drills", _body(args))
     elif args.action == "end":
         drill = api.post(f"/drills/{args.run}/end", {"reason": args.reason})
+    elif args.action == "score":
+        drill = api.post(f"/drills/{args.run}/score", _score(args))
     else:
         drill = api.get(f"/drills/{args.run}")
     if args.json:
@@ -93,6 +107,15 @@ def _body(args: argparse.Namespace) -> dict[str, Any]:
         "participants": args.participants,
         "note": args.note,
         "key": args.key,
+    }
+
+
+def _score(args: argparse.Namespace) -> dict[str, Any]:
+    return {
+        "sheet": args.sheet,
+        "points": args.points,
+        "of_points": args.of,
+        "passed": args.passed,
     }
 
 
@@ -154,3 +177,10 @@ def _print(drill: dict[str, Any]) -> None:
         text = drill["end_text"]
         print(f"  {drill['ended_at'][:19]} {text['zh']} {text['en']}")
         print(f"  {drill['ended_by'] or 'gasmon'}: {drill['end_reason'] or '-'}")
+    if drill["score"]:
+        score = drill["score"]
+        word = "通过 passed" if score["passed"] else "未通过 not passed"
+        print(
+            f"  评分 score {score['points']:g}/{score['of_points']:g} {word}"
+            f" ({score['sheet']}, {score['by']})"
+        )

@@ -22,7 +22,10 @@ SEES_UNANNOUNCED = ("trainer", "city_officer", "administrator")
 find it in a list before its first alarm, which says itself that it is an exercise."""
 
 _DRILLS = sql.SQL(
-    "SELECT d.*, j.judged_by, r.real_alarms, a.alarms, a.open_alarms"
+    "SELECT d.*, j.judged_by, r.real_alarms, a.alarms, a.open_alarms,"
+    " (SELECT jsonb_build_object('sheet', sheet, 'points', points,"
+    "   'of_points', of_points, 'passed', passed, 'by', scored_by, 'at', scored_at)"
+    "   FROM drill_score WHERE run = d.run ORDER BY score_id DESC LIMIT 1) AS score"
     " FROM drill d"
     " CROSS JOIN LATERAL (SELECT coalesce(jsonb_agg(jsonb_build_object("
     "   'scope', scope, 'owner', owner, 'since', begun_at) ORDER BY scope), '[]')"
@@ -132,7 +135,7 @@ def _drill(row: Row, who: Principal, now_us: int) -> Row:
         state = "running" if is_begun else "declared"
     names = ("run", "scenario", "title", "areas", "announced", "declared_by", "note")
     more = ("participants", "stop_on_real_alarm", "end_reason", "ended_by")
-    counts = ("judged_by", "real_alarms", "alarms", "open_alarms")
+    counts = ("judged_by", "real_alarms", "alarms", "open_alarms", "score")
     return {
         **{name: row[name] for name in (*names, *more, *counts)},
         "declared_at": iso(row["declared_at"]),

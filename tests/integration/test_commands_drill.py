@@ -84,6 +84,22 @@ def test_programs_read_it_as_json(run: Run, world: World) -> None:
     assert (ended["end_cause"], ended["may_end"]) == ("by_hand", False)
 
 
+def test_a_score_is_recorded_when_it_is_over(run: Run) -> None:
+    """By a trainer, for all who see the drill; the latest stands."""
+    words = ("score", "1", "--sheet", "standard", "--of", "100")
+    assert run("trainer", *BEGIN, "--for", "1h")[0] == 0
+    code, _, err = run("trainer", *words, "--points", "80", "--passed")
+    assert (code, "is not over" in err) == (1, True)
+    assert run("trainer", "end", "1", "--reason", "x")[0] == 0
+    assert run("county", *words, "--points", "80", "--passed")[0] == 1
+    assert run("trainer", *words, "--points", "101", "--passed")[0] == 2
+    assert run("trainer", *words, "--points", "62.5", "--failed")[0] == 0
+    code, out, _ = run("trainer", *words, "--points", "87.5", "--passed")
+    assert (code, "87.5/100 通过 passed (standard, trainer)" in out) == (0, True)
+    (drill,) = json.loads(run("county", "ls", "--json")[1])["items"]
+    assert (drill["score"]["points"], drill["score"]["passed"]) == (87.5, True)
+
+
 def test_refusals_have_their_exit_codes(run: Run) -> None:
     """1 refused, 2 not understood, 3 nobody there."""
     assert run("trainer", *BEGIN, "--for", "1h")[0] == 0

@@ -203,6 +203,8 @@ def test_a_drill_passes_and_another_is_stopped_by_a_real_alarm(
         assert record.real_alarms == ()
         assert "【演练】" in Path(told["html"]).read_text("utf-8")
         assert Path(told["xlsx"]).stat().st_size > 10_000
+        score = person.ask("GET", f"/drills/{record.run}")["score"]
+        assert (score["points"], score["passed"]) == (told["points"], True)
         # No row of the drill among the live ones.
         assert person.ask("GET", "/alarms", {"state": "all"})["total"] == 0
 

@@ -8,6 +8,7 @@ import { Timeline } from "./drilltimeline.js";
 import { AlarmList } from "./alarmlist.js";
 import { duration, moment, toMs } from "./format.js";
 import { Incidents } from "./incidents.js";
+import { scoreText } from "./drills.js";
 import { areaName } from "./overview.js";
 import { get, post } from "./requests.js";
 import { route, setQuery } from "./router.js";
@@ -66,6 +67,7 @@ function Facts({ drill }) {
     ["on_real", t(drill.stop_on_real_alarm ? "drills.on_real_stop" : "drills.on_real_go_on")],
     ["judged", drill.judged_by.map((judge) => judge.owner).join(" ") || (drill.state === "running" ? t("drills.judged_none") : "")],
     ["topics", drill.state === "ended" ? "" : `${drill.topic_root}/`],
+    ["score", drill.score && `${scoreText(drill.score)} ${drill.score.sheet} ${drill.score.by}`],
     ["note", drill.note],
   ].filter((fact) => fact[1]);
   return html`<div class="facts">${drill.end_text ? html`<p class="ended"><b>${pick(drill.end_text.zh, drill.end_text.en)}</b>

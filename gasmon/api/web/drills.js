@@ -15,7 +15,7 @@ import { Failure } from "./widgets.js";
 const RELOAD_MS = 10 * 1000;
 const PAGE_ROWS = 50;
 const BEIJING = "+08:00";
-const COLUMNS = ["run", "what", "areas", "time", "by", "alarms", "end"];
+const COLUMNS = ["run", "what", "areas", "time", "by", "alarms", "score", "end"];
 export const DRILL_STATES = ["running", "declared", "ended"];
 
 /** What the server is asked, from the form; no begin means at once. */
@@ -35,6 +35,15 @@ export function drillOf(form, nowMs) {
     participants: listed(text("participants")),
     note: text("note"),
   };
+}
+
+/** Points and verdict of a score; nothing without one. */
+export function scoreText(score) {
+  return score ? t(score.passed ? "drills.score_passed" : "drills.score_failed", { points: rounded(score.points), of: rounded(score.of_points) }) : "";
+}
+
+function rounded(points) {
+  return String(Math.round(points * 10) / 10);
 }
 
 /** Whether somebody may declare drills: a trainer of areas, not of single mines. */
@@ -72,6 +81,7 @@ function Drills({ state, rows }) {
       <td class="num">${moment(row.from, now)} – ${moment(row.ended_at || row.until, now)}</td>
       <td>${row.declared_by}${row.participants.length ? html` <span class="muted">${row.participants.join(" ")}</span>` : null}</td>
       <td class="num">${t("drills.n_alarms", { open: row.open_alarms, all: row.alarms })}</td>
+      <td class="num">${scoreText(row.score)}</td>
       <td>${row.end_text ? html`${pick(row.end_text.zh, row.end_text.en)} <span class="muted">${row.ended_by || ""}</span>` : null}</td></tr>`)}</tbody></table></section>`;
 }
 
