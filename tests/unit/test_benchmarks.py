@@ -19,6 +19,7 @@ FIELDS = {
 }
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     "name",
     [
