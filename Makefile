@@ -23,9 +23,10 @@ demo: python
 install: python
 	$(PYTHON) scripts/bootstrap.py install --dev
 
+# Five for two cores: tests mostly wait for servers.
 test:
 	$(MAKE) --no-print-directory -j 2 lint bytecode
-	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder \
+	$(BIN)/python -m pytest -n 5 --dist loadfile --no-loadscope-reorder \
 		-m "not long" $(PYTEST_ARGS)
 
 # What needs the machine for itself comes last. 5 = nothing collected, which is no
