@@ -174,7 +174,11 @@ class ScalarRelations:
             if said.kind == "over_limit"
         }
         for alarm in self.alarms:
-            self._mature(alarm, self._reached(alarm, at), at)
+            reached = self._reached(alarm, at)
+            waits = alarm.phase == "pending" and alarm.relation.impatient
+            if waits and self._verdict(alarm, reached) == (False, False):
+                alarm.phase = "idle"
+            self._mature(alarm, reached, at)
             if alarm.living and not alarm.unknown:
                 true, false = self._verdict(alarm, self._reached(alarm, at))
                 if not true and not false:

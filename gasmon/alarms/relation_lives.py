@@ -196,6 +196,23 @@ class RelationLives:
         s["rank"][numbers] = 0
         s["unknown"][numbers] = False
 
+    def lose_patience(self, numbers: Rows, at_us: Int64) -> None:
+        """Delays of impatient relations of whose points nothing is known now end.
+
+        With no frame nothing else would: half an hour of a broken link would become
+        half an hour of methane that stands still.
+
+        Args:
+            numbers: intp[k]; ``at_us``: how far the time of each has come [µs UTC].
+        """
+        s, own = self.table.state, self.table.own
+        waits = (s["phase"][numbers] == debounce.PENDING) & own["impatient"][numbers]
+        numbers, at_us = numbers[waits], at_us[waits]
+        if len(numbers) == 0:
+            return
+        true, false = self._verdict(numbers, at_us)
+        self.forget(numbers[~true & ~false])
+
     def doubt(self, numbers: Rows, at_us: Int64, mark_us: int, speech: Speech) -> None:
         """Living ones of whose points nothing is known now: they hold, and say so."""
         s = self.table.state

@@ -321,6 +321,7 @@ class Relations:
         if len(waits):
             reached = self._reached(mine_of[waits], mark_us)
             marks = np.full(len(waits), mark_us, np.int64)
+            self.lives.lose_patience(waits, reached)
             self.lives.mature(waits, reached, marks, speech)
             self.lives.doubt(waits, reached, mark_us, speech)
         self.follow(changed, mark_us, speech)

@@ -12,7 +12,7 @@ import pytest
 from gasmon.alarms.engine import AlarmEngine, LivingAlarm, Patience
 from gasmon.alarms.events import AlarmEvent
 from gasmon.alarms.reconcile import living, reconcile
-from gasmon.alarms.relation_kinds import DOORS, DUCT, EXTENT, FEED, SUCTION
+from gasmon.alarms.relation_kinds import DOORS, DUCT, EXTENT, FEED, FLAT, SUCTION
 from gasmon.alarms.relation_memory import PointMemory
 from gasmon.alarms.relation_roles import Relation
 from gasmon.alarms.rules import RuleSet, default_rules, parse_rules
@@ -408,6 +408,21 @@ def test_time_that_nobody_lived_through_matures_no_delay() -> None:
     engine.adopt(engine.table, [], at(0))
     assert told(feed(engine, log[:-2]), DOORS) == []
     assert told(feed(engine, log[-2:]), DOORS) == ["raised", "level"]
+
+
+def test_a_broken_link_is_no_methane_that_stands_still() -> None:
+    """Half an hour without any frame: the clock matures no flat line; a real one does.
+
+    The third: the engine was away, and its first mark is later than the delay.
+    """
+    points = [switch("001D01", "EQUIPMENT"), gas("001A01")]
+    world = World.of(*points, units=(UnitDef("11121", "face"),))
+    heard = [entry for s in (0, 20, 40) for entry in frame(s, 0.32, 1.0)]
+    clock = [mark(s) for s in range(41, 2400, 7)]
+    goes_on = [e for s in range(60, 2400, 20) for e in frame(s, 0.32, 1.0)]
+    assert told(feed(world.engine(), heard + clock), FLAT) == []
+    assert told(feed(world.engine(), heard + goes_on), FLAT) == ["raised"]
+    assert told(feed(world.engine(), [*heard, mark(2400)]), FLAT) == []
 
 
 def test_several_points_over_speak_when_time_alone_raises_them() -> None:
