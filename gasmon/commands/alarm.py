@@ -162,6 +162,9 @@ def _show(api: Api, args: argparse.Namespace) -> int:
         return 0
     print(alarm["text"]["zh"])
     print(alarm["text"]["en"])
+    through = alarm["explain"].get("broke_through")
+    if through:
+        print(f"突破报备 broke through {through['plan']}: {through['why']}")
     _print_life(life)
     for row in beside:
         changed = f"{row['attribute']} {row['old'] or '-'} → {row['new'] or '-'}"

@@ -15,6 +15,7 @@ from gasmon.alarms.kinds import FORECAST_KINDS
 from gasmon.shifts.load import load_of
 from gasmon.shifts.posts import Post
 from gasmon.store.shift_calendars import Conn
+from gasmon.store.views_alarms import PLACE
 from gasmon.units import US_PER_DAY, from_datetime, iso_us, to_datetime
 
 MOST_ROWS = 50
@@ -39,14 +40,11 @@ _ALARMS = (
     "   AND c.tier = %(tier)s AND c.rank >= a.rank) AS unconfirmed"
     " FROM alarm a LEFT JOIN mine m USING (mine_id)"
     " LEFT JOIN alarm_watch w USING (alarm_id)"
-    " LEFT JOIN LATERAL (SELECT v.place FROM point_version v"
-    "   WHERE v.point_id = a.point_id ORDER BY v.effective_from_us DESC LIMIT 1) v"
-    " ON true"
-    " WHERE {post} AND NOT a.self_closed AND a.closed_at IS NULL"
+    "{place} WHERE {post} AND NOT a.self_closed AND a.closed_at IS NULL"
     " ORDER BY a.rank DESC, a.raised_at, a.alarm_id"
 )
-_OPEN = sql.SQL(_ALARMS).format(post=_AT_POST)
-_DRILLS = sql.SQL(_ALARMS).format(post=_DRILL_AT_POST)
+_OPEN = sql.SQL(_ALARMS).format(place=PLACE, post=_AT_POST)
+_DRILLS = sql.SQL(_ALARMS).format(place=PLACE, post=_DRILL_AT_POST)
 
 _QUIET = sql.SQL(
     "SELECT q.quiet_id, q.kind, q.subject_type, q.subject_id, q.alarm_kind, q.reason,"

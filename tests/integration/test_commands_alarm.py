@@ -71,6 +71,15 @@ def test_an_alarm_is_handled_from_the_command_line(world: World, run: Run) -> No
     assert "possible now: comment, correct" in out
 
 
+def test_why_a_planned_alarm_broke_through_is_shown(world: World, run: Run) -> None:
+    """The plan and what of the alarm was worse than agreed."""
+    through = {"broke_through": {"plan": "plan:7", "why": "ceiling"}}
+    world.record(world.event(planned=True, explain=through))
+    code, out, _ = run("county", "show", "1")
+    assert code == 0
+    assert "突破报备 broke through plan:7: ceiling" in out
+
+
 def test_lists_are_filtered_and_are_json_when_asked(world: World, run: Run) -> None:
     """``ls`` and ``show``, for people and for programs."""
     world.record(world.event(), world.event(no="001A02", rank=4), world.event(MINE_S))

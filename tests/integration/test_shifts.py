@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -433,6 +433,20 @@ def test_a_plan_is_one_line_and_drills_stand_apart(room: Room) -> None:
     counts = summary["counts"]
     assert (counts["planned"], counts["drills"], counts["open"]) == (1, 1, 1)
     assert [row["run"] for row in summary["alarms"]] == [0]
+
+
+def test_an_alarm_of_a_unit_is_told_by_its_name(room: Room) -> None:
+    """What a summary shows as the place is what people call it."""
+    event = replace(
+        room.world.event(), subject_type="unit", subject_id=f"{MINE_Z}/u/11121",
+        system=None, no=None,
+    )  # fmt: skip
+    with room.conn.transaction():
+        alarms.record(room.conn, [event], encode_body, at("27T18:30"))
+    room.on(room.li, "27T19:00")
+    summary = room.shown(room.open(room.li, "27T19:00"), "27T19:00")["summary"]
+    (row,) = summary["alarms"]
+    assert row["place"].endswith("11121采煤工作面")
 
 
 def test_a_calendar_changes_what_has_not_begun(room: Room) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+import threading
 from math import nan
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.fix_wait import wait_until
 from tests.web.conftest import OpenPage
@@ -107,6 +108,33 @@ def test_tiles_follow_the_values(open_page: OpenPage, site: Site) -> None:
     expect(tile.locator(".where")).to_contain_text("断线")
     site.send(MINE, {"001A01": 0.42})
     expect(tile).not_to_have_class(re.compile("stale"))
+
+
+def test_no_count_is_shown_before_alarms_are_known(
+    open_page: OpenPage, site: Site
+) -> None:
+    """A dash, never a nought, until the server said what is open."""
+    site.alarm(MINE, rank=4)
+    page = open_page("/")
+    count = page.locator('.count[data-level="4"] b')
+    expect(count).to_have_text(re.compile(r"^[1-9]"))
+    held: list[Route] = []
+    release = threading.Event()
+
+    def hold(route: Route) -> None:
+        if release.is_set():
+            route.continue_()
+        else:
+            held.append(route)
+
+    page.route("**/api/v1/alarms?*", hold)
+    page.reload()
+    expect(count).to_have_text("–")
+    expect(page.locator(".banner .oldest")).not_to_contain_text("无")
+    release.set()
+    for route in held:
+        route.continue_()
+    expect(count).to_have_text(re.compile(r"^[1-9]"))
 
 
 def test_scope_is_what_the_server_gives(open_page: OpenPage) -> None:

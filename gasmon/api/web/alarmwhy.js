@@ -37,6 +37,7 @@ export function shown(name, value) {
   if (value === null || value === undefined || value === "") return "";
   if (typeof value === "boolean") return t(value ? "why.yes" : "why.no_");
   if (name === "limits_from") return origin(value);
+  if (name === "broke_through") return `${tCode("planstats", `why_${value.why}`)} ${String(value.plan).replace("plan:", "#")}`;
   if (name === "level_rule") return t("why.number", { n: value });
   if (MOMENTS.includes(name)) return moment(value, serverNow());
   if (name === "crossed_at") return value.map((one) => moment(one, serverNow())).join(" · ");

@@ -10,7 +10,7 @@ import { route } from "./router.js";
 import { postText } from "./shifts.js";
 import { confirmHeard, silence, sound, testSound, toggleSound } from "./sound.js";
 import {
-  bookSummary, dataAtMs, escalation, link, me, proof, second, serverNow, setLook, size, theme, tier, unsigned, version,
+  bookKnown, bookSummary, dataAtMs, escalation, link, me, proof, second, serverNow, setLook, size, theme, tier, unsigned, version,
 } from "./state.js";
 import { Age, alarmHref, kindName, Sym } from "./widgets.js";
 
@@ -107,7 +107,7 @@ function Count({ k, pair }) {
   const query = k === "d" ? "tab=device" : `tab=unconfirmed&min_rank=${k}`;
   return html`<a class=${`count ${all ? `c-${k}` : "none"}`} data-level=${k} href=${`/alarms?${query}`}>
     <${Sym} k=${k} flash=${owed > 0} /><span>${t(`level.${k}`)}</span>
-    <b class="num">${owed}<i>/${all}</i></b></a>`;
+    <b class="num">${bookKnown.value ? html`${owed}<i>/${all}</i>` : "–"}</b></a>`;
 }
 
 /** What one's tier must act on now, and soon; whoever has none sees the worst tier. */
@@ -139,7 +139,7 @@ function placeOf(alarm) {
 
 function OldestNewest() {
   const { oldest, newest } = bookSummary.value;
-  const quiet = html`<span class="muted">${t("banner.none")}</span>`;
+  const quiet = html`<span class="muted">${t(bookKnown.value ? "banner.none" : "loading")}</span>`;
   return html`<span class="lines">
     <span class="oldest"><span class="muted">${t("banner.oldest")}</span>
       ${oldest ? html`<a href=${alarmHref(oldest)}><${Age} since=${oldest.raised_at} /> · ${[placeOf(oldest), kindName(oldest.kind)].filter(Boolean).join(" · ")}</a>` : quiet}</span>

@@ -3,7 +3,7 @@ import { startAbove, stopAbove } from "./above.js";
 import { LiveStream, DEAD_MS } from "./live.js";
 import { get, whoAmI } from "./requests.js";
 import {
-  dataAtMs, emit, enterAlarm, escalation, link, proof, resetBook, setServerClock, tier, unsigned,
+  bookKnown, dataAtMs, emit, enterAlarm, escalation, link, proof, resetBook, setServerClock, tier, unsigned,
 } from "./state.js";
 import { BOOK_LIMIT } from "./alarmbook.js";
 import { forgetDrills, loadDrills } from "./drillbook.js";
@@ -52,6 +52,7 @@ export function stopHub() {
   timers.forEach(clearInterval);
   timers = [];
   resetBook([], false, []);
+  bookKnown.value = false;
   dataAtMs.value = NaN;
   proof.value = NO_PROOF;
   escalation.value = null;
@@ -148,6 +149,7 @@ export async function loadBook() {
       more = (await loadPages(query, rows)) || more;
     }
     resetBook(rows, more, since);
+    bookKnown.value = true;
   })();
   try {
     await loading;

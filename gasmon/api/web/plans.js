@@ -77,7 +77,7 @@ function Form({ mines, done }) {
 export function Plan({ plan, done }) {
   const now = serverNow();
   return html`<section data-plan=${plan.plan_id} data-state=${plan.state}>
-    <h2>#${plan.plan_id} ${pick(plan.work_text.zh, plan.work_text.en)} <b class="state">${pick(plan.state_text.zh, plan.state_text.en)}</b>
+    <h2>#${plan.plan_id} ${pick(plan.work_text.zh, plan.work_text.en)} <b class="state">${pick(plan.state_text.zh, plan.state_text.en)}</b>${" "}
       <span class="muted"><a href=${`/mine/${plan.mine}`}>${plan.mine_name || plan.mine}</a></span></h2>
     <p class="num">${moment(plan.from, now)} – ${moment(plan.until, now)} · ${t("plans.rank_ceiling")} ${t(`level.${plan.rank_ceiling}`)}
       ${plan.value_ceiling === null ? null : html` · ${t("plans.value_ceiling")} ${plan.value_ceiling}`}

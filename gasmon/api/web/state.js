@@ -77,6 +77,9 @@ export function serverNow() {
 
 let book = emptyBook();
 
+/** Whether the book was read at all: before, no count is known, and 0 would be a lie. */
+export const bookKnown = signal(false);
+
 /** Counts up whenever the book changed. */
 export const bookSeq = signal(0);
 export const bookSummary = computed(() => {

@@ -764,6 +764,7 @@ export default {
   "load.manageable": "manageable",
   "load.over": "too many",
   "load.flooded": "flood",
+  "why.broke_through": "Broke through",
   "why.no": "Point",
   "why.role": "Part",
   "why.place": "Place",

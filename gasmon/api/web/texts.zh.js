@@ -764,6 +764,7 @@ export default {
   "load.manageable": "可应付",
   "load.over": "过多",
   "load.flooded": "泛滥",
+  "why.broke_through": "突破报备",
   "why.no": "测点",
   "why.role": "作用",
   "why.place": "位置",
