@@ -39,6 +39,7 @@ from gasmon.remote.session import (
 from gasmon.store.db import AsyncConnection
 from gasmon.store.outbox import Told, position_async
 from gasmon.store.receipts import subscribed
+from gasmon.store.seals import seals_after
 from gasmon.store.views_open import open_events
 from gasmon.store.views_outbox import told_between, told_of_open
 
@@ -63,6 +64,7 @@ async def serve_alarms(socket: WebSocket, state: ApiState) -> None:
             stream.read(),
             stream.write(),
             stream.guard(),
+            stream.tell_seals(),
             _until_replaced(place.replaced, state.streams.limit),
             recheck(socket, state, caller),
         )
@@ -182,6 +184,28 @@ class AlarmStream:
         await self._subscriber.gone.wait()
         assert self._subscriber.cut is not None
         raise StreamClosed(*self._subscriber.cut)
+
+    async def tell_seals(self) -> None:
+        """Tell the seals of hours that the client does not hold, and each new one.
+
+        A mine's token gets none: they name every area's numbers.
+        """
+        await self._has_joined.wait()
+        after_us = self._session.seals
+        while after_us is not None and not self._scope.is_mine:
+            try:
+                async with self._state.pool.connection() as conn:
+                    found = await seals_after(conn, after_us)
+            except NO_DATABASE:
+                found = []
+            for one in found:
+                told = frames.seal(one.hour_us, one.hash, one.body)
+                await self._socket.send_text(told)
+                after_us = one.hour_us
+            if not found:
+                # There is one an hour, and nobody waits for it.
+                await asyncio.sleep(2 * self._api.heartbeat_s)
+        await asyncio.Event().wait()
 
     async def write(self) -> None:
         """Greet, answer the subscription, then tell events and beat for ever.

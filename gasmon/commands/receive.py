@@ -20,7 +20,7 @@ from gasmon.remote.options import Options, stream_url
 from gasmon.remote.receiver import Receiver
 from gasmon.settings import Settings, read_secret
 
-LOUD = ("silence", "stands_still", "hook_failed", "refused")
+LOUD = ("silence", "stands_still", "hook_failed", "refused", "seal_differs")
 
 
 def add_parser(commands: Any, parents: list[argparse.ArgumentParser]) -> None:

@@ -2,12 +2,16 @@
 
 import argparse
 import json
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from gasmon.clock import SystemClock
 from gasmon.commands.running import require_schema
 from gasmon.errors import ConfigError
+from gasmon.remote import held_seals
 from gasmon.settings import Settings
 from gasmon.store import seal_check, seals
 from gasmon.store.db import connect
@@ -26,6 +30,21 @@ def add_parser(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
         "verify", parents=parents, help="check what is stored against its seals"
     )
     ls = actions.add_parser("ls", parents=parents, help="seals of hours")
+    compare = actions.add_parser(
+        "compare",
+        parents=parents,
+        help="hold what a server claims now against the seals that it told us",
+    )
+    compare.add_argument(
+        "claims", metavar="FILE", help="of `gasmon seal ls --json`; - is stdin"
+    )
+    compare.add_argument(
+        "--state",
+        type=Path,
+        metavar="FILE",
+        help="of `gasmon receive`; without it what our own database holds of a node"
+        " above",
+    )
     for action in (verify, ls):
         action.add_argument(
             "--from", dest="from_", metavar="TIME", help="hours from here; default all"
@@ -35,6 +54,8 @@ def add_parser(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
     """Run the command."""
+    if args.action == "compare":
+        return _compare(args, settings)
     from_us, to_us = _time_us("--from", args.from_), _time_us("--to", args.to)
     if from_us is not None and to_us is not None and from_us >= to_us:
         raise ConfigError("--to: it is not after --from")
@@ -112,6 +133,46 @@ def _list(
     for seal in found:
         print(f"{iso_us(seal.hour_us)[:16]}  {seal.hash}")
     return 0
+
+
+def _compare(args: argparse.Namespace, settings: Settings) -> int:
+    """Exit 4 when an hour was made anew, or is claimed no more."""
+    try:
+        is_stdin = args.claims == "-"
+        text = sys.stdin.read() if is_stdin else Path(args.claims).read_text("utf-8")
+    except (OSError, UnicodeError) as error:
+        raise ConfigError(f"{args.claims}: {error}") from None
+    claimed = held_seals.read_list(text)
+    if args.state is not None:
+        held: Mapping[int, Sequence[str]] = held_seals.held_in(args.state)
+    else:
+        require_schema(settings)
+        with connect(settings.database) as conn:
+            held = seals.held_seals(conn, 0)
+    wrong = held_seals.compare(held, claimed)
+    first = iso_us(wrong[0].hour_us) if wrong else None
+    if args.json:
+        hours = [{"hour": iso_us(one.hour_us), **asdict(one)} for one in wrong]
+        told = {"agrees": not wrong, "first_wrong_hour": first, "held": len(held)}
+        print(json.dumps({**told, "hours": hours}, ensure_ascii=False))
+        return NOT_MET if wrong else 0
+    for one in wrong:
+        claim = one.claimed or "无 none"
+        print(f"{iso_us(one.hour_us)[:16]}  {CODES[one.code]}")
+        print(f"    持有 held {', '.join(one.held)}\n    声称 claimed {claim}")
+    if wrong:
+        print(f"最早不符的小时 the first hour that does not agree: {first}")
+    else:
+        print(f"持有的 {len(held)} 个封存全部相符 all {len(held)} seals held agree")
+    return NOT_MET if wrong else 0
+
+
+CODES = {
+    "differs": "封存不同 another seal",
+    "claim_missing": "不再声称 claimed no more",
+    "two_seals": "持有两个不同封存 two seals are held",
+}
+"""What may be wrong with an hour that somebody claims."""
 
 
 def _time_us(flag: str, text: str | None) -> int | None:

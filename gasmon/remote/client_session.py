@@ -114,7 +114,14 @@ class Answered:
     result: parsing.Result
 
 
-Action = Send | Keep | Notice | Fail | Answered
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """Action: keep the seal of an hour of the server's arrival log."""
+
+    seal: parsing.Seal
+
+
+Action = Send | Keep | Notice | Fail | Answered | Sealed
 
 
 class State(Enum):
@@ -138,8 +145,13 @@ class ClientSession:
         offers: what the server takes beyond the first edition of the protocol.
     """
 
-    def __init__(self, wish: Wish, held: Held | None) -> None:
-        """Begin; nothing is sent before the server's hello."""
+    def __init__(self, wish: Wish, held: Held | None, seals: int | None = None) -> None:
+        """Begin; nothing is sent before the server's hello.
+
+        Args:
+            seals: hour of the newest seal held [µs UTC], 0 for none; None: none are
+                wanted.
+        """
         self.state = State.GREETING
         self.chain = Chain()
         self.heartbeat_s = DEFAULT_HEARTBEAT_S
@@ -148,6 +160,7 @@ class ClientSession:
         self.offers: tuple[str, ...] = ()
         self._wish = wish
         self._held = held
+        self._seals = seals
         self._subscription = ""
         self._refusal = "first"
         self._acked = 0
@@ -198,6 +211,8 @@ class ClientSession:
                     self.complete_to = frame.complete_to
             case State.ANSWERING | State.STREAMING, parsing.Result():
                 actions.append(Answered(frame))
+            case State.ANSWERING | State.STREAMING, parsing.Seal():
+                actions.append(Sealed(frame))
             case State.ANSWERING | State.STREAMING, parsing.Unknown():
                 pass  # of a newer server
             case _:
@@ -245,6 +260,7 @@ class ClientSession:
             reports=wish.reports if "receipts" in hello.offers else (),
             history=wish.history and "history" in hello.offers,
             drills=wish.drills and "drills" in hello.offers,
+            seals=self._seals if "seals" in hello.offers else None,
         )
         return [*actions, Send(text)]
 

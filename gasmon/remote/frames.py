@@ -28,7 +28,10 @@ CLOSE_FLOOD = 4429
 REFUSALS = ("epoch_changed", "too_old", "ahead")
 
 
-OFFERS = ("kinds", "receipts", "commands", "answers", "history", "made", "drills")
+OFFERS = (
+    *("kinds", "receipts", "commands", "answers", "history", "made", "drills"),
+    "seals",
+)
 """What this server takes beyond the first edition of v1, as its hello says."""
 
 
@@ -218,6 +221,17 @@ def heartbeat(
     )
 
 
+def seal(hour_us: int, hash_: str, body: str) -> str:
+    """The seal of an hour of the server's arrival log (``gasmon.sealing``).
+
+    Args:
+        hour_us: begin of the hour [µs UTC].
+        hash_: SHA-256 of the body, hex.
+    """
+    told = {"type": "seal", "hour": iso_us(hour_us), "hour_us": hour_us}
+    return _dumps({**told, "hash": hash_, "body": body})
+
+
 def result(
     key: str,
     *,
@@ -253,8 +267,13 @@ def subscribe(
     reports: Sequence[str] = (),
     history: bool = False,
     drills: bool = False,
+    seals: int | None = None,
 ) -> str:
-    """The client's first frame; without a position it asks for a snapshot."""
+    """The client's first frame; without a position it asks for a snapshot.
+
+    Args:
+        seals: hour of the newest seal held [µs UTC], 0 for none; None asks for none.
+    """
     wish: dict[str, Any] = {
         "type": "subscribe",
         "resume": None if epoch is None else {"epoch": epoch, "seq": seq},
@@ -269,6 +288,8 @@ def subscribe(
         wish["history"] = True
     if drills:
         wish["drills"] = True
+    if seals is not None:
+        wish["seals"] = seals
     return _dumps(wish)
 
 

@@ -7,7 +7,7 @@ the event's ``id`` tells a repetition).
 
 Tables: ``event`` (n in order of arrival, id, seq, body, and how far it was told),
 ``snapshot`` (one row each: why, when, which alarms were open), ``memory`` (position,
-subscription); what is said back is in ``replies``.
+subscription); what is said back is in ``replies``, seals are in ``held_seals``.
 """
 
 import os
@@ -21,8 +21,9 @@ from typing import Any, Self
 import orjson
 
 from gasmon.errors import ConfigError
-from gasmon.remote import replies
+from gasmon.remote import held_seals, replies
 from gasmon.remote.client_session import Arrived, Held
+from gasmon.remote.held_seals import HeldSeals
 from gasmon.remote.replies import Replies
 
 _SCHEMA = """
@@ -66,6 +67,7 @@ class Keeping:
 
     Attributes:
         replies: what is owed to the server; other processes may add to it.
+        seals: the seals of its arrival log.
     """
 
     def __init__(self, path: Path) -> None:
@@ -80,11 +82,12 @@ class Keeping:
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
             self._db.execute("PRAGMA busy_timeout=5000")
-            self._db.executescript(_SCHEMA + replies.SCHEMA)
+            self._db.executescript(_SCHEMA + replies.SCHEMA + held_seals.SCHEMA)
         except sqlite3.Error as error:
             os.close(self._lock)
             raise ConfigError(f"state file {path}: {error}") from None
         self.replies = Replies(self._db)
+        self.seals = HeldSeals(self._db)
 
     def __enter__(self) -> Self:
         return self

@@ -35,7 +35,11 @@ class Malformed(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Subscribe:
-    """A client's wish; ``resume`` is (epoch, seq) or None."""
+    """A client's wish; ``resume`` is (epoch, seq) or None.
+
+    Attributes:
+        seals: hour of the newest seal that it holds [µs UTC]; None: it wants none.
+    """
 
     resume: tuple[str, int] | None
     areas: tuple[str, ...] | None
@@ -44,6 +48,7 @@ class Subscribe:
     reports: tuple[str, ...] = ()
     history: bool = False
     drills: bool = False
+    seals: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,9 +179,17 @@ class Result:
     detail: str
 
 
-ServerFrame = (
-    Hello | Resumed | Refused | Snapshot | Event | Heartbeat | Result | Unknown
-)
+@dataclass(frozen=True, slots=True)
+class Seal:
+    """The seal of an hour; ``body`` is what ``hash`` is of."""
+
+    hour_us: int
+    hash: str
+    body: str
+
+
+_Answer = Hello | Resumed | Refused | Snapshot | Result
+ServerFrame = _Answer | Event | Heartbeat | Seal | Unknown
 
 
 def parse_client(text: str) -> ClientFrame:
@@ -227,6 +240,7 @@ def _subscribe(frame: dict[str, Any]) -> Subscribe:
         reports,
         frame.get("history") is True,
         frame.get("drills") is True,
+        None if frame.get("seals") is None else _count(frame, "seals"),
     )
 
 
@@ -323,6 +337,10 @@ def parse_server(text: str) -> ServerFrame:
             )
         case "result":
             return _result(frame)
+        case "seal":
+            if (hour_us := _count(frame, "hour_us")) >= CREDIBLE_US[1]:
+                raise Malformed(f"hour_us {hour_us} is not a time")
+            return Seal(hour_us, _text(frame, "hash"), _text(frame, "body"))
         case _:
             return Unknown(kind)
 

@@ -34,6 +34,7 @@ from gasmon.remote.client_session import (
     Fail,
     Keep,
     Notice,
+    Sealed,
     Send,
     State,
 )
@@ -92,7 +93,7 @@ class Receiver:
             on_event: told each new event's JSON, after it was kept.
             on_notice: told what a person should know: connected, lost, refused,
                 snapshot, unfiltered, unreported, answered, silence, stands_still,
-                heard, hook_failed.
+                heard, hook_failed, seal_differs.
             rng: shakes the waits between attempts.
         """
         self.position = keeping.position()
@@ -179,7 +180,9 @@ class Receiver:
             open_timeout=10,
             close_timeout=2,
         ) as socket:
-            session = ClientSession(self._options.wish, self._keeping.held())
+            session = ClientSession(
+                self._options.wish, self._keeping.held(), self._keeping.seals.newest()
+            )
             self._streaming.clear()
             async with asyncio.timeout(SILENCE_HEARTBEATS * DEFAULT_HEARTBEAT_S):
                 await self._perform(socket, session.take([await socket.recv()]))
@@ -278,6 +281,10 @@ class Receiver:
                     self._notice(kind, facts)
                 case Answered(result):
                     self._replier.take(result)
+                case Sealed(seal):
+                    wrong = self._keeping.seals.keep(seal, self._clock.now_us())
+                    if wrong is not None:
+                        self._notice("seal_differs", wrong)
                 case Fail(reason):
                     raise parsing.Malformed(reason)
 

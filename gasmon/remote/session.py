@@ -111,6 +111,7 @@ class ServerSession:
         reports: steps that the client promised to report of each event.
         history: a snapshot is to have every event of alarms that are not closed.
         drills: events of drills are wanted too, beside the real ones.
+        seals: seals after this hour are wanted [µs UTC]; None: none are.
         claimed: the stream was told completely up to this number.
         acked: the client holds everything up to this number.
     """
@@ -139,6 +140,7 @@ class ServerSession:
         self.kinds: frozenset[str] | None = None
         self.reports: tuple[str, ...] = ()
         self.history = self.drills = False
+        self.seals: int | None = None
         self.claimed = 0
         self.acked = 0
         self.epoch = epoch
@@ -229,6 +231,7 @@ class ServerSession:
             self.kinds = frozenset(frame.kinds)
         self.min_rank, self.reports = frame.min_rank, frame.reports
         self.history, self.drills = frame.history, frame.drills
+        self.seals = frame.seals
         self.state = State.ANSWERING
         return [Begin(frame.resume)]
 

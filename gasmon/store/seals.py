@@ -13,8 +13,8 @@ from gasmon.sealing import (
     seal_text,
     text_hash,
 )
-from gasmon.store.db import Connection
-from gasmon.units import US_PER_H, from_datetime, to_datetime
+from gasmon.store.db import AsyncConnection, Connection
+from gasmon.units import TIME_MAX_US, US_PER_H, from_datetime, to_datetime
 
 LOCK_KEY = 0x6761_736D_0028
 """Transaction lock of who seals hours: "gasm", 0x28."""
@@ -103,6 +103,17 @@ def seals(
         (to_datetime(from_us), to_datetime(to_us), limit),
     ).fetchall()
     return [as_seal(row) for row in rows]
+
+
+async def seals_after(
+    conn: AsyncConnection, hour_us: int, limit: int = 500
+) -> list[StoredSeal]:
+    """Seals of later hours, oldest first."""
+    cursor = await conn.execute(
+        f"{SEALS} WHERE hour > %s ORDER BY hour LIMIT %s".encode(),
+        (to_datetime(min(hour_us, TIME_MAX_US)), limit),
+    )
+    return [as_seal(row) for row in await cursor.fetchall()]
 
 
 SEALS = "SELECT hour, encode(hash, 'hex'), body, sealed_at FROM seal_hour"
@@ -281,3 +292,35 @@ def forget_batches(conn: Connection, before_us: int, now_us: int) -> int:
             end_us = stored.hour_us + US_PER_H
             note_dropped(conn, "seal_batch", oldest, end_us, now_us)
     return n
+
+
+# Seals of a node above.
+
+
+def newest_held(conn: Connection) -> int:
+    """Hour of the newest seal that is held [µs UTC]; 0 before the first."""
+    row = conn.execute("SELECT max(hour) FROM seal_held").fetchone()
+    newest = cast(tuple[datetime | None], row)[0]
+    return 0 if newest is None else from_datetime(newest)
+
+
+def held_seals(conn: Connection, from_us: int) -> dict[int, list[str]]:
+    """Hashes that are held, by hour, from an hour on."""
+    rows = conn.execute(
+        "SELECT hour, hash FROM seal_held WHERE hour >= %s ORDER BY 1, 2",
+        (to_datetime(max(0, from_us)),),
+    ).fetchall()
+    found: dict[int, list[str]] = {}
+    for hour, told in cast(list[tuple[datetime, str]], rows):
+        found.setdefault(from_datetime(hour), []).append(told)
+    return found
+
+
+def hold_seal(
+    conn: Connection, hour_us: int, told: str, body: str, now_us: int
+) -> None:
+    """Hold a seal in the caller's transaction; the same one again changes nothing."""
+    conn.execute(
+        "INSERT INTO seal_held VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING",
+        (to_datetime(hour_us), told, body, to_datetime(now_us)),
+    )

@@ -2,19 +2,22 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import orjson
 
 from gasmon.remote.client_session import Held, Keep
 from gasmon.remote.frames import encode_body
-from gasmon.remote.parsing import Hello, Result
+from gasmon.remote.held_seals import problem
+from gasmon.remote.parsing import Hello, Result, Seal
 from gasmon.store import following, upstream
 from gasmon.store.db import Connection, retry_deadlock
 from gasmon.store.following import Heard, Taken
 from gasmon.store.jobs import take_lock
 from gasmon.store.points import ensure_areas
+from gasmon.store.seals import held_seals, hold_seal, newest_held
 from gasmon.store.upstream import Followed, Queue, Waiting
-from gasmon.units import parse_iso_us
+from gasmon.units import US_PER_H, iso_us, parse_iso_us
 from gasmon.upstream.heard import Unreadable, read_body
 
 
@@ -46,6 +49,21 @@ class Keeper:
         if here is None:
             return None
         return Held((here.epoch, here.seq), here.subscription)
+
+    def newest_seal(self) -> int:
+        """Hour of the newest seal held of the node above [µs UTC]; 0 for none."""
+        newest = newest_held(self.conn)
+        self.conn.commit()
+        return newest
+
+    def keep_seal(self, seal: Seal) -> dict[str, Any] | None:
+        """Keep the seal of an hour; what is wrong with it, None when nothing is."""
+        with self.conn.transaction():
+            wrong = problem(seal, held_seals(self.conn, seal.hour_us - US_PER_H))
+            hold_seal(self.conn, seal.hour_us, seal.hash, seal.body, self.now_us())
+        if wrong is None:
+            return None
+        return {"hour": iso_us(seal.hour_us), "hash": seal.hash, "reason": wrong}
 
     def keep(self, action: Keep, hello: Hello) -> Taken:
         """Events and the position that they reach, in one transaction.

@@ -19,6 +19,7 @@ from gasmon.remote.client_session import (
     Fail,
     Keep,
     Notice,
+    Sealed,
     Send,
     State,
 )
@@ -85,7 +86,8 @@ class Line:
             close_timeout=2,
         ) as socket:
             held = await self.database(self.keeper.held)
-            session = ClientSession(wish_of(self.settings), held)
+            seals = await self.database(self.keeper.newest_seal)
+            session = ClientSession(wish_of(self.settings), held, seals)
             talk = Talk(self, socket, session)
             # First, because nothing may be said before it, and it says how often.
             async with asyncio.timeout(SILENCE_HEARTBEATS * DEFAULT_HEARTBEAT_S):
@@ -194,6 +196,10 @@ class Talk:
                     await self._keep(action)
                 case Notice(kind, facts):
                     line.notes.noticed(kind, facts)
+                case Sealed(seal):
+                    wrong = await line.database(partial(line.keeper.keep_seal, seal))
+                    if wrong is not None:
+                        line.notes.noticed("seal_differs", wrong)
                 case Fail(reason):
                     raise parsing.Malformed(reason)
         is_streaming = self._session.state is State.STREAMING

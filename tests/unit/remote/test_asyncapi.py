@@ -68,6 +68,7 @@ def test_it_has_the_frames_that_the_code_reads_and_writes() -> None:
         frames.snapshot("e", 4, []),
         frames.heartbeat("e", 4, 9, AT_US, AT_US),
         frames.result("12345678", status=200, record_id=4),
+        frames.seal(AT_US, "a" * 64, "{}"),
         frames.result("12345678", status=409, detail="why"),
     ],
 )
@@ -83,6 +84,7 @@ def test_what_the_server_writes_is_documented(text: str) -> None:
         frames.subscribe(
             epoch="e", seq=3, areas=["530627"], min_rank=4, kinds=["smoke"]
         ),
+        frames.subscribe(epoch=None, seq=None, areas=None, min_rank=0, seals=AT_US),
         frames.ack(7),
         frames.CLIENT_HEARTBEAT,
         frames.client_heartbeat(7),
