@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from gasmon.commands import places
 from gasmon.commands.asking import open_api, server_flags
 from gasmon.errors import ConfigError, GasmonError
 from gasmon.ingest.drop import load_profiles
@@ -40,6 +41,7 @@ def add_parser(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
     )
     differences.add_argument("--day", metavar="DAY", help="2026-11-27; default today")
     differences.add_argument("--mine", metavar="CODE", help="of one mine alone")
+    places.add_parser(below, parents)
     which = profile.add_mutually_exclusive_group(required=True)
     which.add_argument("mine", nargs="?", metavar="MINE", help="twelve digits")
     which.add_argument(
@@ -53,6 +55,8 @@ def add_parser(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
     """Run the command."""
+    if args.what == "places":
+        return places.run(args, settings)
     if args.what == "differences":
         return _differences(args, settings)
     if args.detect:

@@ -15,6 +15,7 @@ from gasmon.batch import Int32
 from gasmon.ingest.decode import Definition
 from gasmon.pipeline.heeded import Heeded, heeded_of
 from gasmon.points import LIMIT_FIELDS, MineDef, PointDef, PointKey, PointTable, lay_out
+from gasmon.units import US_PER_MS
 
 PROVISIONAL_PER_MINE = 2000
 """Points that a mine may make up by sending them. Real mines have up to 250 (a large
@@ -43,6 +44,8 @@ class PointBook:
         table: the points by row.
         point_id: the database's number by row, int32[n]; 0 until it is stored.
         retired_us: since when points are retired, by row.
+        rulings: place classes that people decided, replaced as a whole by the thread
+            that hears of them; they count from the next turn on.
     """
 
     def __init__(self, areas: Collection[str] = ()) -> None:
@@ -54,6 +57,8 @@ class PointBook:
         self.table = PointTable()
         self.point_id: Int32 = np.empty(0, np.int32)
         self.retired_us: dict[int, int] = {}
+        self.rulings: Mapping[PointKey, str | None] = {}
+        self._ruled: Mapping[PointKey, str | None] = self.rulings
         self._heeded: dict[str, Heeded] = {}
         known = {area.code for area in domain.areas()}
         self._areas = frozenset(areas) or frozenset(known)
@@ -192,8 +197,11 @@ class PointBook:
         self._heeded[mine.code] = Heeded.of(definition, known)
         is_same = self._present(mine.code) == mine
         changed, standing = [], []
+        rulings = self.rulings
         n_free = ROWS_PER_MINE - len(self.rows_of_mine(mine.code))
-        for point in definition.points:
+        for told in definition.points:
+            ruled = told.key in rulings
+            point = replace(told, place_class=rulings[told.key]) if ruled else told
             row = self.table.index.get(point.key)
             if row is None:
                 n_free -= 1
@@ -218,6 +226,40 @@ class PointBook:
             return []  # the same one again, as gateways send it at each connection
         self._extend((mine,), changed)
         return [*(point for point in standing if point is not None), *others]
+
+    def rule(self, now_us: int) -> list[tuple[Definition, list[PointDef]]]:
+        """Take what people decided of places since the last call.
+
+        Args:
+            now_us: from when it counts, and when it is told [µs UTC].
+
+        Returns:
+            As if each mine concerned had defined its points so: the definition, and
+            every point as it stands now.
+        """
+        if self.rulings is self._ruled:
+            return []
+        rulings = self._ruled = self.rulings
+        found = []
+        for mine in sorted({key.mine for key in rulings} & set(self.table.mine_index)):
+            described, points = self.described(mine)
+            changed = [
+                replace(
+                    point,
+                    place_class=rulings[point.key],
+                    effective_from_us=max(now_us, point.effective_from_us + 1),
+                )
+                for point in points
+                if rulings.get(point.key, point.place_class) != point.place_class
+            ]
+            if described is None or not changed:
+                continue
+            self._extend((), changed)
+            points = self.described(mine)[1]
+            rev, ms = described.rev or 0, now_us // US_PER_MS
+            told = Definition(0, described, rev, ms, now_us, tuple(points), {})
+            found.append((told, points))
+        return found
 
     def _others(self, definition: Definition) -> list[PointDef]:
         """Points that a mine defined before and does not name now.

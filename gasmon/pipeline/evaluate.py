@@ -172,6 +172,9 @@ class Evaluator:
         """
         judged = Judged(packets=packets, marks=marks)
         self.planned.begin(quiet or QuietTable(), self.book.table)
+        judged.definitions += self.book.rule(now_us)
+        if judged.definitions:
+            self._judge_again(self.adopt(now_us), now_us, judged)
         if heard:
             signs = self._signs_of_life(heard)
             self._tick(ReadingBatch.empty(), (), signs, now_us, judged)

@@ -5,7 +5,7 @@ pump (paho's thread) ─▶ inbox ─▶ evaluate ─▶ turns ─▶ persist �
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from gasmon.alarms.engine import AlarmEngine
@@ -42,6 +42,7 @@ from gasmon.pipeline.suspects import Poisoned, Suspects
 from gasmon.pipeline.threads import Threads
 from gasmon.pipeline.voice import Voice
 from gasmon.pipeline.windows import QuietWindows
+from gasmon.points import PointKey
 from gasmon.settings import Settings
 from gasmon.store.alarms import StoredEvent
 from gasmon.telemetry import Metrics
@@ -137,7 +138,7 @@ class IngestLoop(Shown):
         self._threads = Threads(self._guarded, clock)
         self._voice = Voice(self.pump, self.annunciator, self.gaps, clock)
         self._windows = QuietWindows(
-            settings.database, clock, self._stop, self.rules.hear
+            settings.database, clock, self._stop, self.rules.hear, self._hear_rulings
         )
         self._judging = Judging(
             self.evaluator,
@@ -372,6 +373,9 @@ class IngestLoop(Shown):
         """Put frames back in order that a reconnect mixed up."""
         self.order.hold_s = HOLD_S.get(self.pump.state.protocol, HOLD_S["3.1.1"])
         return self.order.order(taken, self._clock.monotonic_s())
+
+    def _hear_rulings(self, rulings: Mapping[PointKey, str | None]) -> None:
+        self.evaluator.book.rulings = rulings
 
     def _follow_rules(self, now_us: int) -> None:
         """Judge by the site's rule file as it is now, when that is another one.

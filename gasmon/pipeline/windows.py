@@ -1,4 +1,4 @@
-"""How shelves, plans and approved changes of limits reach the engine: by looking.
+"""How shelves, plans, changes of limits and rulings on places reach us: by looking.
 
 A thread and a connection of their own, because neither judging nor storing may wait for
 them. While the database is away the windows that are known run to their end, as each
@@ -16,8 +16,9 @@ from gasmon.alarms.rule_changes import LimitChange
 from gasmon.clock import Clock
 from gasmon.errors import DependencyError
 from gasmon.settings import DatabaseSettings
-from gasmon.store import limit_changes, shelves
+from gasmon.store import limit_changes, place_rulings, shelves
 from gasmon.store.db import Connection, connect
+from gasmon.store.place_rulings import Rulings
 from gasmon.units import US_PER_H
 
 log = logging.getLogger(__name__)
@@ -41,17 +42,21 @@ class QuietWindows:
         clock: Clock,
         stop: threading.Event,
         hear: Callable[[tuple[LimitChange, ...]], None],
+        rule: Callable[[Rulings], None] = lambda rulings: None,
     ) -> None:
         """Know none yet.
 
         Args:
             stop: ends ``run``.
             hear: is told at each look which changes of limits are approved.
+            rule: is told at each look which places people decided.
         """
         self._database = database
         self._clock = clock
         self._stop = stop
         self._hear = hear
+        self._rule = rule
+        self._rulings: Rulings = {}
         self._table = QuietTable()
         self._problem = ""
 
@@ -96,8 +101,13 @@ class QuietWindows:
         from_us = self._clock.now_us() - KEEP_US
         table = shelves.windows(conn, from_us)
         changes = limit_changes.approved(conn)
+        rulings = place_rulings.in_force(conn)
         conn.commit()
         self._hear(changes)
+        if rulings != self._rulings:
+            self._rulings = rulings
+        # The same object while nothing changed; each look, as the hearer may be new.
+        self._rule(self._rulings)
         if table != self._table:
             # The same object while nothing changed: whoever derives from it may rest.
             self._table = table
