@@ -17,6 +17,7 @@ from tests.web.fix_site import Site
 from tests.web.test_page_screens import LOOK
 
 NewDrill = Callable[..., Drill]
+TIME = re.compile(r"^(\d\d-\d\d )?\d\d:\d\d:\d\d$")
 
 
 @pytest.fixture
@@ -42,6 +43,36 @@ def check_frame(page: Page, word: str) -> None:
         page.emulate_media(media=media)
         expect(frame).to_be_visible()
     assert frame.evaluate("e => getComputedStyle(e).pointerEvents") == "none"
+
+
+def test_what_is_real_is_insistent_beside_a_drill(open_page: OpenPage) -> None:
+    """Every level repeats like red, the worst first; no fault, plan or forecast."""
+    page = open_page("/login", None, expect="401")
+    tones = page.evaluate(
+        "async () => { const m = await import('/static/sound.js');"
+        " const seen = { heard: new Map(), redAt: -Infinity, silencedUntil: 0 };"
+        " const blue = { alarm_id: 1, rank: 1, kind: 'over_limit' };"
+        " const yellow = { ...blue, alarm_id: 2, rank: 2 };"
+        " const link = { alarm_id: 3, rank: 2, kind: 'link_break' };"
+        " return [[[blue, link], 0], [[blue, link], 59], [[blue, link], 60],"
+        " [[blue, yellow], 61], [[blue, yellow], 120], [[blue, yellow], 121]]"
+        ".map(([owed, s]) => m.decide(seen, owed, s * 1000, true)); }"
+    )
+    assert tones == ["1", None, "1", "2", None, "2"]
+    real = page.evaluate(
+        "async () => { const m = await import('/static/realalarm.js');"
+        " const at = (s) => new Date(s * 1000).toISOString();"
+        " const row = (id, more) => [id, { alarm_id: id, rank: 2, raised_at: at(id),"
+        " kind: 'over_limit', confirmations: {}, ...more }];"
+        " const rows = [row(1), row(2), row(3, { rank: 4 }), row(4, { rank: 0 }),"
+        " row(5, { kind: 'no_data' }), row(6, { planned: true, quiet: 'plan:1' }),"
+        " row(7, { confirmations: { county: { rank: 2 } } }),"
+        " row(8, { late: true, cleared_at: at(9) }), row(9, { kind: 'forecast' }),"
+        " row(10, { shelved_until: at(99), shelf_rank: 2 })];"
+        " const book = { byId: new Map(rows) };"
+        " return m.realOnes(book, 'county').map((alarm) => alarm.alarm_id); }"
+    )
+    assert real == [3, 2, 1]
 
 
 @pytest.mark.slow
@@ -123,6 +154,8 @@ def test_people_act_within_a_drill_and_nothing_is_real(
     # Its alarm and its point are pages of the drill too, and lead back to it.
     page.locator('[data-event="raised"] a').click()
     check_frame(page, "演练")
+    room = page.locator(f'tr[data-recipient="county/{COUNTY}"][data-told="raised"]')
+    expect(room.locator('[data-step="drawn"]')).to_have_text(TIME)
     page.locator(".crumbs a[href^='/point/']").click()
     expect(page.locator(".now .big")).to_have_text("1.62")
     check_frame(page, "演练")

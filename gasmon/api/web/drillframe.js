@@ -5,7 +5,7 @@ import { t } from "./i18n.js";
 import { drills, drillView } from "./drillbook.js";
 import { role } from "./state.js";
 
-const WATERMARKS = 24;
+const WATERMARKS = 72; // over the largest screens; what does not fit is cut off
 const LEADERS = ["trainer", "county_officer", "city_officer", "administrator"];
 
 export function DrillFrame() {

@@ -2,6 +2,7 @@
 // last steps of an alarm's way. Only of people who must act.
 import { bookSeq, alarmBook, link, owedBy, serverNow, tier } from "./state.js";
 import { isPlanned } from "./alarmbook.js";
+import { drillBook, drillOwed, drillSeq } from "./drillbook.js";
 import { isForecast, worstRank } from "./levels.js";
 import { hasSounded, sound, soundTestedMs } from "./sound.js";
 import { recall, remember } from "./storage.js";
@@ -54,6 +55,7 @@ export function tickShown() {
 }
 
 bookSeq.subscribe(() => paint());
+drillSeq.subscribe(() => paint());
 document.addEventListener("visibilitychange", () => tickShown());
 
 function sayState() {
@@ -83,20 +85,23 @@ function paint() {
     if (!say || link.peek().dead || document.visibilityState !== "visible") return;
     if (!document.querySelector(".banner .counts")) return;
     sayShown("drawn", Array.from(alarmBook().byId.values()));
+    if (document.querySelector(".drill-page")) sayShown("drawn", Array.from(drillBook().byId.values()));
   }));
 }
 
 function saySounds() {
   const { state, elsewhere } = sound.peek();
   if (state === "on" && elsewhere) return; // the page that speaks tells it
-  const loud = owedBy(tier.peek()).filter((alarm) => !isPlanned(alarm) && !(alarm.late && alarm.cleared_at));
+  // A drill's alarms are told of as real ones are: rooms are measured by it.
+  const owed = owedBy(tier.peek()).concat(drillOwed() || []);
+  const loud = owed.filter((alarm) => !isPlanned(alarm) && !(alarm.late && alarm.cleared_at));
   if (state === "on") sayShown("sounded", loud.filter((alarm) => hasSounded(alarm.alarm_id, worstRank(alarm))));
   else sayShown("blocked", loud);
 }
 
 function sayShown(step, alarms) {
   const known = told[step];
-  const fresh = alarms.filter((alarm) => !alarm.drill && !isForecast(alarm.kind)
+  const fresh = alarms.filter((alarm) => !isForecast(alarm.kind)
     && !(known.get(alarm.alarm_id) >= worstRank(alarm)));
   for (let at = 0; at < fresh.length; at += MOST) {
     const pairs = fresh.slice(at, at + MOST).map((alarm) => [alarm.alarm_id, worstRank(alarm)]);

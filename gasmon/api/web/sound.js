@@ -59,7 +59,7 @@ export function decide(seen, owed, nowMs, insistent) {
 
 /** Whether an alarm that is still owed has sounded here at a level. */
 export function hasSounded(id, rank) {
-  return memory.heard.get(id) >= rank;
+  return memory.heard.get(id) >= rank || drilled.heard.get(id) >= rank;
 }
 
 function worse(a, b) {
