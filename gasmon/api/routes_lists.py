@@ -64,6 +64,7 @@ async def export_alarms(
         raise BadRequest(
             f"{total} alarms: a file has {query.limit} at most; ask by days"
         )
-    name = f"alarms-{iso_us(now_us)[:10]}.csv"
+    of_drill = f"drill-{query.run}-" if query.run else ""
+    name = f"{of_drill}alarms-{iso_us(now_us)[:10]}.csv"
     body = sheet(rows, ALARM_COLUMNS)
     return await csv_file(asker, shared, request, "alarms.export", name, body, rows)

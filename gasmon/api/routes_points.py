@@ -157,7 +157,12 @@ async def export(
     )
     begin = range_["from"][:16].replace(":", "")
     columns = [*named, *views_readings.COLUMNS[1:]]
-    return await asyncio.to_thread(csv_answer, f"{key}_{begin}.csv", columns, lines)
+    name = f"{key}_{begin}.csv"
+    if about["run"]:
+        # A file goes where no frame of the page follows it: each line says it.
+        name, columns = f"drill-{about['run']}_{name}", ["drill", *columns]
+        lines = ([f"演练 drill {about['run']}", *line] for line in lines)
+    return await asyncio.to_thread(csv_answer, name, columns, lines)
 
 
 @router.get("/mines/{code}/sparklines", response_model=Sparklines)

@@ -10,7 +10,7 @@ import pytest
 
 from gasmon.store import access, drills
 from gasmon.store.latest import LATEST_DTYPE, MineLatest, upsert_latest
-from gasmon.units import US_PER_H, US_PER_MIN
+from gasmon.units import US_PER_H, US_PER_MIN, iso_us, to_datetime
 from tests.fix_api import MINE_S, MINE_Z, ZHENXIONG, World
 from tests.integration.test_stream_live import dial, frame
 
@@ -88,6 +88,28 @@ def test_who_is_tested_finds_a_drill_with_its_first_alarm(
         assert http.get(f"/api/v1/drills/{run}").json()["may_end"] is True
     with world.client("dispatcher") as http:
         assert http.get(f"/api/v1/drills/{run}").json()["may_end"] is False
+
+
+def test_files_of_a_drill_say_so_in_name_and_lines(world: World, run: int) -> None:
+    """No frame of a page follows them."""
+    raise_drilled(world, run)
+    at = {"from": iso_us(world.now_us - US_PER_H), "to": iso_us(world.now_us + 1)}
+    with world.client("trainer") as http:
+        (point,) = http.get(f"/api/v1/drills/{run}/points").json()["items"]
+        world.conn.execute(
+            "INSERT INTO reading (run, point_id, at, value, state, arrived_at)"
+            " VALUES (%s, %s, %s, 0.8, 0, %s)",
+            (run, point["point_id"], *[to_datetime(world.now_us - US_PER_MIN)] * 2),
+        )
+        world.conn.commit()
+        files = [
+            http.get("/api/v1/alarms/export", params={"run": run, "state": "all"}),
+            http.get(f"/api/v1/points/{point['point_id']}/readings.csv", params=at),
+        ]
+    for file in files:
+        assert f'filename="drill-{run}' in file.headers["content-disposition"]
+        (line,) = file.text.splitlines()[1:]
+        assert "演练 drill" in line
 
 
 async def test_a_stream_of_a_drill_tells_its_alarms_alone(

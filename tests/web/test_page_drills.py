@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -113,6 +114,18 @@ def test_a_drill_is_declared_shown_and_ended(open_page: OpenPage, site: Site) ->
     expect(ended.locator(".ended")).to_contain_text("人工结束")
     expect(ended.locator("form.end")).to_have_count(0)
     expect(trainer.locator(".drill-page .ended")).to_contain_text("到此为止")
+    # Another one for later: the field holds the time in Beijing.
+    trainer.goto(f"{site.url}/drills")
+    later = datetime.now(UTC) + timedelta(hours=8 + 2)
+    form.locator('input[name="scenario"]').fill("mine-power")
+    form.locator('input[name="from"]').fill(f"{later:%Y-%m-%dT%H:%M}")
+    check_box(form.locator(f'input[value="{COUNTY}"]'))
+    form.locator("button.main").click()
+    expect(page).to_have_attribute("data-state", "declared")
+    expect(page.locator(".crumbs")).to_contain_text(re.compile(r"距开始 (1:59|2:00):"))
+    page.locator('form.end input[name="reason"]').fill("取消")
+    page.locator("form.end button.main").click()
+    expect(page).to_have_attribute("data-state", "ended")
     trainer.goto(f"{site.url}/drills")
     over = trainer.locator('section[data-state="ended"]')
     expect(over.locator(f'tr[data-run="{run}"]')).to_contain_text("人工结束")

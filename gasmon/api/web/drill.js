@@ -94,7 +94,8 @@ function Alarms({ drill }) {
   const part = PARTS.includes(route.value.query.part) ? route.value.query.part : drill.state === "ended" ? "all" : "open";
   return html`<section class="alarms-of"><div class="toolbar"><span class="tabs">${PARTS.map((name) => html`<button key=${name} data-part=${name}
       aria-pressed=${name === part} onClick=${() => setQuery({ part: name })}>${t(`drills.part_${name}`)}</button>`)}</span>
-      <span class="muted">${t("drills.n_alarms", { open: drill.open_alarms, all: drill.alarms })}</span></div>
+      <span class="muted">${t("drills.n_alarms", { open: drill.open_alarms, all: drill.alarms })}</span><span class="push"></span>
+      <a class="export" download href=${`/api/v1/alarms/export?run=${run}&state=all`}>${t("alarms.export")}</a></div>
     ${part === "timeline" ? html`<${Timeline} drill=${drill} />`
       : part === "incidents" ? html`<${Incidents} run=${run} />`
         : html`<${AlarmList} filter=${{ run, state: part }} empty=${t("drills.no_alarms")} />`}</section>`;

@@ -1,5 +1,5 @@
 // Drills: those that go on, are planned or over, and declaring a new one.
-import { html, useEffect, useState } from "./html.js";
+import { html, useState } from "./html.js";
 import { pick, t } from "./i18n.js";
 import { above, NotHere } from "./above.js";
 import { Refused, newKey, useDoing, useLoaded } from "./doing.js";
@@ -89,11 +89,7 @@ function Form() {
   const { busy, failure, run } = useDoing();
   // Sent again after a lost answer it is declared once; changed, it is another one.
   const [key, setKey] = useState(newKey);
-  const [own, setOwn] = useState([]);
-  useEffect(() => {
-    const mine = me.value.principal.areas;
-    setOwn(areas.value.map((area) => area.code).filter((code) => !mine || mine.length > 1 || mine.includes(code)));
-  }, [areas.value]);
+  const own = areas.value.map((area) => area.code);
   const submit = (event) => {
     event.preventDefault();
     const form = event.target;
