@@ -37,6 +37,7 @@ FILE_COST = {
     "long/test_examples_of_the_engine.py": 900.0,
     "long/test_examples.py": 700.0,
     "long/test_fuzz.py": 600.0,
+    "long/test_soak.py": 200.0,
     "web/test_page_screens.py": 90.0,
     "web/test_page_outages.py": 70.0,
     "web/test_page_duties.py": 40.0,

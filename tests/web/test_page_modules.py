@@ -166,6 +166,38 @@ def test_alarm_states_follow_the_events(
     assert book(page, events) == after
 
 
+@pytest.mark.parametrize(
+    ("wanted", "events", "is_over"),
+    [
+        ({}, [{}], False),
+        ({}, [{}, CONFIRMED], False),
+        # What is owed stays, whatever the list was asked for.
+        ({}, [{}, CLEARED], False),
+        ({}, [{}, CONFIRMED, CLEARED], True),
+        ({"confirmed": "false"}, [{}, CONFIRMED], True),
+        ({"confirmed": "false"}, [{}, CLEARED], False),
+        # History loses nothing.
+        ({"state": "all"}, [{}, CONFIRMED, CLEARED], False),
+        # Nobody confirms a pre-warning: it goes with its end.
+        ({"confirmed": "false"}, [{"kind": "high_pre_warning"}], False),
+        ({}, [{**CLEARED, "kind": "high_pre_warning"}], True),
+    ],
+)
+def test_rows_leave_a_list_when_nobody_owes_them(
+    page: Page, wanted: dict[str, str], events: list[dict[str, Any]], *, is_over: bool
+) -> None:
+    """A list that is open for months does not hold every alarm that it ever had."""
+    found = run(
+        page,
+        "alarmlist",
+        "const { merge } = await import('/static/alarmbook.js');"
+        "const row = x[1].reduce((row, e) => merge(row, e, 'county'), null);"
+        "return m.isOver(x[0], row, 'county');",
+        [wanted, [{**BODY, **event} for event in events]],
+    )
+    assert found is is_over
+
+
 def test_for_a_viewer_any_confirmation_counts(page: Page) -> None:
     """Who owes none sees whether anybody confirmed."""
     assert book(page, [{}, CONFIRMED], None) == ["confirmed", False, 3]

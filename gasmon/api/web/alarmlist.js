@@ -5,7 +5,7 @@ import { RowEditor, AlarmRow } from "./alarmrow.js";
 import { merge, owes } from "./alarmbook.js";
 import { drillOpened, enterDrill } from "./drillbook.js";
 import { bindKeys } from "./keys.js";
-import { worstRank } from "./levels.js";
+import { isForecast, worstRank } from "./levels.js";
 import { get, post } from "./requests.js";
 import { go } from "./router.js";
 import { enterAlarm, link, mayConfirm, me, on, second, serverNow, tier } from "./state.js";
@@ -13,6 +13,7 @@ import { alarmHref, Failure } from "./widgets.js";
 
 const PAGE_ROWS = 50;
 const KEEP_ROWS = 500;
+const LINGER_MS = 60 * 1000; // long enough to be seen going
 const MOST_AT_ONCE = 200;
 const RED = 4;
 
@@ -32,6 +33,14 @@ export function matches(filter, alarm) {
   return words.includes(filter.q.toLowerCase());
 }
 
+/** Whether a filter no longer finds an alarm that it found. What somebody still owes
+ *  never leaves by itself. Pure. */
+export function isOver(filter, alarm, who) {
+  if (owes(alarm, who)) return false;
+  if (filter.confirmed === "false" && !isForecast(alarm.kind)) return true;
+  return (filter.state || "open") === "open" && Boolean(alarm.cleared_at);
+}
+
 /** The list's own memory: plain data, changed in place, then `redraw`. */
 class ListModel {
   constructor(filter, redraw) {
@@ -39,6 +48,8 @@ class ListModel {
     this.redraw = redraw;
     this.rows = [];
     this.waiting = [];
+    this.most = PAGE_ROWS;
+    this.overSince = new Map();
     this.checked = new Set();
     this.results = new Map();
     this.selected = null;
@@ -55,11 +66,16 @@ class ListModel {
     this.loading = true;
     this.redraw();
     try {
-      const page = await get("/alarms", { ...this.filter, limit: PAGE_ROWS, cursor: more ? this.next : "" });
+      // Asked anew from the top: rows at the end may have been let go since.
+      const limit = more ? Math.min(KEEP_ROWS, this.most + PAGE_ROWS) : PAGE_ROWS;
+      const page = await get("/alarms", { ...this.filter, limit });
       if (generation !== this.generation) return;
-      const rows = page.items.map((row) => merge(null, row, tier.peek()));
-      this.rows = more ? this.rows.concat(rows.filter((row) => !this.has(row.alarm_id))) : rows;
-      if (!more) this.waiting = [];
+      this.rows = page.items.map((row) => merge(null, row, tier.peek()));
+      this.most = limit;
+      // What came while the answer was on its way is not in it.
+      const here = new Set(this.rows.map((row) => row.alarm_id));
+      this.waiting = this.waiting.filter((row) => !here.has(row.alarm_id) && !isOver(this.filter, row, tier.peek()));
+      this.overSince.clear();
       this.total = page.total;
       this.next = page.next;
       this.error = null;
@@ -68,10 +84,6 @@ class ListModel {
     }
     this.loading = false;
     this.redraw();
-  }
-
-  has(id) {
-    return this.rows.some((row) => row.alarm_id === id);
   }
 
   /** Takes an event: known rows change where they stand, new ones wait their turn. */
@@ -91,15 +103,35 @@ class ListModel {
     this.redraw();
   }
 
-  /** Lets the waiting rows in at the top. */
+  /** Lets the waiting rows in at the top; as many as were asked for stay. */
   release() {
     if (!this.waiting.length) return;
     this.rows = this.waiting.concat(this.rows);
     this.waiting = [];
-    if (this.rows.length > KEEP_ROWS) {
-      this.rows.length = KEEP_ROWS;
-      this.next = null;
+    if (this.rows.length > this.most) {
+      this.rows.length = this.most;
+      this.next = true;
     }
+    this.redraw();
+  }
+
+  /** Lets rows go that the filter has not found for a while; a list that is open for
+   *  months would else hold every alarm that it ever had. The selected one stays. */
+  letGo(nowMs) {
+    const gone = new Set();
+    for (const row of this.rows) {
+      const id = row.alarm_id;
+      if (!isOver(this.filter, row, tier.peek())) this.overSince.delete(id);
+      else if (!this.overSince.has(id)) this.overSince.set(id, nowMs);
+      else if (id !== this.selected && nowMs - this.overSince.get(id) >= LINGER_MS) gone.add(id);
+    }
+    if (!gone.size) return;
+    this.rows = this.rows.filter((row) => !gone.has(row.alarm_id));
+    for (const id of gone) {
+      this.overSince.delete(id);
+      this.results.delete(id);
+    }
+    this.total = Math.max(this.rows.length, this.total - gone.size);
     this.redraw();
   }
 
@@ -200,7 +232,7 @@ export function AlarmList({ filter, empty, compact, extraKeys }) {
   const inside = useRef(false);
   useEffect(() => { model.load(false); }, [model]);
   useEffect(() => on("alarm", (body) => model.take(body)), [model]);
-  useEffect(() => second.subscribe(() => { if (calm(model, box.current, inside.current)) model.release(); }), [model]);
+  useEffect(() => second.subscribe(() => { if (calm(model, box.current, inside.current)) { model.release(); model.letGo(performance.now()); } }), [model]);
   // After a lost link what was missed cannot be known: the list is read anew.
   useEffect(() => { if (link.value.phase === "open" && model.rows.length) model.load(false); }, [link.value.phase]);
   useEffect(() => { if (filter.run && drillOpened.value) model.load(false); }, [filter.run && drillOpened.value]);
@@ -227,7 +259,7 @@ export function AlarmList({ filter, empty, compact, extraKeys }) {
     </div></div>`;
 }
 
-/** New rows may come in by themselves only when nobody is working in the list. */
+/** Rows may come and go by themselves only when nobody is working in the list. */
 function calm(model, box, inside) {
   return !inside && !model.editing && !model.checked.size && box !== null && box.scrollTop === 0;
 }

@@ -101,6 +101,8 @@ function saySounds() {
 
 function sayShown(step, alarms) {
   const known = told[step];
+  const [real, drill] = [alarmBook().byId, drillBook().byId];
+  for (const id of known.keys()) if (!real.has(id) && !drill.has(id)) known.delete(id);
   const fresh = alarms.filter((alarm) => !isForecast(alarm.kind)
     && !(known.get(alarm.alarm_id) >= worstRank(alarm)));
   for (let at = 0; at < fresh.length; at += MOST) {
