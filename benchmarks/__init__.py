@@ -9,6 +9,7 @@
     restart   snapshot and log judged again, beside ten seconds; the whole start
     safeguards  the ingest path with each safeguard off, beside all of them on
     soak      heap and nodes of pages that are open for long, beside their beginning
+    trend     a year of a point on 2,000 columns from hours, beside the raw readings
     upload    records of upload files read per second, beside a bare str.split
 
 ``python -m benchmarks.screenshots`` makes the pictures of README.

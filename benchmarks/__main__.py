@@ -17,6 +17,7 @@ from benchmarks import (
     restart,
     safeguards,
     soak,
+    trend,
     upload,
 )
 from benchmarks.report import Report, machine, table
@@ -32,6 +33,7 @@ BENCHMARKS: dict[str, Callable[[bool], Report]] = {
     "restart": restart.run,
     "safeguards": safeguards.run,
     "soak": soak.run,
+    "trend": trend.run,
     "upload": upload.run,
 }
 

@@ -42,6 +42,11 @@ class StorageSettings(Section):
     """How long things are kept."""
 
     reading_retention_days: int = Field(90, ge=1, description="raw readings [d]")
+    hour_retention_days: int = Field(
+        400,
+        ge=1,
+        description="hours of points, gathered from readings for long curves [d]",
+    )
     reject_retention_days: int = Field(30, ge=1, description="refused input [d]")
     outbox_retention_days: int = Field(
         30, ge=1, description="how far back a platform can resume [d]"

@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from gasmon.alarms.closing import load_closing
 from gasmon.alarms.escalation_rules import load_escalation
@@ -14,8 +15,9 @@ from gasmon.duty.differences import find_differences
 from gasmon.duty.drainage import count_days
 from gasmon.duty.escalating import Escalation
 from gasmon.duty.forecasts import find_outcomes
+from gasmon.duty.hours import gather_hours
 from gasmon.remote.frames import encode_body
-from gasmon.settings import Settings
+from gasmon.settings import Settings, StorageSettings
 from gasmon.store import (
     drill_sweep,
     handovers,
@@ -59,6 +61,8 @@ def jobs(settings: Settings, rules: Callable[[], RuleSet]) -> tuple[Job, ...]:
     closing_rules = load_closing(settings.life.closing_file)
     escalation = escalation_of(settings)
     back_tests = BackTests(rules, time.monotonic)
+    gather = partial(gather_hours, monotonic_s=time.monotonic)
+    by_storage = partial(_by_storage, settings.storage)
 
     def partitions(conn: Connection, now_us: int) -> str:
         made = open_partitions(conn, settings.storage).ensure_ahead(conn, now_us)
@@ -78,12 +82,6 @@ def jobs(settings: Settings, rules: Callable[[], RuleSet]) -> tuple[Job, ...]:
     def outcomes(conn: Connection, now_us: int) -> str:
         counting = rules_in_force(conn, rules(), now_us)
         return find_outcomes(conn, counting, settings.storage, now_us)
-
-    def drain(conn: Connection, now_us: int) -> str:
-        return count_days(conn, settings.storage, now_us)
-
-    def differ(conn: Connection, now_us: int) -> str:
-        return find_differences(conn, settings.storage, now_us)
 
     def unshelve(conn: Connection, now_us: int) -> str:
         n_ended = life_jobs.tell_ended_shelves(conn, encode_body, now_us)
@@ -111,9 +109,11 @@ def jobs(settings: Settings, rules: Callable[[], RuleSet]) -> tuple[Job, ...]:
         Job("closing", 30, close),
         Job("handovers", 60, hand_over),
         Job("back_tests", 1, back_tests.look),
-        Job("drainage", 1800, drain),
-        Job("differences", 60, differ),
+        Job("drainage", 1800, by_storage(count_days)),
+        Job("differences", 60, by_storage(find_differences)),
         Job("seals", 20, _seal_hours),
+        # Each round does a second's work at most; an hour of a city is some of them.
+        Job("hours", 10, by_storage(gather)),
         # Ingest looks each second; this is for when it does not.
         Job("drills", 5, _end_drills),
     )
@@ -124,6 +124,12 @@ def _seal_hours(conn: Connection, now_us: int) -> str:
     believed_us = retention.believed(conn, now_us)
     conn.commit()
     return f"{len(seals.seal_due(conn, believed_us))} hours sealed"
+
+
+def _by_storage(
+    storage: StorageSettings, run: Callable[[Connection, StorageSettings, int], str]
+) -> Callable[[Connection, int], str]:
+    return lambda conn, now_us: run(conn, storage, now_us)
 
 
 def _end_drills(conn: Connection, now_us: int) -> str:

@@ -19,6 +19,7 @@ from gasmon.batch import Frame, Int32, ReadingBatch, Reject
 from gasmon.store import pgarray
 from gasmon.store.db import Connection
 from gasmon.store.frame_rows import store_frames
+from gasmon.store.hours import INSERT_AND_NOTE, note_late
 from gasmon.store.pgcopy import encode_copy
 from gasmon.store.probe import POISON, plain_reading, require_taken
 from gasmon.store.refused import (
@@ -37,6 +38,9 @@ FEW_READINGS = 1000
 as fast, although it waits twice (measured)."""
 
 _COLUMNS = "at, arrived_at, value, point_id, run, state"
+_INSERT = f"""INSERT INTO reading ({_COLUMNS})
+    SELECT r.at, r.arrived_at, nullif(r.value, 'NaN'), r.point_id, %s, r.state
+    FROM unnest(%s, %s, %s, %s, %s) AS r (at, arrived_at, value, point_id, state)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +106,7 @@ def copy_frames_and_readings(
     index = _without_repeats(source, tally)
     if len(index):
         _store_or_bisect(conn, source, index, tally)
+    note_late(conn, run, point_id, batch.at_us)
     if tally.poisoned and not tally.stored:
         one, all_of_it = plain_reading(source), np.zeros(1, np.intp)
         require_taken(conn, "reading", lambda: _copy(conn, "reading", one, all_of_it))
@@ -130,10 +135,7 @@ def insert_few(
     if batch.n == 0:
         return
     conn.execute(
-        f"""INSERT INTO reading ({_COLUMNS})
-            SELECT r.at, r.arrived_at, nullif(r.value, 'NaN'), r.point_id, %s, r.state
-            FROM unnest(%s, %s, %s, %s, %s) AS r (at, arrived_at, value, point_id,
-                                                  state)""".encode(),
+        INSERT_AND_NOTE.format(insert=_INSERT).encode(),
         (
             run,
             pgarray.timestamps(batch.at_us),
@@ -163,6 +165,7 @@ def copy_readings(
     if len(index):
         _copy(conn, "reading", source, index)
         tally.stored.append(index)
+        note_late(conn, run, point_id, batch.at_us)
     return _result(conn, source, tally, [], [])
 
 

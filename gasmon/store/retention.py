@@ -100,7 +100,7 @@ def apply_retention(
     limit_us = now_us - storage.reading_retention_days * US_PER_DAY
     # By whole hours, as they are sealed.
     result.deleted["seal_batch"] = seals.forget_batches(conn, limit_us, now_us)
-    for span in list(_past_spans(conn, kind, limit_us)):
+    for span in list(past_spans(conn, kind, limit_us)):
         _drop(conn, kind, span, result, result.dropped, now_us)
     if kind == "plain":
         for table in TIME_COLUMNS:
@@ -152,7 +152,7 @@ def _fit(
     conn: Connection, kind: str, cap_mb: int, now_us: int, result: RetentionResult
 ) -> None:
     """Drop the oldest partitions until the database is under its cap."""
-    spans = _past_spans(conn, kind, now_us) if cap_mb else iter(())
+    spans = past_spans(conn, kind, now_us) if cap_mb else iter(())
     for span in list(spans):
         if database_mb(conn) <= cap_mb:
             break
@@ -164,8 +164,8 @@ def _fit(
         result.over_cap_mb = max(0.0, result.database_mb - cap_mb)
 
 
-def _past_spans(conn: Connection, kind: str, before_us: int) -> Iterator[Span]:
-    """Partitions or chunks that end at or before a time, oldest first."""
+def past_spans(conn: Connection, kind: str, before_us: int) -> Iterator[Span]:
+    """Partitions or chunks that end at or before a time [µs UTC], oldest first."""
     if kind == "plain":
         spans = [s for table in TIME_COLUMNS for s in list_spans(conn, table)]
     else:

@@ -11,6 +11,7 @@ from typing import Any
 from psycopg import sql
 
 from gasmon.domain import states
+from gasmon.store import views_hours
 from gasmon.store.views import (
     BAD_BITS,
     LIMIT_NAMES,
@@ -53,10 +54,19 @@ async def readings(
 ) -> tuple[int, list[list[Any]]]:
     """A point's readings in [from, to), at most ``max_points`` rows, extremes kept.
 
+    Long ranges come from gathered hours (:mod:`gasmon.store.views_hours`), which are
+    kept for longer than readings.
+
     Returns:
         The bucket's length [ms], 0 for raw readings; and rows of :data:`COLUMNS` with
         their start [ms UTC]. Without any good reading the three values are None.
     """
+    if views_hours.is_long(to_us - from_us, max_points):
+        gathered = await views_hours.readings(
+            conn, point_id, from_us, to_us, max_points
+        )
+        if gathered is not None:
+            return gathered
     params = {
         "point": point_id,
         "from": to_datetime(from_us),
@@ -72,14 +82,7 @@ async def readings(
     step_us = -(-(to_us - from_us) // (max_points * US_PER_MS)) * US_PER_MS
     step = timedelta(microseconds=step_us)
     rows = await fetch(conn, _GATHERED, {**params, "step": step})
-    return step_us // US_PER_MS, [
-        [
-            from_datetime(row["at"]) // US_PER_MS,
-            *(row["low"], row["high"], row["mean"]),
-            *(row["n"], row["n_all"] - row["n"], row["n_tested"]),
-        ]
-        for row in rows
-    ]
+    return step_us // US_PER_MS, [views_hours.bucket(row) for row in rows]
 
 
 def _raw_reading(row: Row) -> list[Any]:

@@ -10,6 +10,7 @@ LEAST_LOOKS = 12
 """Fewer say nothing about a trend: the machine had no time for it."""
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.long
 def test_pages_that_stay_open_stay_as_they_are() -> None:
     """Three minutes at twenty times the speed: heap, nodes and listeners are flat."""
