@@ -138,6 +138,8 @@ def test_people_act_within_a_drill_and_nothing_is_real(
     """Values, alarm, confirmation, incident and timeline, and no live count."""
     drill = new_drill(title="回风流瓦斯超限演练")
     page = open_page(f"/drill/{drill.run}", "county")
+    room = open_page("/", "dispatcher")
+    expect(room.locator(".to-drills a.flag")).to_have_count(1)
     expect(page.locator(".of-mine, .unit").first).to_contain_text("还没有煤矿")
     drill.define()
     drill.send(0.83, 0.31)
@@ -167,8 +169,8 @@ def test_people_act_within_a_drill_and_nothing_is_real(
     # Its alarm and its point are pages of the drill too, and lead back to it.
     page.locator('[data-event="raised"] a').click()
     check_frame(page, "演练")
-    room = page.locator(f'tr[data-recipient="county/{COUNTY}"][data-told="raised"]')
-    expect(room.locator('[data-step="drawn"]')).to_have_text(TIME)
+    ledger = page.locator(f'tr[data-recipient="county/{COUNTY}"][data-told="raised"]')
+    expect(ledger.locator('[data-step="drawn"]')).to_have_text(TIME)
     page.locator(".crumbs a[href^='/point/']").click()
     expect(page.locator(".now .big")).to_have_text("1.62")
     check_frame(page, "演练")
@@ -176,6 +178,12 @@ def test_people_act_within_a_drill_and_nothing_is_real(
     expect(page.locator(".drill-page")).to_be_visible()
     page.locator(".brand").click()
     expect(page.locator(".drill-frame")).to_have_count(0)
+    # The county has confirmed; the mine, on its real page, is asked to.
+    room.locator(".drill-bar").click()
+    expect(room.locator("tr[data-alarm] button.confirm")).to_be_visible()
+    expect(room.locator(".drill-bar")).to_have_count(0)
+    expect(page.locator(".to-drills a.flag")).to_have_count(1)
+    expect(page.locator(".drill-bar")).to_have_count(0)
     assert [c[0] for c in site.confirmations() if c[2] == "演练确认"] == ["county"]
 
 

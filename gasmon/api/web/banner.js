@@ -1,7 +1,7 @@
 // The alarm banner: on every page, at the same place, with the same content.
 import { html } from "./html.js";
 import { above, AboveAge, AboveBars } from "./above.js";
-import { DrillLink } from "./drillframe.js";
+import { DrillBars, DrillLink } from "./drillframe.js";
 import { drillOwed, drillView } from "./drillbook.js";
 import { lang, pick, setLang, t } from "./i18n.js";
 import { clockTime, dayText, duration, moment, toMs } from "./format.js";
@@ -166,5 +166,6 @@ function Bars() {
     ${failing.length ? html`<div class="wide lost-bar channel-bar" role="alert">${t("bar.channels", { names: failing.map((one) => one.channel).join(" ") })}</div>` : null}
     ${unready.length ? html`<a class="wide lost-bar unready-bar" href="/consoles">${t("bar.unready", { names: unready.map((name) => postText({ tier: name.split("/")[0], place: name.split("/")[1] })).join(" · ") })}</a>` : null}
     ${unsigned.value.length ? html`<a class="wide lost-bar unsigned-bar" href=${`/handover/${unsigned.value[0].handover_id}`}>${t("bar.unsigned", { n: unsigned.value.length, day: unsigned.value[0].shift.day, shift: pick(unsigned.value[0].shift.name, unsigned.value[0].shift.name_en) })}</a>` : null}
+    <${DrillBars} />
     ${blocked ? html`<button class="wide blocked-bar" onClick=${testSound}>${t("bar.blocked", { n: silent })}</button>` : null}`;
 }

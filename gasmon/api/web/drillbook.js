@@ -37,9 +37,20 @@ export function drillOwed() {
   return [...book.byId.values()].filter((alarm) => owes(alarm, tier.peek()) && !isShelved(alarm));
 }
 
-export function loadDrills() {
+/** What goes on, and how much of it one's own tier owes a confirmation. */
+export async function loadDrills() {
   if (link.peek().phase !== "open") return;
-  get("/drills", { current: "true", limit: 20 }).then((page) => { drills.value = page.items; }, () => {});
+  try {
+    const { items } = await get("/drills", { current: "true", limit: 20 });
+    drills.value = await Promise.all(items.map(async (one) => ({ ...one, owed: await owedIn(one) })));
+  } catch (_) {
+    // The next look comes by itself; a dead line is told by the banner.
+  }
+}
+
+async function owedIn({ run, open_alarms: open }) {
+  if (!tier.peek() || !open) return 0;
+  return (await get("/alarms", { run, state: "open", confirmed: "false", limit: 1 })).total;
 }
 
 /** Somebody signed out. */

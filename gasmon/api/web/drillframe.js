@@ -22,3 +22,11 @@ export function DrillLink({ current }) {
     ${running.map((one) => html`<a class="flag strong" key=${one.run} data-run=${one.run} href=${`/drill/${one.run}`}
       title=${one.title || one.scenario}>${t("drills.going_on", { run: one.run, open: one.open_alarms })}</a>`)}</span>`;
 }
+
+/** On real pages: whoever is tested must hear of alarms that a drill asks him to confirm.
+ *  Without sound, which there belongs to real ones. */
+export function DrillBars() {
+  if (drillView.value !== null) return null;
+  return drills.value.filter((one) => one.state === "running" && one.owed).map((one) => html`<a class="wide lost-bar drill-bar" key=${one.run}
+    href=${`/drill/${one.run}`}>${t("bar.drill", { run: one.run, n: one.owed })}</a>`);
+}

@@ -140,6 +140,7 @@ export default {
   "bar.dead": "This screen has stopped: last data {at}, {age} ago. Do not rely on it.",
   "bar.channels": "Channels fail, nobody may be called by them: {names}",
   "bar.lost": "Connection lost, reconnecting…",
+  "bar.drill": "DRILL no. {run}: {n} alarms wait for your confirmation. Open the drill",
   "bar.blocked": "Sound is blocked by the browser with {n} unconfirmed alarms. Click here to switch it on",
   "sound.title": "Sound",
   "sound.blocked": "Blocked",

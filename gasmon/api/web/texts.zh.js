@@ -140,6 +140,7 @@ export default {
   "bar.dead": "画面已停止更新：最后数据 {at}，已过 {age}。请勿据此判断。",
   "bar.channels": "通知通道故障，可能无人收到通知：{names}",
   "bar.lost": "与服务器的连接断开，正在重连…",
+  "bar.drill": "【演练】第 {run} 次有 {n} 条报警待本级确认。打开演练页面",
   "bar.blocked": "声音被浏览器阻止，有 {n} 条未确认报警。点击此处开启声音",
   "sound.title": "声音",
   "sound.blocked": "被阻止",
