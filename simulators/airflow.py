@@ -157,7 +157,7 @@ class Airflow:
         if self._start_us == 0:
             self._start_us = now_us
         lit = forcing.power[self.mine]
-        wanted = self.emission.producing(now_us) | forcing.cutting
+        wanted = self.emission.producing(now_us, dt_s) | forcing.cutting
         self._disturb(now_us, dt_s)
         failed = self._failed_until_us > now_us
         fan_on = ~self._is_heading | (~failed & forcing.local_fan & lit)

@@ -2,13 +2,14 @@
 
 import argparse
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from gasmon.errors import ConfigError
-from simulators.cli_options import add_output, positive
+from simulators.cli_options import add_output, count, from_zero, positive
 from simulators.compare import UNEVENNESS, Series, read_series, simulated
 from simulators.forcing import Floats
 from simulators.plot import Chart, draw
@@ -37,7 +38,14 @@ def add_parser(commands: Any) -> None:
         "--hold", type=positive, default=60.0, metavar="S", help="the sensor is read"
     )
     compare.add_argument("--unevenness", type=positive, default=UNEVENNESS, metavar="X")
-    compare.add_argument("--seed", type=int, default=1, metavar="N")
+    compare.add_argument("--seed", type=from_zero, default=1, metavar="N")
+    compare.add_argument(
+        "--seeds",
+        type=count,
+        default=1,
+        metavar="N",
+        help="几个种子 so many seeds, from --seed on",
+    )
     compare.add_argument("--plot", type=Path, metavar="FILE.svg")
     add_output(compare)
 
@@ -45,42 +53,62 @@ def add_parser(commands: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Compare, print, draw."""
     real = read_series(args.series, args.column, args.cutting)
-    made = simulated(real, args.seed, args.unevenness, args.hold)
-    both = {
-        name: statistics(s.value, s.cutting, s.step_s, _LIMIT_PCT)
-        for name, s in (("measured", real), ("simulated", made))
-    }
+    seeds = range(args.seed, args.seed + args.seeds)
+    made = [simulated(real, seed, args.unevenness, args.hold) for seed in seeds]
+    found = [
+        statistics(s.value, s.cutting, s.step_s, _LIMIT_PCT) for s in (real, *made)
+    ]
     if args.plot is not None:
         try:
             args.plot.write_text(picture(real, made), "utf-8")
         except OSError as error:
             raise ConfigError(f"plot: {error}") from None
     if args.json:
-        report = {name: found.as_dict() for name, found in both.items()}
+        report = {
+            "measured": found[0].as_dict(),
+            "simulated": found[1].as_dict(),
+            "seeds": {
+                str(seed): one.as_dict()
+                for seed, one in zip(seeds, found[1:], strict=True)
+            },
+        }
         print(json.dumps(report, ensure_ascii=False))
     else:
-        print("\n".join(table(both["measured"], both["simulated"])))
+        print("\n".join(table(found[0], dict(zip(seeds, found[1:], strict=True)))))
     return 0
 
 
-def table(real: Statistics, made: Statistics) -> list[str]:
-    """Both side by side, a line for each figure."""
-    lines = [f"{'':<28}{'实测 measured':>16}{'模拟 simulated':>16}"]
-    other = made.as_dict()
+def table(real: Statistics, made: Mapping[int, Statistics]) -> list[str]:
+    """Side by side, a line for each figure.
+
+    Args:
+        made: of the simulated faces, by seed.
+    """
+    heads = [f"{f'模拟 seed {seed}':>14}" for seed in made]
+    lines = [f"{'':<28}{'实测 measured':>14}{''.join(heads)}"]
+    others = [one.as_dict() for one in made.values()]
     for name, value in real.as_dict().items():
         if isinstance(value, dict):
-            beside = other[name]
-            assert isinstance(beside, dict)
             for key, part in value.items():
-                lines.append(f"{name + ' ' + key:<28}{part:>16}{beside[key]:>16}")
+                beside = [_part(other[name], key) for other in others]
+                lines.append(_row(f"{name} {key}", part, beside))
         else:
-            lines.append(f"{name:<28}{value!s:>16}{other[name]!s:>16}")
+            lines.append(_row(name, value, [other[name] for other in others]))
     return lines
 
 
-def picture(real: Series, made: Series) -> str:
-    """Distribution, memory, day and crossings of both, as SVG; no reading of them."""
-    both = (real, made)
+def _row(name: str, real: object, made: Sequence[object]) -> str:
+    return f"{name:<28}{real!s:>16}" + "".join(f"{one!s:>14}" for one in made)
+
+
+def _part(figures: object, key: str) -> object:
+    assert isinstance(figures, dict)
+    return figures[key]
+
+
+def picture(real: Series, made: Sequence[Series]) -> str:
+    """Distribution, memory, day and crossings of all, as SVG; no reading of them."""
+    both = (real, *made)
     shares = np.linspace(0.005, 0.995, 100)
     lags = np.array(_ACF_MIN, np.float64)
     lags = lags[lags * 60 / real.step_s < len(real.value) / 2]

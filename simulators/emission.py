@@ -10,7 +10,8 @@ air (``WorkingPlan.ch4_pct``), times
   still for a day and a half, its gas fell to less than half, most of it within the
   first twelve hours;
 - **the seam**: gas comes unevenly. Measured emission is autocorrelated over minutes
-  (the web just cut) and over hours (the strip being mined), so a sum of three walks;
+  (the web just cut) and over hours (the strip being mined), and the stream that carries
+  it is not quite mixed where a sensor hangs, so a sum of three walks;
 - **the barometer**: a goaf holds as much gas as the air presses into it. When the
   pressure falls by dp, the share dp/p of its volume comes out (McPherson, chapter 12):
   4 % more for 0.1 kPa/h, and as much less when it rises.
@@ -37,10 +38,15 @@ PASS_SHARE = 0.7
 """Of that in which it really runs: it stops every few minutes, for the conveyor, for a
 large block, for gas."""
 
+RUNS_S = 720.0
+"""Mean time that it runs between two such stops. Nobody plans them: times between
+failures of a longwall's machines, and those of their repair, are about exponential, so
+the machine is a Markov chain of two states (fitted by the measured one's stretches)."""
+
 WORKING_SHARE = CUTTING_SHARE * PASS_SHARE * 2 / 3
 """Of the whole day in which the machine runs: one shift of three is for maintenance."""
 
-STANDING, FRESH, STRIP = 0.56, 0.42, 0.70
+STANDING, FRESH, STRIP = 0.50, 0.38, 0.98
 """What a place that stands still for days gives off, what broken coal adds while the
 machine runs, and what strip and goaf add where it ran all the time."""
 
@@ -56,10 +62,11 @@ def mean_share(working_share: float) -> float:
 
 _FRESH_LAG_S = 240.0
 _STRIP_LAG_S = 12 * 3600.0
-# Memory [s] and spread of the logarithm of each walk. Together 0.08; held within 3.2
-# spreads, so that only disturbances pass a limit, never the seam alone.
-_WALK_S = np.array([[150.0], [1200.0], [28_800.0]])
-_WALK_SPREAD = np.array([[0.02], [0.028], [0.072]])
+# Memory [s] and spread of the logarithm of each walk: eddies in the stream of air, the
+# web, the strip. Together 0.09; held within 2.8 spreads, so that only disturbances pass
+# a limit, never the seam alone.
+_WALK_S = np.array([[90.0], [1200.0], [28_800.0]])
+_WALK_SPREAD = np.array([[0.03], [0.028], [0.08]])
 _WALK_BOUND = 0.256
 
 
@@ -89,7 +96,7 @@ class Emission:
         self._unevenness = unevenness
         self._phase_s: Floats = rng.uniform(0, 6000, n)
         self._cycle_s: Floats = rng.uniform(3600, 6000, n)
-        self._pass_s: Floats = rng.uniform(480, 960, n)
+        self._runs: Bools = rng.random(n) < PASS_SHARE
         self._idle_shift = rng.integers(0, 3, n_mines)[mine]
         self._baro_phase: Floats = rng.uniform(0, 2 * np.pi, (2, n_mines))
         self._walk: Floats = rng.normal(0, 1, (3, n)).clip(-2, 2)
@@ -119,15 +126,23 @@ class Emission:
         gas: Floats = self._planned_m3_s * coal * seam
         return gas * self._breathing(now_us)
 
-    def producing(self, now_us: int) -> Bools:
-        """Whether the machine would cut by its shift and its cycle, (n_workings,)."""
+    def producing(self, now_us: int, dt_s: float) -> Bools:
+        """Whether the machine would cut by shift, cycle and luck, (n_workings,).
+
+        Args:
+            dt_s: time since it was asked before; 0 at the first.
+        """
+        # Of a chain that runs for RUNS_S and stands for so long that PASS_SHARE of the
+        # time is left, what it is after any time is known exactly.
+        still = np.exp(-dt_s / (RUNS_S * (1 - PASS_SHARE)))
+        chance = PASS_SHARE + (self._runs - PASS_SHARE) * still
+        self._runs = self._rng.random(len(self._runs)) < chance
         t_s = now_us / US_PER_S
         shift = int((t_s + BEIJING_S) % 86_400 // SHIFT_S)
         own_s = t_s + self._phase_s
         in_cycle = own_s % self._cycle_s < CUTTING_SHARE * self._cycle_s
-        in_pass = own_s % self._pass_s < PASS_SHARE * self._pass_s
         works = self._idle_shift != shift
-        return np.asarray(in_cycle & in_pass & works, np.bool_)
+        return np.asarray(in_cycle & self._runs & works, np.bool_)
 
     def barometer_kpa(self, now_us: int) -> Floats:
         """Deviation of the pressure from each mine's mean, shape (n_mines,) [kPa].

@@ -19,7 +19,7 @@ class Chart:
     """One chart with a line per series.
 
     Attributes:
-        lines: (x, y) of each, drawn in the order of ``COLOURS``.
+        lines: (x, y) of each, in the order of ``COLOURS``; all behind them in the last.
         x_ticks: marks of the x axis with their words.
     """
 
@@ -87,7 +87,9 @@ def _chart(chart: Chart) -> str:
         f'<text x="{_LEFT + inner_w / 2}" y="{_HEIGHT - 8}" text-anchor="middle" '
         f'fill="#666">{escape(chart.x_label)}</text>'
     )
-    for (x_line, y_line), colour in zip(chart.lines, COLOURS, strict=False):
+    more = len(chart.lines) - len(COLOURS)
+    colours = (*COLOURS, *COLOURS[-1:] * more)
+    for k, (x_line, y_line) in reversed(list(enumerate(chart.lines))):
         points = " ".join(
             f"{x:.1f},{y:.1f}"
             for x, y in zip(
@@ -95,8 +97,8 @@ def _chart(chart: Chart) -> str:
             )
         )
         parts.append(
-            f'<polyline points="{points}" fill="none" stroke="{colour}" '
-            'stroke-width="1.8"/>'
+            f'<polyline points="{points}" fill="none" stroke="{colours[k]}" '
+            f'stroke-width="{1.0 if more > 0 and k else 1.8}"/>'
         )
     return "".join(parts)
 

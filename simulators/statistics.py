@@ -65,7 +65,7 @@ def statistics(
         days=round(days, 3),
         mean=_short(np.mean(value)),
         spread=_short(np.std(value)),
-        quantiles={f"{q:g}": _short(np.quantile(value, q)) for q in QUANTILES},
+        quantiles={f"{q:g}": _short(_quantile(value, q)) for q in QUANTILES},
         autocorrelation={
             f"{lag:g}": _short(autocorrelation(value, round(lag * 60 / step_s)))
             for lag in LAGS_MIN
@@ -121,6 +121,11 @@ def stretch_s(cutting: Bools, step_s: float) -> float:
     edges = np.diff(np.r_[0, cutting.astype(np.int64), 0])
     lengths = np.flatnonzero(edges == -1) - np.flatnonzero(edges == 1)
     return float(np.median(lengths)) * step_s if len(lengths) else 0.0
+
+
+def _quantile(value: Floats, share: float) -> Any:
+    # One of the values: between two steps of a coarse sensor there is nothing.
+    return np.quantile(value, share, method="inverted_cdf")
 
 
 def _short(value: Any) -> float:

@@ -71,8 +71,12 @@ def test_compare_prints_both_and_draws_them(
     assert drawn.startswith("<svg")
     assert drawn.count("<polyline") == 8
 
-    assert main(words) == 0
-    assert "autocorrelation 40" in capsys.readouterr().out
+    assert main([*words, "--seeds", "2", "--plot", str(plot)]) == 0
+    out = capsys.readouterr().out
+    assert "模拟 seed 1" in out
+    assert "模拟 seed 2" in out
+    assert "autocorrelation 40" in out
+    assert plot.read_text("utf-8").count("<polyline") == 12
 
 
 @pytest.mark.parametrize(
