@@ -52,6 +52,13 @@ def add_parsers(commands: Any) -> None:
     )
     drill.add_argument("--lead", type=_lead, default=0.0, metavar="S")
     drill.add_argument(
+        "--spare",
+        type=positive,
+        default=600.0,
+        metavar="S",
+        help="本命令中断后由平台结束 gasmon ends it so much later if this command died",
+    )
+    drill.add_argument(
         "--on-real-alarm", choices=["stop", "go-on"], default="stop", help="真实报警"
     )
     drill.add_argument("--seed", type=int, default=1, metavar="N")
@@ -104,6 +111,7 @@ def _drill(args: argparse.Namespace) -> int:
         participants=tuple(args.participants),
         platforms=tuple(args.platforms),
         patience_s=args.patience,
+        spare_s=args.spare,
     )
     drill = Drill(
         scenario,

@@ -6,6 +6,7 @@ platform's own journal and ledger once the drill is over.
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -26,9 +27,6 @@ from simulators.score import score
 
 _POLL_S = 1.0
 _SCORE_POLL_S = 5.0
-_SPARE_S = 600.0
-"""By how much the platform's own end of a drill lies behind ours: it ends it only if
-this program died [s]."""
 
 
 def _given(inject: Inject, at_s: float) -> Call:
@@ -51,6 +49,8 @@ class DrillSettings:
         lead_s: from the declaration to the begin [real s]; of a drill that is not
             announced at most so long, by the seed.
         patience_s: how long broker and platform may take at the begin [s].
+        spare_s: by how much the platform's own end of the drill lies behind ours: it
+            ends it only if this program died [s].
     """
 
     county: str
@@ -61,6 +61,7 @@ class DrillSettings:
     participants: tuple[str, ...]
     platforms: tuple[str, ...]
     patience_s: float
+    spare_s: float
 
 
 class Drill:
@@ -102,7 +103,7 @@ class Drill:
         self._calls: list[Call] = []
         self._curves = CurveKeeper(scenario, places)
         self._polled_s = self._scored_s = 0.0
-        self._heard_s = 0.0
+        self._is_heard = True
 
     def stop(self) -> None:
         """Ask it to end; safe in a signal handler."""
@@ -144,7 +145,6 @@ class Drill:
                 lambda: self._is_defined(run), _now_us(), lambda: fleet.turn(0.01)
             )
             performance.begin()
-            self._heard_s = time.monotonic()
             self._say("开始 it begins")
             setup = self._setup(run, performance)
             ended_by = self._loop(performance, setup, longest_s)
@@ -161,7 +161,7 @@ class Drill:
         if not settings.announced:
             lead_s *= Random(settings.seed).random()
         begin_us = _now_us() + int(lead_s * US_PER_S)
-        lasts_s = self.longest_s + settings.patience_s + _SPARE_S
+        lasts_s = self.longest_s + settings.patience_s + settings.spare_s
         run = self._platform.declare(
             Wanted(
                 scenario=scenario.name,
@@ -191,8 +191,10 @@ class Drill:
         while not self._stopping:
             if time.monotonic() > asked_s + _POLL_S:
                 asked_s = time.monotonic()
-                if is_so():
-                    return
+                # It may be starting anew at this of all times.
+                with suppress(DependencyError):
+                    if is_so():
+                        return
                 if _now_us() > from_us + int(self._settings.patience_s * US_PER_S):
                     raise DependencyError(
                         f"gasmon does not take up the drill after "
@@ -251,12 +253,18 @@ class Drill:
         self._polled_s = at_s
         try:
             ended_by = self._state(setup, now_s, longest_s)
-            self._heard_s = at_s
-        except DependencyError:
-            # It may be starting anew; a drill of many people does not end for that.
-            if at_s > self._heard_s + self._settings.patience_s:
+        except DependencyError as error:
+            # It may be starting anew, or without its database: a drill of many people
+            # does not end for that, and what was done is judged once it is back.
+            if self._is_heard:
+                self._say(f"gasmon 暂无应答，演练继续 no answer, it goes on: {error}")
+            self._is_heard = False
+            if now_s > longest_s + self._settings.patience_s:
                 raise
             return ""
+        if not self._is_heard:
+            self._say("gasmon 恢复应答 it answers again")
+        self._is_heard = True
         return ended_by
 
     def _state(self, setup: Setup, now_s: float, longest_s: float) -> str:

@@ -9,6 +9,9 @@ from gasmon.errors import ConfigError
 from gasmon.units import iso_us
 from simulators.platform import Platform, time_us
 
+_SHORT_S = 4.0
+"""Mines that are silent for longer would be an alarm of their own [s]."""
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
@@ -67,8 +70,8 @@ class DrillPlatform:
             raise ConfigError("this gasmon is too old: it knows no drills") from None
 
     def drill(self, run: int) -> dict[str, Any]:
-        """How a drill stands."""
-        return self._platform.ask("GET", f"/drills/{run}")
+        """How a drill stands; while it goes on its mines wait for the answer."""
+        return self._platform.ask("GET", f"/drills/{run}", timeout_s=_SHORT_S)
 
     def end(self, run: int, reason: str) -> None:
         """End a drill that may be over already."""

@@ -16,6 +16,7 @@ from gasmon.errors import ConfigError, DependencyError
 from gasmon.units import US_PER_S
 
 _TIMEOUT_S = 30.0
+"""How long an answer may take if not said; pages of alarms take their time [s]."""
 _PAGE = 500
 
 
@@ -101,11 +102,15 @@ class Platform:
         path: str,
         query: dict[str, str] | None = None,
         body: dict[str, Any] | None = None,
+        timeout_s: float = _TIMEOUT_S,
     ) -> dict[str, Any]:
         """One question.
 
+        Args:
+            timeout_s: how long each part of the answer may take [s].
+
         Raises:
-            DependencyError: nobody answers there.
+            DependencyError: nobody answers there, or not in time.
             ConfigError: the token may not do that, or the question is refused.
             LookupError: there is no such thing.
         """
@@ -122,7 +127,7 @@ class Platform:
             },
         )
         try:
-            with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as got:
+            with urllib.request.urlopen(request, timeout=timeout_s) as got:
                 answer: dict[str, Any] = json.load(got)
                 return answer
         except urllib.error.HTTPError as error:

@@ -52,18 +52,18 @@ class ScenarioStack:
 
     def drill(self, timeout_s: float, *words: str) -> tuple[int, dict[str, Any]]:
         """``gasmon-sim drill``: its exit code and what it printed."""
-        return self.simulate(
-            timeout_s,
+        return self.simulate(timeout_s, *self.drill_words(*words))
+
+    def drill_words(self, *words: str) -> tuple[str, ...]:
+        """A drill that a trainer holds, and whose report comes into our folder."""
+        return (
             *("drill", *words, "--url", self.page, "--out", str(self.folder)),
             *("--token-file", str(self.folder / "trainer")),
         )
 
     def simulate(self, timeout_s: float, *words: str) -> tuple[int, dict[str, Any]]:
         """A command of ``gasmon-sim`` that talks to our broker."""
-        log = self.folder / f"{words[0]}.json"
-        log.unlink(missing_ok=True)
-        where = ("--port", str(self.broker_port), "--patience", "120")
-        command = Command([*words, *where, "--json", "--quiet"], log, "gasmon-sim")
+        command, log = self.begin(*words)
         try:
             code = command.wait(timeout_s)
         finally:
@@ -72,6 +72,18 @@ class ScenarioStack:
         assert code in (0, 1, 4), text
         report: dict[str, Any] = json.loads(text)
         return code, report
+
+    def begin(self, *words: str) -> tuple[Command, Path]:
+        """Start a command of ``gasmon-sim`` that talks to our broker.
+
+        Returns:
+            The command, and the file to which it prints.
+        """
+        log = self.folder / f"{words[0]}.json"
+        log.unlink(missing_ok=True)
+        where = ["--port", str(self.broker_port), "--patience", "120"]
+        all_words = [words[0], *where, *words[1:], "--json", "--quiet"]
+        return Command(all_words, log, "gasmon-sim"), log
 
     @contextmanager
     def receiving(self, folder: Path) -> Iterator[None]:
@@ -116,7 +128,22 @@ def scenario_stack(
     plain_migrated_dsn: str, mosquitto_broker: MosquittoBroker, tmp_path: Path
 ) -> Iterator[ScenarioStack]:
     """A gasmon with the shipped rules on an empty database, ready."""
-    with db.connect(DatabaseSettings(url=plain_migrated_dsn)) as conn:
+    dsn = plain_migrated_dsn
+    with serving(dsn, dsn, mosquitto_broker, tmp_path) as stack:
+        yield stack
+
+
+@contextmanager
+def serving(
+    own_dsn: str, dsn: str, mosquitto_broker: MosquittoBroker, tmp_path: Path
+) -> Iterator[ScenarioStack]:
+    """The same on a line to its database that may be another than ours.
+
+    Args:
+        own_dsn: the database as we reach it.
+        dsn: as gasmon does.
+    """
+    with db.connect(DatabaseSettings(url=own_dsn)) as conn:
         points.ensure_areas(conn)
         for role in PEOPLE:
             token = access.create_token(
@@ -133,7 +160,7 @@ def scenario_stack(
     port = free_port()
     values = {
         "mode": "test",
-        "database.url": plain_migrated_dsn,
+        "database.url": dsn,
         "mqtt.host": mosquitto_broker.host,
         "mqtt.port": mosquitto_broker.port,
         "ingest.spool_dir": tmp_path / "spool",
