@@ -2,8 +2,10 @@
 
 import argparse
 import json
+from dataclasses import replace
 from typing import Any
 
+from gasmon.alarms.rule_changes import in_force
 from gasmon.alarms.rule_match import PLACES
 from gasmon.clock import SystemClock
 from gasmon.commands.area_flag import area_code
@@ -13,7 +15,7 @@ from gasmon.errors import ConfigError
 from gasmon.ingest.undecided import WHY, Question, question
 from gasmon.points import PointKey
 from gasmon.settings import Settings
-from gasmon.store import audit, place_rulings
+from gasmon.store import audit, limit_changes, place_rulings
 from gasmon.store.db import connect
 from gasmon.store.place_rulings import PlacedRow
 from gasmon.units import iso_us
@@ -53,7 +55,16 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     require_schema(settings)
     with connect(settings.database) as conn:
         rows = place_rulings.placed(conn, None if area is None else [area], args.mine)
-    found = [(row, _question(row)) for row in rows]
+        changes = in_force(limit_changes.approved(conn), SystemClock().now_us())
+    # What two people approved counts before everything.
+    approved = {one.point: one.place_class for one in changes if one.place_class}
+    rows = [
+        replace(row, place_class=approved.get(str(row.key), row.place_class))
+        for row in rows
+    ]
+    found = [
+        (row, None if str(row.key) in approved else _question(row)) for row in rows
+    ]
     if args.undecided:
         found = [(row, asked) for row, asked in found if asked is not None]
     if args.json:

@@ -1,9 +1,8 @@
 """Which places a person should decide: unclear ones, and contradicting ones (pure)."""
 
 from dataclasses import dataclass
-from functools import cache
 
-from gasmon.domain import limits
+from gasmon.domain.places import quantities
 from gasmon.ingest.places import Place, classify
 
 WHY = {
@@ -25,12 +24,6 @@ class Question:
 
     why: str
     place: Place
-
-
-@cache
-def quantities() -> frozenset[str]:
-    """Quantities whose legal limits depend on the class of the place."""
-    return frozenset(row.quantity for row in limits() if row.place_class != "ANY")
 
 
 def question(

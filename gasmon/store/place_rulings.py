@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
 
-from gasmon.errors import NotFound
+from gasmon.domain.places import is_looser
+from gasmon.errors import NotFound, StateConflict
 from gasmon.points import PointKey
 from gasmon.store.db import Connection
 from gasmon.units import from_datetime, to_datetime
@@ -120,9 +121,11 @@ def rule(
 
     Raises:
         NotFound: no live point of that name is defined.
+        StateConflict: the law allows more in the new class than in one that counted
+            before: two people decide that.
     """
     row = conn.execute(
-        "SELECT p.point_id, v.place, v.place_class FROM point p"
+        "SELECT p.point_id, v.place, v.place_class, v.quantity FROM point p"
         " JOIN mine m USING (mine_id) JOIN LATERAL ("
         "  SELECT * FROM point_version w WHERE w.point_id = p.point_id"
         "  ORDER BY w.effective_from_us DESC LIMIT 1) v ON true"
@@ -132,7 +135,17 @@ def rule(
     ).fetchone()
     if row is None:
         raise NotFound(f"no point {key} is defined")
-    point_id, place, old = cast(tuple[int, str, str | None], row)
+    point_id, place, old, quantity = cast(tuple[int, str, str | None, str], row)
+    counted = conn.execute(
+        "SELECT DISTINCT old_class FROM place_ruling WHERE point_id = %s", (point_id,)
+    ).fetchall()
+    for was in {old, *(cast(str | None, name) for (name,) in counted)}:
+        if is_looser(quantity, was, place_class):
+            raise StateConflict(
+                f"{key}: the law allows more at {place_class} than at {was}, which"
+                " counted before; two people decide that:"
+                f" gasmon change propose --place-class {place_class}"
+            )
     conn.execute(
         "INSERT INTO place_ruling (point_id, place, old_class, new_class, takes_back,"
         " reason, ruled_by, ruled_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",

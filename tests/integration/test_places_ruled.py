@@ -133,6 +133,21 @@ def test_a_ruling_counts_at_once_and_is_kept(
     assert item["ruling"]["reason"] == "现场核实"
 
 
+def test_a_looser_class_takes_two_people(
+    site: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of a class that was told, also by way of none; not so of a stricter one."""
+    rule = ["mines", "places", "--rule", f"{MINE}-01-003A01"]
+    why = ["--reason", "现场核实"]
+    assert cli.main([*rule, "COAL_BUNKER", *why]) == 1
+    assert "gasmon change propose --place-class COAL_BUNKER" in capsys.readouterr().err
+    assert cli.main([*rule, "none", *why]) == 0
+    site.hear()
+    site.take()
+    assert cli.main([*rule, "COAL_BUNKER", *why]) == 1
+    assert cli.main([*rule, "FACE_T3", *why]) == 0
+
+
 def test_a_text_that_changes_is_asked_again(
     site: Site, capsys: pytest.CaptureFixture[str]
 ) -> None:
