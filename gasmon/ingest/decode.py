@@ -46,7 +46,7 @@ from gasmon.ingest.upload.convert import frame_columns, tell
 from gasmon.ingest.upload.evidence import event_of, newest, statistic_of
 from gasmon.ingest.upload.names import split_type
 from gasmon.ingest.upload.receive import FileReader
-from gasmon.ingest.upload.records import Abnormal, Statistic
+from gasmon.ingest.upload.records import DEFINING, Abnormal, Statistic
 from gasmon.points import PointKey
 from gasmon.units import TIME_MAX_US, TIME_MIN_US, US_PER_MS
 
@@ -317,11 +317,11 @@ class _Turn:
         _, file_type = split_type(topic.detail)
         if not topic.detail.endswith(file_type):
             raise PayloadError("unknown_file_type", f"type {show(topic.detail)}")
-        if file_type == "CDSS":
+        if file_type in ("CDSS", "FZSS"):
             self.read_readings(packet, topic)
             return
         file = self.files.parse(topic, file_type, packet.payload)
-        is_definition = file_type == "CDDY"
+        is_definition = file_type in DEFINING
         tell(file.refusals, self.rejects, "definition" if is_definition else "reading")
         if is_definition:
             defined = self.files.define(file, packet.arrived_us, topic.run)
@@ -335,7 +335,7 @@ class _Turn:
                 self.add_statistic(statistic_of(one), packet, topic)
 
     def read_readings(self, packet: Packet, topic: Topic) -> None:
-        """Take a CDSS file as the frame that it is."""
+        """Take a CDSS or FZSS file as the frame that it is."""
         told = self.files.frame(packet, topic, self.clocks, self.counts)
         if not told.is_new:
             self.out.repeated.append(told.key)

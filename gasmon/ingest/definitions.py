@@ -87,6 +87,8 @@ class Definition:
             last good or the stricter one; a limit that is NaN and not named here is
             one that the mine does not set.
         whole: Every row was read: a point that is not named is gone.
+        amends: It is about substations alone (FZDY): its age is its own, and other
+            points stand as they are.
     """
 
     run: int
@@ -97,6 +99,7 @@ class Definition:
     points: tuple[PointDef, ...]
     refused: Mapping[PointKey, tuple[str, ...]]
     whole: bool = True
+    amends: bool = False
 
 
 def parse_points(

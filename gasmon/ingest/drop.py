@@ -45,6 +45,7 @@ from gasmon.ingest.upload.fast import ReadingFile, ReadingsReader
 from gasmon.ingest.upload.names import FileName, parse_file_name
 from gasmon.ingest.upload.parse import UploadFile, parse_file
 from gasmon.ingest.upload.profiles import Profiles, parse_profiles
+from gasmon.ingest.upload.records import DEFINING
 from gasmon.settings import Settings
 from gasmon.telemetry import Counter
 from gasmon.units import US_PER_DAY
@@ -195,7 +196,7 @@ class DropFolder:
                 self._set_aside(folder, each, f"{error.reason}: {error.detail}")
                 continue
             # Definitions first: readings of the same second are judged by them.
-            order = (name.at_us, name.file_type != "CDDY", path.name)
+            order = (name.at_us, name.file_type not in DEFINING, path.name)
             named.append((order, each, name))
         for _, each, name in sorted(named, key=lambda one: one[0]):
             if len(self._under_way) >= UNDER_WAY_MOST or not self._take(

@@ -192,9 +192,10 @@ class PointBook:
         if not definition.points:
             # A mine without a single point is a mistake, and would retire them all.
             return []
-        if known is not None and known.is_older(definition):
-            return []
-        self._heeded[mine.code] = Heeded.of(definition, known)
+        if not definition.amends:
+            if known is not None and known.is_older(definition):
+                return []
+            self._heeded[mine.code] = Heeded.of(definition, known)
         is_same = self._present(mine.code) == mine
         changed, standing = [], []
         rulings = self.rulings

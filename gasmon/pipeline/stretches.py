@@ -4,10 +4,10 @@ from collections.abc import Iterable, Sequence
 
 from gasmon.batch import Packet
 
-_CONTROL = ("/state", "/points", "CDDY")
+_CONTROL = ("/state", "/points", "CDDY", "FZDY")
 """What is read before the readings that came after it: a definition must be known when
-its points' first values are decoded, a last will must fall between frames. The last one
-is the upload file of definitions, with its prefix (``file/NCDDY``)."""
+its points' first values are decoded, a last will must fall between frames. The last two
+are the upload files of definitions, with a prefix or none (``file/NCDDY``)."""
 
 
 def stretches(

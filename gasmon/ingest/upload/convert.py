@@ -26,6 +26,7 @@ from gasmon.ingest.upload.cut import Refusal
 from gasmon.ingest.upload.fast import NO_TIME_US, ReadingFile
 from gasmon.ingest.upload.parse import UploadFile
 from gasmon.ingest.upload.records import LIMITS_IN_ORDER, PointRow
+from gasmon.ingest.upload.substations import is_substation, points_of
 from gasmon.points import MineDef, PointDef, PointKey, UnitDef
 from gasmon.units import US_PER_MS
 
@@ -81,7 +82,7 @@ def definition_of(
     standing: Iterable[PointDef] = (),
     corrections: Mapping[PointKey, str | None] | None = None,
 ) -> Defined:
-    """Make a definition of a CDDY file whose mine is known.
+    """Make a definition of a CDDY or FZDY file whose mine is known.
 
     Args:
         file: Parsed with its mine.
@@ -93,6 +94,8 @@ def definition_of(
             any more is gone; one that a damaged file does not name is not.
         corrections: Place classes that a person decided; None for unknown.
     """
+    if file.file_type == "FZDY":
+        file = points_of(file)
     assert file.mine is not None
     rows = [record for record in file.records if isinstance(record, PointRow)]
     places = [_placed(row, corrections or {}) for row in rows]
@@ -120,22 +123,50 @@ def definition_of(
     )
     partial = file.completeness == "incomplete" or file.n_records > len(file.records)
     points = [replace(point, source="file") for point in definition.points]
-    named = {point.key for point in points}
-    systems = {key.system for key in named}
-    left = [
-        point
-        for point in standing
-        if point.key not in named and (partial or point.key.system not in systems)
-    ]
+    amends = file.file_type == "FZDY"
+    if amends and known is not None:
+        # Its revision is no revision of the mine's definitions.
+        definition = replace(definition, mine=known, rev=known.rev or 0)
+        points = [replace(point, rev=known.rev) for point in points]
+    left = _left(points, standing, partial=partial, amends=amends)
     points += left
     refused = dict(definition.refused)
     for row in rows:
         if row.refused:
             key = PointKey(row.code.mine, row.code.system, row.code.no)
             refused[key] = tuple(dict.fromkeys((*refused.get(key, ()), *row.refused)))
-    mine = _with_known(replace(definition.mine, units=units), known, left)
-    definition = replace(definition, mine=mine, points=tuple(points), refused=refused)
+    mine = definition.mine
+    if not amends:
+        mine = _with_known(replace(mine, units=units), known, left)
+    definition = replace(
+        definition, mine=mine, points=tuple(points), refused=refused, amends=amends
+    )
     return Defined(definition, tuple(places), partial, tuple(refusals))
+
+
+def _left(
+    told: Sequence[PointDef],
+    standing: Iterable[PointDef],
+    *,
+    partial: bool,
+    amends: bool,
+) -> list[PointDef]:
+    """The standing points that a file does not name, and that stay all the same.
+
+    Args:
+        amends: it is a file of substations, which takes away no other point; any
+            other file takes away no substation.
+    """
+    named = {point.key for point in told}
+    systems = {key.system for key in named}
+    return [
+        point
+        for point in standing
+        if point.key not in named
+        and (
+            partial or amends != is_substation(point) or point.key.system not in systems
+        )
+    ]
 
 
 def _with_known(

@@ -22,10 +22,11 @@ from gasmon.ingest.topics import Topic
 from gasmon.ingest.upload.convert import Defined, definition_of, distinct
 from gasmon.ingest.upload.cut import Refusal
 from gasmon.ingest.upload.fast import NO_TIME_US, ReadingFile, ReadingsReader
-from gasmon.ingest.upload.names import format_file_name
+from gasmon.ingest.upload.names import format_file_name, split_type
 from gasmon.ingest.upload.parse import UploadFile, parse_file
 from gasmon.ingest.upload.profiles import Profiles
 from gasmon.ingest.upload.records import Header
+from gasmon.ingest.upload.substations import readings_of
 from gasmon.points import MineDef, PointDef
 from gasmon.units import TIME_MIN_US, US_PER_MS, US_PER_S
 
@@ -106,7 +107,8 @@ class FileReader:
         return replace(file, file=name, refusals=_named(file.refusals, name))
 
     def define(self, file: UploadFile, arrived_us: int, run: int) -> Defined:
-        """What a CDDY file defines; its revision is its upload time [ms UTC]."""
+        """What a CDDY or FZDY file defines; the first one's revision is its upload
+        time [ms UTC]."""
         assert file.mine is not None
         known, standing = self._describe(file.mine)
         return definition_of(file, arrived_us, run=run, known=known, standing=standing)
@@ -114,7 +116,7 @@ class FileReader:
     def frame(
         self, packet: Packet, topic: Topic, clocks: MineClocks | None, is_new: IsNew
     ) -> FileFrame:
-        """Read a CDSS file; nothing in it raises.
+        """Read a CDSS or FZSS file; nothing in it raises.
 
         Args:
             packet: its bytes, and when they arrived.
@@ -123,13 +125,13 @@ class FileReader:
             is_new: tells a repeat.
         """
         mine, arrived_us = topic.mine, packet.arrived_us
-        reader = self._readers.get(mine)
-        if reader is None:
-            reader = ReadingsReader(self._profiles.of(mine), mine)
-            self._readers[mine] = reader
-        file = distinct(reader.read(packet.payload))
+        _, file_type = split_type(topic.detail)
+        if file_type == "FZSS":
+            file = distinct(readings_of(self.parse(topic, file_type, packet.payload)))
+        else:
+            file = distinct(self._reader(mine).read(packet.payload))
         if file.refusals:
-            name = self._name(mine, "CDSS", file.header)
+            name = self._name(mine, file_type, file.header)
             file = replace(file, file=name, refusals=_named(file.refusals, name))
         uploaded_us = uploaded_at(file, arrived_us)
         device_ms = uploaded_us // US_PER_MS
@@ -148,6 +150,13 @@ class FileReader:
             in_order = True
         channel = "data" if in_order else "backfill"
         return FileFrame(file, key, channel, device_ms, is_new=True)
+
+    def _reader(self, mine: str) -> ReadingsReader:
+        reader = self._readers.get(mine)
+        if reader is None:
+            reader = ReadingsReader(self._profiles.of(mine), mine)
+            self._readers[mine] = reader
+        return reader
 
     def _was_set_back(self, topic: Topic, uploaded_us: int, arrived_us: int) -> bool:
         """Whether the older files so far came at the pace of their own times."""

@@ -14,6 +14,9 @@ from typing import NamedTuple
 
 FILE_TYPES = ("CDDY", "CDSS", "YCBJ", "TJSJ", "FZDY", "FZSS")
 
+DEFINING = ("CDDY", "FZDY")
+"""Types that say what there is: of files of one time they are read first."""
+
 LIMITS_IN_ORDER = (
     "alarm_high",
     "clear_high",
