@@ -11,9 +11,9 @@ import secrets
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from gasmon.embedded.broker import EmbeddedBroker
 from gasmon.embedded.postgres import EmbeddedPostgres
 from gasmon.embedded.process import require_free_port, stop_orphan
 from gasmon.embedded.users import city_users
-from gasmon.errors import DependencyError
+from gasmon.errors import ConfigError, DependencyError
 from gasmon.settings import Settings, load
 from gasmon.store import access, migrate, points, sessions
 from gasmon.store.db import Connection, connect
@@ -49,6 +49,8 @@ class DemoOptions:
         mines: how many to simulate; None means all 259.
         cycle_s: time between two frames of a mine [s].
         simulate: False leaves the city silent, for scripts that send themselves.
+        config: settings file; what the demo decides itself wins over it.
+        chosen: single settings by dotted name; the demo's own are none of them.
     """
 
     data_dir: Path
@@ -62,6 +64,25 @@ class DemoOptions:
     incidents: tuple[str, ...] = ()
     simulate: bool = True
     max_database_mb: int = DATABASE_CAP_MB
+    config: Path | None = None
+    chosen: Mapping[str, Any] = field(default_factory=dict)
+
+
+def settings_of(options: DemoOptions, own: Mapping[str, Any]) -> Settings:
+    """Settings of a demo: its own, and what somebody chose besides them.
+
+    The environment is left out: it may name a real site's database and broker.
+
+    Args:
+        own: by dotted name, what the demo decides itself.
+
+    Raises:
+        ConfigError: one of ``chosen`` is the demo's own, or is wrong.
+    """
+    taken = sorted(set(options.chosen) & set(own))
+    if taken:
+        raise ConfigError(f"--set {taken[0]}: the demo decides this itself")
+    return load(options.config, {**options.chosen, **own}, environ={})
 
 
 class Demo:
@@ -129,8 +150,8 @@ class Demo:
         assert self._broker is not None
         password_file = self._dir / "broker-password"
         _write_private_text(password_file, self._passwords["gasmon"])
-        return load(
-            None,
+        return settings_of(
+            self._options,
             {
                 "mode": "demo",
                 "database.url": self._postgres.dsn(),
@@ -144,7 +165,6 @@ class Demo:
                 "api.port": self._options.port,
                 "storage.max_database_mb": self._options.max_database_mb,
             },
-            environ={},
         )
 
     def _tell(self, conn: Connection) -> dict[str, Any]:

@@ -74,6 +74,8 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         incidents=tuple(args.incident),
         simulate=not args.no_simulator,
         max_database_mb=args.max_mb,
+        config=args.config,
+        chosen={name: value for name, _, value in (p.partition("=") for p in args.set)},
     )
     started_s = time.monotonic()
 
