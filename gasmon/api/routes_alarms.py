@@ -90,6 +90,7 @@ async def list_alarms(
             who.tier,
             wanted,
             now_us=now_us,
+            order=query.order,
             cursor=query.cursor,
             limit=query.limit,
         )

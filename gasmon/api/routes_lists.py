@@ -57,6 +57,7 @@ async def export_alarms(
             who.tier,
             filter_of(query),
             now_us=now_us,
+            order=query.order,
             cursor=query.cursor,
             limit=query.limit,
         )

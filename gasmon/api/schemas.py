@@ -75,6 +75,7 @@ class AlarmsQuery(Query):
     to: TimeUs | None = Field(None, description="raised before")
     q: Words | None = None
     run: int = Field(0, ge=0, le=2**31 - 1, description="0 live, else a drill's number")
+    order: Literal["new", "worst"] = Field("new", description="what comes first")
     cursor: str | None = Field(None, max_length=60)
     limit: int = Field(50, ge=1, le=500)
 

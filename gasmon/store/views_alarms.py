@@ -46,7 +46,7 @@ PLACE = sql.SQL(
 _ALARMS = sql.SQL(
     "WITH page AS (SELECT a.alarm_id FROM alarm a LEFT JOIN mine m USING (mine_id)"
     "{asked} WHERE {scope} AND {filter}"
-    " ORDER BY a.raised_at DESC, a.alarm_id DESC LIMIT %(limit)s)"
+    " ORDER BY {order} LIMIT %(limit)s)"
     " SELECT a.*, m.code AS mine, m.name AS mine_name, p.system, p.no, v.place,"
     " v.quantity, v.uom, {owed} AS owed, k.marks, s.*, w.overdue, w.next_tier,"
     " w.next_at"
@@ -57,8 +57,20 @@ _ALARMS = sql.SQL(
     "   'at_us', (extract(epoch FROM c.confirmed_at) * 1000000)::bigint)"
     "   ORDER BY c.rank) AS marks"
     "   FROM confirmation c WHERE c.alarm_id = a.alarm_id AND c.rank >= a.rank) k"
-    " ON true ORDER BY a.raised_at DESC, a.alarm_id DESC"
+    " ON true ORDER BY {order}"
 )
+
+ORDERS = {
+    "new": "a.raised_at DESC, a.alarm_id DESC",
+    "worst": "a.rank DESC, a.raised_at DESC, a.alarm_id DESC",
+}
+"""What a list begins with: the newest, or the worst and of these the newest."""
+
+_FURTHER = {
+    "new": " AND (a.raised_at, a.alarm_id) < (%(c_at)s, %(c_id)s)",
+    "worst": " AND (a.rank, a.raised_at, a.alarm_id)"
+    " < (%(c_rank)s, %(c_at)s, %(c_id)s)",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,11 +176,11 @@ def _asked(wanted: AlarmFilter) -> sql.Composable:
     return sql.Composed(parts)
 
 
-def _after(cursor: str) -> tuple[datetime, int]:
-    """Where the page before ended."""
+def _after(cursor: str) -> tuple[int, datetime, int]:
+    """Level, time and number of the alarm with which the page before ended."""
     try:
-        raised_us, alarm_id = cursor.split("-")
-        return to_datetime(int(raised_us)), int(alarm_id)
+        rank, raised_us, alarm_id = cursor.split("-")
+        return int(rank), to_datetime(int(raised_us)), int(alarm_id)
     except (ValueError, OverflowError):
         raise BadRequest(f"cursor {cursor[:40]!r} is not one of ours") from None
 
@@ -180,13 +192,15 @@ async def alarms(
     wanted: AlarmFilter,
     *,
     now_us: int,
+    order: str = "new",
     cursor: str | None = None,
     limit: int = 50,
 ) -> tuple[list[Row], str | None, int]:
-    """One page of alarms, the newest first.
+    """One page of alarms.
 
     Args:
         now_us: decides what is shelved [µs UTC].
+        order: one of ``ORDERS``.
 
     Returns:
         The alarms, the cursor of the next page (None on the last), and how many the
@@ -208,15 +222,17 @@ async def alarms(
     ).format(asked=parts["asked"], scope=parts["scope"], filter=condition)
     total = int((await fetch(conn, counting, params))[0]["n"])
     if cursor is not None:
-        raised_at, alarm_id = _after(cursor)
-        condition += sql.SQL(" AND (a.raised_at, a.alarm_id) < (%(c_at)s, %(c_id)s)")
-        params |= {"c_at": raised_at, "c_id": alarm_id}
-    query = _ALARMS.format(filter=condition, **parts)
+        condition += sql.SQL(_FURTHER[order])
+        at = zip(("c_rank", "c_at", "c_id"), _after(cursor), strict=True)
+        params |= dict(at)
+    ordered = sql.SQL(ORDERS[order])
+    query = _ALARMS.format(filter=condition, order=ordered, **parts)
     rows = await fetch(conn, query, {**params, "limit": limit + 1})
     more = None
     if len(rows) > limit:
         last = rows[limit - 1]
-        more = f"{from_datetime(last['raised_at'])}-{last['alarm_id']}"
+        at_us = from_datetime(last["raised_at"])
+        more = f"{last['rank']}-{at_us}-{last['alarm_id']}"
     return [_alarm(row) for row in rows[:limit]], more, total
 
 

@@ -44,6 +44,27 @@ def told(world: World, who: str, path: str, **query: Any) -> Any:
     return answer.json()
 
 
+def test_the_worst_come_first_when_asked_over_all_pages(world: World) -> None:
+    """Of one level the newest; a cursor goes on where the page ended."""
+    at = world.now_us
+    for n, rank in enumerate((2, 4, 1, 4, 3)):
+        times = dict.fromkeys(("raised_at_us", "happened_at_us"), at + n * 1_000_000)
+        world.record(world.event(no=f"{n:03}A01", rank=rank, **times))
+    found: list[tuple[int, int]] = []
+    cursor: dict[str, str] = {}
+    while True:
+        page = told(
+            world, "county", "/alarms", order="worst", limit=2, state="open", **cursor
+        )
+        found += [(row["rank"], row["alarm_id"]) for row in page["items"]]
+        if page["next"] is None:
+            break
+        cursor = {"cursor": page["next"]}
+    assert found == [(4, 4), (4, 2), (3, 5), (2, 1), (1, 3)]
+    newest = told(world, "county", "/alarms", state="open")["items"]
+    assert [row["alarm_id"] for row in newest] == [5, 4, 3, 2, 1]
+
+
 def test_a_flood_is_a_few_groups_and_its_worst_alarm_is_named(flooded: World) -> None:
     """One red among 10,000 blue ones stands in front of them, by its place."""
     found = told(flooded, "city_officer", "/alarms/groups")

@@ -263,7 +263,7 @@ def test_bulk_confirmation_reports_each_row(open_page: OpenPage, site: Site) -> 
     expect(page.locator("td.check input:checked")).to_have_count(2)
     page.locator(".toolbar button.main").click()
     expect(page.locator(".toolbar .note-line")).to_be_visible()
-    taken = page.locator("tr[data-alarm]").first.get_attribute("data-alarm")
+    taken = page.locator("tr[data-alarm]").last.get_attribute("data-alarm")
     colleague = open_page("/alarms", "colleague")
     click_until_seen(
         colleague.locator(f'tr[data-alarm="{taken}"] button.confirm'),

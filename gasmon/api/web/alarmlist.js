@@ -94,19 +94,28 @@ class ListModel {
     } else {
       const index = this.waiting.findIndex((row) => row.alarm_id === body.alarm_id);
       if (index >= 0) this.waiting[index] = merge(this.waiting[index], body, tier.peek());
-      else if (body.event === "raised" && matches(this.filter, body)) {
+      else if (this.begins(body) && matches(this.filter, body)) {
         this.waiting.unshift(merge(null, body, tier.peek()));
         this.waiting.length = Math.min(this.waiting.length, KEEP_ROWS);
-        this.total += 1;
+        if (body.event === "raised") this.total += 1;
       }
     }
     this.redraw();
   }
 
-  /** Lets the waiting rows in at the top; as many as were asked for stay. */
+  /** Whether an event brings an alarm into the list: a new one, and where the worst come
+   *  first one from further down that became worse. */
+  begins(body) {
+    return body.event === "raised" || (this.filter.order === "worst" && body.event === "level");
+  }
+
+  /** Lets the waiting rows in, at the top or where their level belongs; as many as were
+   *  asked for stay. */
   release() {
     if (!this.waiting.length) return;
-    this.rows = this.waiting.concat(this.rows);
+    this.rows = this.waiting.filter((row) => !this.has(row.alarm_id)).concat(this.rows);
+    // Equal ones stay as they stand: the newest first.
+    if (this.filter.order === "worst") this.rows.sort((a, b) => worstRank(b) - worstRank(a));
     this.waiting = [];
     if (this.rows.length > this.most) {
       this.rows.length = this.most;

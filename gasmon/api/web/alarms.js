@@ -24,6 +24,9 @@ const TABS = {
   device: { state: "open", kind: KINDS.filter(isDevice).join(",") },
   history: { state: "all" },
 };
+/** Where the worst come first unless somebody chose otherwise: in a flood nobody reads on. */
+const ORDERED = { unconfirmed: "worst", overdue: "worst" };
+const ORDERS = ["new", "worst"];
 const TYPING_MS = 400;
 
 /** What GET /alarms is asked for, from the address. */
@@ -31,6 +34,7 @@ export function filterOf(query) {
   const tab = TABS[query.tab] || TABS.unconfirmed;
   const filter = { ...tab };
   for (const name of ["area", "mine", "min_rank", "q"]) if (query[name]) filter[name] = query[name];
+  if ((query.order || ORDERED[query.tab || "unconfirmed"]) === "worst") filter.order = "worst";
   if (query.kind && !tab.kind) filter.kind = query.kind;
   if (tab === TABS.history) {
     // A day in a field is a day in Beijing.
@@ -63,6 +67,9 @@ export function AlarmConsole({ area }) {
       ${area ? null : html`<${Choice} name="area" value=${query.area} options=${areas.value.map((one) => [one.code, areaName(one.code)])} />`}
       <${Choice} name="min_rank" value=${query.min_rank} options=${RANKS.filter(Boolean).map((rank) => [String(rank), t("filter.and_above", { level: t(`level.${rank}`) })])} />
       ${tab === "device" ? null : html`<${Choice} name="kind" value=${query.kind} options=${KINDS.map((kind) => [kind, kindName(kind)])} />`}
+      ${tab === "incidents" || tab === "groups" ? null : html`<label><span class="muted">${t("filter.order")}</span>
+        <select name="order" onChange=${(event) => setQuery({ order: event.target.value })}>${ORDERS.map((name) => html`
+          <option value=${name} selected=${name === (query.order || ORDERED[tab] || "new")}>${t(`order.${name}`)}</option>`)}</select></label>`}
       ${tab === "history" ? html`<${Day} name="from" value=${query.from} /><${Day} name="to" value=${query.to} />` : null}
       ${query.mine ? html`<button onClick=${() => setQuery({ mine: "" })}>${t("filter.mine_only", { mine: query.mine })} ×</button>` : null}
       <${Search} value=${query.q || ""} field=${search} />
