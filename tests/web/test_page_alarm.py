@@ -232,6 +232,10 @@ def test_what_others_do_appears_by_itself(open_page: OpenPage, site: Site) -> No
     expect(mine.locator("main.alarm")).to_have_attribute(
         "data-state", "cleared_unconfirmed"
     )
+    # The banner's count leads to where it is to be found.
+    expect(mine.locator('.count[data-level="2"]')).to_have_attribute(
+        "href", re.compile("tab=cleared")
+    )
 
 
 def test_a_refusal_is_shown_in_the_servers_words(

@@ -97,10 +97,12 @@ export function enter(book, body, tier) {
   return true;
 }
 
-/** Counts per symbol, the oldest owed and the newest alarm of the book. */
+/** Counts per symbol (owed, all; `over`: owed, and its value is back), the oldest owed
+ *  and the newest alarm of the book. */
 export function summary(book, tier) {
   const counts = {};
   for (const key of ["4", "3", "2", "1", "0", "d", "planned"]) counts[key] = [0, 0];
+  const over = {};
   let oldest = null;
   let newest = null;
   let drill = false;
@@ -109,11 +111,12 @@ export function summary(book, tier) {
     const key = isPlanned(alarm) ? "planned" : isDevice(alarm.kind) ? "d" : String(worstRank(alarm));
     counts[key][1] += 1;
     if (owed) counts[key][0] += 1;
+    if (owed && alarm.cleared_at) over[key] = (over[key] || 0) + 1;
     if (owed && !isPlanned(alarm) && !isShelved(alarm) && (!oldest || older(alarm, oldest))) oldest = alarm;
     if (!newest || older(newest, alarm)) newest = alarm;
     if (alarm.drill) drill = true;
   }
-  return { counts, oldest, newest, drill, more: book.more };
+  return { counts, over, oldest, newest, drill, more: book.more };
 }
 
 function older(a, b) {

@@ -25,7 +25,7 @@ const TABS = {
   history: { state: "all" },
 };
 /** Where the worst come first unless somebody chose otherwise: in a flood nobody reads on. */
-const ORDERED = { unconfirmed: "worst", overdue: "worst" };
+const ORDERED = { unconfirmed: "worst", cleared: "worst", overdue: "worst" };
 const ORDERS = ["new", "worst"];
 const TYPING_MS = 400;
 

@@ -93,18 +93,20 @@ function Choices() {
 }
 
 function Counts() {
-  const { counts, more } = bookSummary.value;
+  const { counts, over, more } = bookSummary.value;
   const keys = [...RANKS.map(String), "d"];
   return html`<span class="counts" title=${t("banner.counts_hint")}>
-    ${keys.map((key) => html`<${Count} k=${key} pair=${counts[key]} />`)}
+    ${keys.map((key) => html`<${Count} k=${key} pair=${counts[key]} over=${over[key] || 0} />`)}
     ${counts.planned[1] ? html`<a class="count planned" href="/alarms?tab=open">
       <span>${t("banner.planned")}</span><b class="num">${counts.planned[1]}</b></a>` : null}
     ${more ? html`<span class="muted">${t("banner.more")}</span>` : null}</span>`;
 }
 
-function Count({ k, pair }) {
+/** Leads to what is owed: where all of it is over already, to the tab of these. */
+function Count({ k, pair, over }) {
   const [owed, all] = pair;
-  const query = k === "d" ? "tab=device" : `tab=unconfirmed&min_rank=${k}`;
+  const tab = owed > 0 && owed === over ? "cleared" : "unconfirmed";
+  const query = k !== "d" ? `tab=${tab}&min_rank=${k}` : tab === "cleared" ? "tab=cleared" : "tab=device";
   return html`<a class=${`count ${all ? `c-${k}` : "none"}`} data-level=${k} href=${`/alarms?${query}`}>
     <${Sym} k=${k} flash=${owed > 0} /><span>${t(`level.${k}`)}</span>
     <b class="num">${bookKnown.value ? html`${owed}<i>/${all}</i>` : "–"}</b></a>`;
