@@ -23,6 +23,7 @@ from simulators.cli_options import (
     show,
     speaker,
 )
+from simulators.cli_words import EXIT_CODES, explain
 from simulators.layout import (
     PLATFORM_COUNTIES,
     build_city,
@@ -48,7 +49,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="gasmon-sim", description="模拟煤矿网关 Simulated coal-mine gateways"
+        prog="gasmon-sim",
+        description="模拟煤矿网关 Simulated coal-mine gateways",
+        epilog=EXIT_CODES,
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
@@ -101,10 +104,11 @@ def _parser() -> argparse.ArgumentParser:
     speed = commands.add_parser("speed", help="测速 how fast physics and frames are")
     speed.set_defaults(command=_speed)
     add_selection(speed)
-    speed.add_argument("--points", type=count, metavar="N", help="repeat the mines")
+    speed.add_argument("--points", type=count, metavar="N")
     speed.add_argument("--cycle", type=positive, default=15.0, metavar="S")
     speed.add_argument("--cycles", type=count, default=20, metavar="N")
     add_output(speed)
+    explain(commands)
     return parser
 
 

@@ -32,11 +32,9 @@ def add_parser(commands: Any) -> None:
     )
     compare.set_defaults(command=run)
     compare.add_argument("--series", type=Path, required=True, metavar="FILE")
-    compare.add_argument("--column", default="MM116", help="methane [%% CH4]")
-    compare.add_argument("--cutting", default="PD", help="1 while coal is won")
-    compare.add_argument(
-        "--hold", type=positive, default=60.0, metavar="S", help="the sensor is read"
-    )
+    compare.add_argument("--column", default="MM116")
+    compare.add_argument("--cutting", default="PD")
+    compare.add_argument("--hold", type=positive, default=60.0, metavar="S")
     compare.add_argument("--unevenness", type=positive, default=UNEVENNESS, metavar="X")
     compare.add_argument("--seed", type=from_zero, default=1, metavar="N")
     compare.add_argument(

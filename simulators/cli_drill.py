@@ -15,8 +15,8 @@ from simulators.cli_options import (
     broker_of,
     on_signals,
     positive,
-    secret_in,
     speaker,
+    token_in,
 )
 from simulators.criteria import SheetFile
 from simulators.drill import Drill, DrillSettings
@@ -41,12 +41,8 @@ def add_parsers(commands: Any) -> None:
     drill.set_defaults(command=_drill)
     drill.add_argument("scenario", metavar="SCENARIO")
     drill.add_argument("--county", required=True, metavar="SLUG|CODE")
-    drill.add_argument(
-        "--participants", nargs="+", default=[], metavar="NAME", help="of people"
-    )
-    drill.add_argument(
-        "--platforms", nargs="+", default=[], metavar="NAME", help="that must be told"
-    )
+    drill.add_argument("--participants", nargs="+", default=[], metavar="NAME")
+    drill.add_argument("--platforms", nargs="+", default=[], metavar="NAME")
     drill.add_argument(
         "--unannounced", action="store_true", help="不预先通知 nobody sees it before"
     )
@@ -62,12 +58,8 @@ def add_parsers(commands: Any) -> None:
         "--on-real-alarm", choices=["stop", "go-on"], default="stop", help="真实报警"
     )
     drill.add_argument("--seed", type=int, default=1, metavar="N")
-    drill.add_argument(
-        "--url", default="http://127.0.0.1:8123", help="of gasmon's page"
-    )
-    drill.add_argument(
-        "--token-file", type=Path, required=True, metavar="FILE", help="of a trainer"
-    )
+    drill.add_argument("--url", default="http://127.0.0.1:8123")
+    drill.add_argument("--token-file", type=Path, required=True, metavar="FILE")
     _add_sheet(drill)
     add_broker(drill)
     add_output(drill)
@@ -99,7 +91,7 @@ def _drill(args: argparse.Namespace) -> int:
     sheet_file = criteria.load(args.sheet)
     # People live in real time, and so does what they are trained on.
     scenario = replace(load(args.scenario), speed=1.0)
-    token = secret_in(args.token_file, "token file")
+    token = token_in(args.token_file, "token file")
     platform = DrillPlatform(Platform(args.url, token))
     known = platform.mines_of(args.county)
     settings = DrillSettings(

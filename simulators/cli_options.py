@@ -16,9 +16,7 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
     """Which mines of which city."""
     parser.add_argument("--mines", type=count, metavar="N")
     parser.add_argument("--seed", type=int, default=1, metavar="N")
-    parser.add_argument(
-        "--county", action="append", default=[], metavar="SLUG", help="repeatable"
-    )
+    parser.add_argument("--county", action="append", default=[], metavar="SLUG")
 
 
 def add_broker(parser: argparse.ArgumentParser) -> None:
@@ -39,8 +37,8 @@ def add_broker(parser: argparse.ArgumentParser) -> None:
 
 def add_output(parser: argparse.ArgumentParser) -> None:
     """How to say it."""
-    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
-    parser.add_argument("--quiet", action="store_true", help="no progress on stderr")
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--quiet", action="store_true")
 
 
 def broker_of(args: argparse.Namespace) -> Broker:
@@ -61,12 +59,24 @@ def secret_in(path: Path, what: str) -> str:
     """The secret in a file.
 
     Raises:
-        ConfigError: it cannot be read.
+        ConfigError: it cannot be read, or holds no text.
     """
     try:
         return path.read_text(encoding="utf-8").strip()
-    except OSError as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{what}: {error}") from None
+
+
+def token_in(path: Path, what: str) -> str:
+    """The token in a file; what it is goes into no message.
+
+    Raises:
+        ConfigError: it cannot be read, or cannot be a token.
+    """
+    token = secret_in(path, what)
+    if not token or not token.isascii() or not token.isprintable() or " " in token:
+        raise ConfigError(f"{what}: {path} holds no token, which is one printable word")
+    return token
 
 
 def speaker(quiet: bool) -> Callable[[str], None]:

@@ -12,8 +12,8 @@ from simulators.cli_options import (
     broker_of,
     on_signals,
     positive,
-    secret_in,
     speaker,
+    token_in,
 )
 from simulators.places import Places, find_places
 from simulators.platform import Platform
@@ -32,28 +32,26 @@ def add_parsers(commands: Any) -> None:
 
     show = commands.add_parser("show", help="场景内容 what happens in a scenario")
     show.set_defaults(command=_show)
-    show.add_argument("scenario", metavar="SCENARIO", help="a name, or a .toml file")
+    show.add_argument("scenario", metavar="SCENARIO")
     add_output(show)
 
     run = commands.add_parser("run", help="运行场景 play scenarios on a running gasmon")
     run.set_defaults(command=_run)
     run.add_argument("scenarios", metavar="SCENARIO", nargs="+")
-    run.add_argument("--url", default="http://127.0.0.1:8123", help="of gasmon's page")
+    run.add_argument("--url", default="http://127.0.0.1:8123")
     run.add_argument(
         "--token-file",
         type=Path,
         metavar="FILE",
         required=True,
-        help="of somebody who sees the whole city",
     )
     run.add_argument(
         "--dispatcher-token-file",
         type=Path,
         metavar="FILE",
-        help="of a mine's dispatcher, who files planned work",
     )
     run.add_argument("--speed", type=positive, metavar="X")
-    run.add_argument("--seed", type=int, metavar="N", help="other mines")
+    run.add_argument("--seed", type=int, metavar="N")
     add_broker(run)
     add_output(run)
 
@@ -148,10 +146,10 @@ def _words(expected: Expected) -> str:
 
 def _run(args: argparse.Namespace) -> int:
     broker = broker_of(args)
-    platform = Platform(args.url, secret_in(args.token_file, "token file"))
+    platform = Platform(args.url, token_in(args.token_file, "token file"))
     dispatcher = None
     if args.dispatcher_token_file is not None:
-        token = secret_in(args.dispatcher_token_file, "dispatcher's token file")
+        token = token_in(args.dispatcher_token_file, "dispatcher's token file")
         dispatcher = Platform(args.url, token)
     players = []
     for name in args.scenarios:

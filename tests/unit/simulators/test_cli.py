@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,36 @@ def test_every_option_stands_on_its_page() -> None:
             for option in command._option_string_actions:
                 if option not in ("-h", "--help"):
                     assert f"`{option}" in page, option
+
+
+def test_help_speaks_both_languages_of_every_option() -> None:
+    """Chinese first, English beside it, and what a command returns."""
+    (commands,) = (
+        action
+        for action in _parser()._actions
+        if isinstance(action, argparse._SubParsersAction)
+    )
+    for name, command in commands.choices.items():
+        assert "退出码 exit codes" in command.format_help()
+        for action in command._actions[1:]:  # the first is --help
+            told = f"{name} {action.dest}: {action.help}"
+            assert re.search(r": .*[\u4e00-\u9fff].*[A-Za-z]{2}", told), told
+
+
+@pytest.mark.parametrize("text", ["", "two words\n", "令牌\n", "a\tb\n"])
+@pytest.mark.parametrize(
+    "words", [["run", "outburst"], ["drill", "outburst", "--county", "zhenxiong"]]
+)
+def test_a_file_that_holds_no_token_is_named_and_not_told(
+    words: list[str], text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A usage error before anybody is asked anything."""
+    path = tmp_path / "token"
+    path.write_text(text, "utf-8")
+    assert main([*words, "--token-file", str(path), "--patience", "1"]) == 2
+    error = capsys.readouterr().err
+    assert f"{path} holds no token" in error
+    assert text.strip() == "" or text.strip() not in error
 
 
 def test_speed_measures_a_city_and_many_points(
