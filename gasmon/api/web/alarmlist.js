@@ -113,7 +113,8 @@ class ListModel {
    *  asked for stay. */
   release() {
     if (!this.waiting.length) return;
-    this.rows = this.waiting.filter((row) => !this.has(row.alarm_id)).concat(this.rows);
+    const here = new Set(this.rows.map((row) => row.alarm_id));
+    this.rows = this.waiting.filter((row) => !here.has(row.alarm_id)).concat(this.rows);
     // Equal ones stay as they stand: the newest first.
     if (this.filter.order === "worst") this.rows.sort((a, b) => worstRank(b) - worstRank(a));
     this.waiting = [];
