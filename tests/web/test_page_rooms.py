@@ -106,3 +106,31 @@ def test_pages_fit_at_twice_their_size(open_page: OpenPage, site: Site) -> None:
         main = page.locator("main").bounding_box()
         assert main is not None
         assert main["height"] > 150, (path, main)
+
+
+OFF_THE_PAGE = """
+[...document.querySelectorAll('main table, main button, main summary, main input')]
+  .filter((one) => one.matches('summary') || !one.closest('details:not([open])'))
+  .filter((one) => one.offsetParent && one.getBoundingClientRect().right > innerWidth)
+  .map((one) => one.outerHTML.slice(0, 80))
+"""
+
+
+@pytest.mark.long
+def test_what_one_can_do_is_on_the_page_at_twice_its_size(
+    open_page: OpenPage, site: Site
+) -> None:
+    """Forms and lists for administrators, with a name of sixty characters in them."""
+    name = "镇雄县应急管理局安全生产调度中心夜班值班员欧阳亚历山德罗维奇" * 2
+    site.invite(name)
+    page = open_page("/users", "chief", width=ZOOMED[0], height=ZOOMED[1])
+    for path, seen in (
+        ("/users", f'[data-user="{name}"]'),
+        ("/audit", "[data-audit]"),
+        ("/shifts", ".calendar button"),
+        ("/plans", "main h1"),
+        ("/changes", "main h1"),
+    ):
+        page.goto(site.url + path)
+        expect(page.locator(seen).first).to_be_visible()
+        assert page.evaluate(OFF_THE_PAGE) == [], path
