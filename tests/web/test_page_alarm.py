@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
+from gasmon.alarms import signatures
 from gasmon.alarms.causes import CAUSES
 from gasmon.alarms.forecast_speak import Warned
 from gasmon.alarms.lifecycle import ACTIONS, STATES
@@ -216,6 +217,15 @@ def test_every_part_of_an_explanation_has_a_word() -> None:
         words = texts(lang)
         for name in names - elsewhere - nested:
             assert {f"why.{name}", f"because.{name}"} & set(words), name
+
+
+def test_every_number_of_a_signature_has_a_word() -> None:
+    """What stands beside a sign of a false alarm is no name of a field."""
+    source = Path(signatures.__file__).read_text("utf-8")
+    names = set(re.findall(r'"([a-z_]+)":', source)) - set(signatures.SIGNATURES)
+    assert "moved_by" in names
+    for lang in ("zh", "en"):
+        assert {f"signatures.{name}" for name in names} <= set(texts(lang))
 
 
 def test_what_others_do_appears_by_itself(open_page: OpenPage, site: Site) -> None:

@@ -1,6 +1,7 @@
 // What of an alarm often is a false one; it changes nothing of the alarm.
 import { html, useEffect, useState } from "./html.js";
-import { pick, t } from "./i18n.js";
+import { duration } from "./format.js";
+import { pick, t, tCode } from "./i18n.js";
 import { get } from "./requests.js";
 
 export function Signatures({ id }) {
@@ -17,7 +18,12 @@ export function Signatures({ id }) {
 }
 
 /** Numbers as words and figures; what is nested is by the number of a point. */
-function shown(numbers) {
-  return Object.entries(numbers).map(([name, value]) => `${name} ${
-    value !== null && typeof value === "object" ? `(${shown(value)})` : value}`).join(", ");
+export function shown(numbers) {
+  return Object.entries(numbers).map(([name, value]) => `${tCode("signatures", name)} ${
+    value !== null && typeof value === "object"
+      ? Object.keys(value).map((no) => `${no} ${figure(name, value[no])}`).join(" · ") : figure(name, value)}`).join(" · ");
+}
+
+function figure(name, value) {
+  return name.endsWith("_s") ? duration(value * 1000) : value;
 }
