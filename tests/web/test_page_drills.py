@@ -266,4 +266,6 @@ def test_pages_of_drills_in_both_languages_and_themes(
                 page.set_viewport_size({"width": width, "height": 768})
                 wide = page.evaluate("document.documentElement.scrollWidth")
                 assert wide <= width, (path, lang, width, wide)
-            page.locator(".banner .lang").click()
+            other = "en" if lang == "zh" else "zh-CN"
+            button = page.locator(".banner .lang")
+            click_until_seen(button, page.locator(f'html[lang="{other}"]'))
