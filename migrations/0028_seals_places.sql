@@ -9,8 +9,7 @@ CREATE TABLE seal_batch (
     arrived_from  timestamptz NOT NULL,
     n_frames      integer NOT NULL,
     n_readings    integer NOT NULL,
-    frames        text NOT NULL,           -- JSON, in the order in which they arrived
-    claims        bytea NOT NULL,          -- which readings (gasmon/sealing.py)
+    rows          bytea NOT NULL,          -- which frames and readings (gasmon/sealing.py)
     hash          bytea NOT NULL CHECK (length(hash) = 32),
     PRIMARY KEY (scope, number)
 );

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gasmon.batch import Frame, Int32, ReadingBatch
-from gasmon.sealing import batch_hash, claim, frames_text
+from gasmon.sealing import batch_hash, claim, frames_text, pack
 from gasmon.store.db import Connection
 from gasmon.store.seals import NewBatch, append_batch, head
 
@@ -84,8 +84,7 @@ class ArrivalLog:
                 arrived_from_us=int(arrivals.min()),
                 n_frames=len(frames),
                 n_readings=len(point_id),
-                frames=told,
-                claims=named,
+                rows=pack(told, named),
                 hash=hash_,
             ),
         )

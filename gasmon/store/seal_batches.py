@@ -18,6 +18,7 @@ from gasmon.sealing import (
     expand,
     read_claims,
     read_frames,
+    unpack,
 )
 from gasmon.store.db import Connection
 from gasmon.units import from_datetime, to_datetime
@@ -30,9 +31,10 @@ class Batch:
     scope: str
     number: int
     recorded_us: int
-    frames_text: str
-    claims_bytes: bytes
+    rows: bytes
     hash: bytes
+    frames_text: str = field(init=False, default="")
+    claims_bytes: bytes = field(init=False, default=b"")
     claims: NDArray[np.void] = field(init=False)
     frames: list[FrameRow] = field(init=False)
 
@@ -40,6 +42,7 @@ class Batch:
         """Read the record; one that cannot be read claims nothing, and its hash
         cannot be right."""
         try:
+            self.frames_text, self.claims_bytes = unpack(self.rows)
             self.claims = read_claims(self.claims_bytes)
             self.frames = read_frames(self.frames_text)
         except ValueError:
@@ -64,7 +67,7 @@ class Batch:
         )
 
 
-_BATCH = "SELECT scope, number, recorded_at, frames, claims, hash FROM seal_batch"
+_BATCH = "SELECT scope, number, recorded_at, rows, hash FROM seal_batch"
 
 
 def of_chain(conn: Connection, chain: Chain) -> list[Batch]:
@@ -89,11 +92,10 @@ def that_judge(conn: Connection, from_us: int, to_us: int) -> list[Batch]:
 
 
 def _batch(row: tuple[object, ...]) -> Batch:
-    scope, number, recorded, frames, claims, hash_ = cast(
-        tuple[str, int, datetime, str, bytes, bytes], row
+    scope, number, recorded, rows, hash_ = cast(
+        tuple[str, int, datetime, bytes, bytes], row
     )
-    recorded_us = from_datetime(recorded)
-    return Batch(scope, number, recorded_us, frames, bytes(claims), bytes(hash_))
+    return Batch(scope, number, from_datetime(recorded), bytes(rows), bytes(hash_))
 
 
 def hash_before(conn: Connection, chain: Chain) -> bytes | None:

@@ -58,8 +58,7 @@ class NewBatch:
     arrived_from_us: int
     n_frames: int
     n_readings: int
-    frames: str
-    claims: bytes
+    rows: bytes
     hash: bytes
 
 
@@ -67,7 +66,7 @@ def append_batch(conn: Connection, batch: NewBatch) -> None:
     """Store a batch in the caller's transaction, or pipeline."""
     conn.execute(
         "INSERT INTO seal_batch VALUES (%s, %s, at_us(%s), at_us(%s), at_us(%s),"
-        " at_us(%s), %s, %s, %s, %b, %b)",
+        " at_us(%s), %s, %s, %b, %b)",
         (
             batch.scope,
             batch.number,
@@ -77,8 +76,7 @@ def append_batch(conn: Connection, batch: NewBatch) -> None:
             batch.arrived_from_us,
             batch.n_frames,
             batch.n_readings,
-            batch.frames,
-            batch.claims,
+            batch.rows,
             batch.hash,
         ),
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.fix_proxy import Proxy
+from tests.fix_seals import seals_agree
 from tests.fix_wait import wait_until
 from tests.integration.test_pipeline import (  # noqa: F401
     HIGH,
@@ -64,6 +65,7 @@ def everything_is_there_once(plant: Plant) -> None:
     assert plant.count("alarm", "cleared_at IS NULL") == 2
     times = plant.ask("SELECT happened_at FROM alarm_journal ORDER BY journal_id")
     assert times == sorted(times)
+    assert seals_agree(plant.dsn) == 6
 
 
 def test_turns_are_spooled_and_written_when_the_database_is_back(

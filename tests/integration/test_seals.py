@@ -153,7 +153,7 @@ ROWS = (
         "changed",
     ),
     (
-        "UPDATE seal_batch SET frames = '[]' WHERE number = 8",
+        "UPDATE seal_batch SET rows = 'x' WHERE number = 8",
         "changed",
     ),
 )

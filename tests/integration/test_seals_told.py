@@ -12,6 +12,7 @@ import pytest
 
 from gasmon import cli
 from gasmon.remote.parsing import Seal
+from gasmon.sealing import pack
 from gasmon.settings import ApiSettings
 from gasmon.store import seals
 from gasmon.store.seals import NewBatch
@@ -43,8 +44,7 @@ def seal(world: World, number: int, hash_: bytes = b"h" * 32) -> None:
         arrived_from_us=at_us,
         n_frames=0,
         n_readings=0,
-        frames="[]",
-        claims=b"",
+        rows=pack("[]", b""),
         hash=hash_,
     )
     seals.append_batch(world.conn, batch)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zlib
+
 import numpy as np
 import pytest
 
@@ -15,11 +17,13 @@ from gasmon.sealing import (
     expand,
     frames_text,
     hour_of,
+    pack,
     read_claims,
     read_frames,
     read_seal,
     seal_text,
     text_hash,
+    unpack,
 )
 from gasmon.units import US_PER_H
 
@@ -74,6 +78,14 @@ def test_frames_are_read_back() -> None:
     frame = Frame(key, "data", 2**70, AT + 1, AT, 58, 0)
     (row,) = read_frames(frames_text([frame]))
     assert row == (AT, AT + 1, 2**63 - 1, 5, "530627004499", 58, "data", "启动1")
+
+
+def test_a_record_is_read_back() -> None:
+    """Packed and back; what is none is refused."""
+    assert unpack(pack("[1,2]煤", b"claims")) == ("[1,2]煤", b"claims")
+    for rows in (b"", b"x", zlib.compress(b"x"), zlib.compress(b"\0\0\0\1\xff")):
+        with pytest.raises(ValueError, match=r"no record|utf-8"):
+            unpack(rows)
 
 
 def test_a_seal_is_read_back() -> None:
