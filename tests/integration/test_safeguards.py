@@ -17,7 +17,9 @@ from gasmon.ingest.clocks import MineClocks
 from gasmon.ingest.dedupe import SeenFrames
 from gasmon.ingest.gaps import GapKeeper
 from gasmon.ingest.order import HOLD_S
+from gasmon.pipeline.ahead import Ahead
 from gasmon.pipeline.persist import Writer
+from gasmon.pipeline.sealed import ArrivalLog
 from gasmon.store.db import connect
 
 SMALLEST = Size(
@@ -36,6 +38,8 @@ REPLACED: tuple[tuple[type, str], ...] = (
     (SeenFrames, "is_new"),
     (Writer, "_append_steps"),
     (Writer, "save"),
+    (Ahead, "offer"),
+    (ArrivalLog, "add"),
 )
 
 
