@@ -163,6 +163,7 @@ def test_the_mine_files_and_the_county_approves(open_page: OpenPage) -> None:
     """What is missing is said; what was filed is seen, approved and ended."""
     mine = open_page("/plans", "dispatcher", expect="status of 422")
     form = mine.locator("form.action")
+    expect(form.locator('select[name="mine"]')).to_have_text("坪上煤矿")
     form.locator('select[name="work"]').select_option("blasting")
     form.locator('input[name="units"]').fill("11121")
     form.locator('input[name="reason"]').fill("11121放炮")

@@ -58,11 +58,13 @@ export function PlansPage() {
 
 function Form({ mines, done }) {
   const [work, setWork] = useState("calibration");
+  const { found } = useLoaded(() => get("/mines"));
+  const names = new Map((found ? found.items : []).map((mine) => [mine.code, mine.name]));
   const now = serverNow();
   const bodyOf = (fields) => planOf({ value_ceiling: "", test_gas: "", units: "", ...fields });
   const field = (name, more) => html`<label>${t(`plans.${name}`)} <input name=${name} autocomplete="off" ...${more} /></label>`;
   return html`<${AskForm} path="/plans" bodyOf=${bodyOf} done=${done} send=${t("plans.send")}>
-    <label>${t("plans.mine")} <select name="mine">${mines.map((code) => html`<option value=${code}>${code}</option>`)}</select></label>
+    <label>${t("plans.mine")} <select name="mine">${mines.map((code) => html`<option value=${code}>${names.get(code) || code}</option>`)}</select></label>
     <label>${t("plans.work")} <select name="work" value=${work} onChange=${(event) => setWork(event.target.value)}>
       ${WORKS.map((name) => html`<option value=${name}>${t(`work.${name}`)}</option>`)}</select></label>
     ${field("points", { placeholder: "01-001A01" })}
