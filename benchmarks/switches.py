@@ -66,7 +66,9 @@ def _dedupe() -> None:
 
 
 def _log() -> None:
-    def append(self: Writer, steps: Sequence[Step], ids: dict[PointKey, int]) -> None:
+    def append(
+        self: Writer, steps: Sequence[Step], ids: dict[PointKey, int], now_us: int
+    ) -> None:
         pass
 
     def save(self: Writer, snapshot: Snapshot) -> None:

@@ -47,6 +47,7 @@ ADDRESSES = (
     "/statistics",
     "/users",
     "/audit",
+    "/rules",
     "/drills",
     "/drill/{rest:path}",
     "/alarms",

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,15 +9,15 @@ from typing import Any
 from gasmon.alarms.rule_explain import (
     KindStory,
     Story,
-    explain,
-    explain_mine,
     limit_lines,
 )
+from gasmon.alarms.rule_named import WHAT_IT_IS, named, story_of
+from gasmon.alarms.rule_objects import story_object
 from gasmon.alarms.rule_spec import SELECTOR_NAMES
 from gasmon.alarms.rules import SHIPPED, RuleSet
 from gasmon.clock import SystemClock
 from gasmon.commands import points_files
-from gasmon.commands.rule_words import band_object, levels_text, selects
+from gasmon.commands.rule_words import levels_text, selects
 from gasmon.commands.running import require_schema
 from gasmon.errors import ConfigError
 from gasmon.points import LIMIT_FIELDS, MineDef, PointDef
@@ -26,8 +25,6 @@ from gasmon.settings import Settings
 from gasmon.store import points
 from gasmon.store.db import connect
 from gasmon.units import US_PER_S
-
-_SUBJECT = re.compile(r"([0-9]{12})(?:-[0-9]{2}-\S{1,8}|/u/(\S+))?")
 
 
 def add_explain(actions: Any, parents: list[argparse.ArgumentParser]) -> None:
@@ -58,29 +55,20 @@ def tell(args: argparse.Namespace, settings: Settings, rules: RuleSet) -> None:
         ConfigError: it is no subject, or there is none of that name.
     """
     name = args.subject
-    named = _SUBJECT.fullmatch(name)
-    if named is None:
-        raise ConfigError(
-            f"{name}: a point is mine-system-number, such as 530627004499-01-001A01, "
-            "a unit 530627004499/u/11121, a mine 530627004499"
-        )
-    code, unit = named[1], named[2]
+    subject = named(name)
+    if subject is None:
+        raise ConfigError(f"{name}: {WHAT_IT_IS}")
+    code = subject.mine
     found = _in_file(args, code) if args.points else _in_database(settings, code)
     where = args.points or "the database"
     if found is None:
         raise ConfigError(f"{name}: there is no such mine in {where}")
-    mine, own = found
-    if "-" in name.partition("/")[0]:
-        point = next((one for one in own if str(one.key) == name), None)
-        if point is None:
-            raise ConfigError(f"{name}: there is no such point in {where}")
-        story = explain(rules, point, mine)
-    else:
-        if unit and unit not in _units(mine, own):
-            raise ConfigError(f"{name}: there is no such unit in {where}")
-        story = explain_mine(rules, mine, own, unit)
+    story = story_of(rules, subject, *found)
+    if story is None:
+        what = "point" if subject.point else "unit"
+        raise ConfigError(f"{name}: there is no such {what} in {where}")
     if args.json:
-        print(json.dumps(_story_object(name, rules, story), ensure_ascii=False))
+        print(json.dumps(story_object(name, rules, story), ensure_ascii=False))
     else:
         _print_story(name, rules, story)
 
@@ -106,53 +94,6 @@ def _in_database(settings: Settings, code: str) -> Found | None:
     # Of each key the newest comes last.
     newest = {point.key: point for point in versions}
     return mines[code], list(newest.values())
-
-
-def _units(mine: MineDef, own: Sequence[PointDef]) -> set[str]:
-    told = {unit.slug for unit in mine.units}
-    return told | {point.unit_slug for point in own if point.unit_slug is not None}
-
-
-def _story_object(name: str, rules: RuleSet, story: Story) -> dict[str, Any]:
-    told: dict[str, Any] = {
-        "subject": name,
-        "file": rules.name,
-        "attributes": {key: getattr(story.subject, key) for key in SELECTOR_NAMES[:-1]},
-    }
-    if story.limits is not None:
-        told["limits_from"] = story.limits.rule
-        told["limits"] = {
-            key: {"value": value, "at": origin}
-            for key, value, origin in limit_lines(story.limits)
-        }
-    return {**told, "kinds": [_kind_object(kind) for kind in story.kinds]}
-
-
-def _kind_object(story: KindStory) -> dict[str, Any]:
-    params, levels = story.params, story.levels
-    told: dict[str, Any] = {
-        "kind": story.kind,
-        "on": params is not None,
-        "text": dict(zip(("zh", "en"), params.text, strict=False)) if params else {},
-        "levels_at": levels.where if levels else None,
-        "levels": [band_object(band) for band in levels.bands] if levels else [],
-        "with": {
-            name: {"value": value, "at": params.given_by.get(name)}
-            for name, value in (params.values if params else {}).items()
-            if params and name not in LIMIT_FIELDS
-        },
-        "used": [{"at": r.where, "name": r.name} for r in story.used],
-        "lost": [
-            {"at": lost.rule.where, "name": lost.rule.name, "why": lost.why_en,
-             "why_zh": lost.why_zh}
-            for lost in story.lost
-        ],
-    }  # fmt: skip
-    if story.parts is not None:
-        told["looks_at"] = [
-            {"role": part.role, "points": list(part.points)} for part in story.parts
-        ]
-    return told
 
 
 def _print_story(name: str, rules: RuleSet, story: Story) -> None:

@@ -1,20 +1,10 @@
 """Rules in words and as JSON, for the actions of ``gasmon rules``."""
 
-from typing import Any
-
 from gasmon.alarms.events import RANK_NAMES
 from gasmon.alarms.rule_bands import Band
 from gasmon.alarms.rule_entries import Rule
 from gasmon.alarms.rule_spec import SELECTOR_NAMES
-from gasmon.units import US_PER_MIN, US_PER_S
-
-
-def band_object(band: Band) -> dict[str, Any]:
-    """A band with its steps, durations in seconds."""
-    relative = band.factor == band.factor
-    lower = {"factor": band.factor} if relative else {"at_least": band.at_least}
-    steps = [[us / US_PER_S, RANK_NAMES[rank]] for us, rank in band.steps]
-    return {**lower, "steps_s": steps}
+from gasmon.units import US_PER_MIN
 
 
 def selects(rule: Rule) -> str:

@@ -6,16 +6,15 @@ from typing import Any
 
 from gasmon.alarms.rule_entries import Rule
 from gasmon.alarms.rule_limits import LAW_FILE, law
-from gasmon.alarms.rule_spec import SELECTOR_NAMES
+from gasmon.alarms.rule_objects import rules_object
 from gasmon.alarms.rules import RuleSet
 from gasmon.alarms.snapshot import fingerprint
 from gasmon.commands.rule_files import check_and_show
 from gasmon.commands.rule_story import add_explain, tell
-from gasmon.commands.rule_words import band_object, levels_text, selects
+from gasmon.commands.rule_words import levels_text, selects
 from gasmon.pipeline.rulewatch import load_rules
 from gasmon.points import LIMIT_FIELDS
 from gasmon.settings import Settings
-from gasmon.units import US_PER_S
 
 
 def add_parser(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
@@ -61,16 +60,7 @@ def _check(args: argparse.Namespace, _settings: Settings, rules: RuleSet) -> Non
 
 def _show(args: argparse.Namespace, _settings: Settings, rules: RuleSet) -> None:
     if args.json:
-        shown = {
-            "file": rules.name,
-            "on_delay_s": rules.on_delay_us / US_PER_S,
-            "off_delay_s": rules.off_delay_us / US_PER_S,
-            "stricter": sorted(rules.stricter),
-            "rise_fraction": rules.rise_fraction,
-            "rise_within_s": rules.rise_within_us / US_PER_S,
-            "rules": [_rule_object(rule) for rule in rules.rules],
-            "law": _law_objects(),
-        }
+        shown = rules_object(rules)
         print(json.dumps(shown, ensure_ascii=False, indent=1))
         return
     print("规则 Rules")
@@ -92,40 +82,6 @@ def _show(args: argparse.Namespace, _settings: Settings, rules: RuleSet) -> None
             if value == value
         )
         print(f"{row.line:>4}  {row.place:<20} {row.quantity:<13} {', '.join(limits)}")
-
-
-def _rule_object(rule: Rule) -> dict[str, Any]:
-    chosen = {name: sorted(getattr(rule.match, name)) for name in SELECTOR_NAMES}
-    return {
-        "name": rule.name,
-        "kind": rule.kind,
-        "at": rule.where,
-        "shipped": rule.shipped,
-        "match": {name: listed for name, listed in chosen.items() if listed},
-        "enabled": rule.enabled is not False,
-        "with": dict(rule.given),
-        "levels": [band_object(band) for band in rule.bands],
-        "after_rise": rule.after_rise,
-        "text": dict(zip(("zh", "en"), rule.text, strict=False)),
-        "source": rule.source,
-    }
-
-
-def _law_objects() -> list[dict[str, Any]]:
-    return [
-        {
-            "place_class": row.place,
-            "quantity": row.quantity,
-            "mine_kinds": sorted(row.mine_kinds),
-            "at": f"{LAW_FILE}:{row.line}",
-            **{
-                name: value
-                for name, value in zip(LIMIT_FIELDS, row.limits, strict=True)
-                if value == value
-            },
-        }
-        for row in law().values()
-    ]
 
 
 def _gives(rule: Rule) -> str:

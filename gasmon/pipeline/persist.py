@@ -237,7 +237,7 @@ class Writer:
         if judged.marks:
             append_marks(self.conn, self._run, self._owner, judged.marks)
         if judged.steps:
-            self._append_steps(judged.steps, ids)
+            self._append_steps(judged.steps, ids, now_us)
         if judged.crossed:
             point_ids = self._ids_of(judged.crossed, ids)
             crossings.append(self.conn, self._run, point_ids, judged.crossed)
@@ -255,7 +255,9 @@ class Writer:
             self.conn.commit()
         out.events, out.last_seq = recorded.events, recorded.last_seq()
 
-    def _append_steps(self, steps: Sequence[Step], ids: dict[PointKey, int]) -> None:
+    def _append_steps(
+        self, steps: Sequence[Step], ids: dict[PointKey, int], now_us: int
+    ) -> None:
         """The engine's log: what was judged, with what came of it."""
         mines = [mine.code for mine in self._book.table.mines]
         body = encode_steps(steps, lambda rows: self._point_ids(rows, ids), mines)
@@ -263,7 +265,7 @@ class Writer:
         append_steps(self.conn, self._run, self._scope, first, last, body)
         for step in steps:
             if step.rules is not None:
-                note_rules(self.conn, step.rules)
+                note_rules(self.conn, step.rules, self._scope, now_us)
 
     def save(self, snapshot: Snapshot) -> None:
         """Commit what the engine remembered, once its log reaches so far.

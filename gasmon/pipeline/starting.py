@@ -41,6 +41,7 @@ from gasmon.pipeline.standing import Standing
 from gasmon.pipeline.storing import DRAIN_TURNS, Storing
 from gasmon.store import replay_log
 from gasmon.store.db import Connection
+from gasmon.store.rules_taken import note_present
 
 STEPS_APART = 1_000_000
 """Steps that are left out behind a start without a database: more than there can be in
@@ -93,8 +94,17 @@ class Beginning:
                 storing.copy.drop()
                 self._let_follow(storing.copy, past, done)
         log.warning("start: %s", done)
+        self._note_rules(conn)
         storing.open(conn)
         return done
+
+    def _note_rules(self, conn: Connection) -> None:
+        """Let pages show by what is judged, also when no change ever told."""
+        history = self.evaluator.engine.rules.history
+        from_us, rules = history[-1]
+        present = RuleChange.of(rules, from_us)
+        note_present(conn, present, self.storing.scope, self.clock.now_us())
+        conn.commit()
 
     def begin_from_copy(self, past: FromCopy) -> Recovered:
         """Know what the copy and the spool know, then spool until there is a database.

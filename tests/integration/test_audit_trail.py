@@ -240,6 +240,9 @@ def drills(walk: Walk) -> None:
     made = walk.did("trainer", ("POST", "/drills"), "drill.declare", drill)
     walk.did("county", ("POST", "/drills/{run}/end"), "drill.end", {"reason": "停"},
              run=made["run"])  # fmt: skip
+    sheet = {"sheet": "standard", "points": 80, "of_points": 100, "passed": True}
+    walk.did("trainer", ("POST", "/drills/{run}/score"), "drill.score", sheet,
+             run=made["run"])  # fmt: skip
 
 
 def test_every_change_and_every_file_leaves_its_row(world: World) -> None:

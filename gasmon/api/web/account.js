@@ -21,7 +21,7 @@ export function AccountPage() {
     (mines || (areas && areas.map(areaName)) || [t("account.everything")]).join(" ")}</span></h1>
     <p class="row"><button class="main" onClick=${() => leave(false)}>${t("account.out")}</button>
       <button class="everywhere" onClick=${() => leave(true)}>${t("account.out_everywhere")}</button></p>
-    ${role === "administrator" ? html`<p class="row"><a href="/users">${t("title.users")}</a> <a href="/audit">${t("title.audit")}</a> <a href="/shifts">${t("calendar.title")}</a></p>` : null}
+    <p class="row">${role === "administrator" ? html`<a href="/users">${t("title.users")}</a> <a href="/audit">${t("title.audit")}</a> <a href="/shifts">${t("calendar.title")}</a> ` : null}<a href="/rules">${t("title.rules")}</a></p>
     <${Failure} error=${error} retry=${load} />
     <section><h2>${t("account.log_ins")}</h2><${Opened} rows=${opened} /></section>
     <section><h2>${t("account.password")}</h2><${ChangePassword} done=${load} /></section></main>`;

@@ -4,6 +4,7 @@ import { lang, markLang, t } from "./i18n.js";
 import { AlarmPage } from "./alarm.js";
 import { AlarmsPage } from "./alarms.js";
 import { AuditPage } from "./audit.js";
+import { RulesPage } from "./rules.js";
 import { Banner } from "./banner.js";
 import { ChangesPage } from "./changes.js";
 import { ConsolesPage } from "./consoles.js";
@@ -62,6 +63,7 @@ function Screen() {
   if (name === "changes") return html`<${ChangesPage} />`;
   if (name === "users") return html`<${UsersPage} />`;
   if (name === "audit") return html`<${AuditPage} />`;
+  if (name === "rules") return html`<${RulesPage} />`;
   if (name === "drills") return html`<${DrillsPage} />`;
   if (name === "drill") return html`<${DrillPage} key=${id} id=${id} />`;
   if (name === "account") return html`<${AccountPage} />`;

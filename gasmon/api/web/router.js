@@ -23,6 +23,7 @@ const PATHS = [
   [/^\/statistics$/, "statistics"],
   [/^\/users$/, "users"],
   [/^\/audit$/, "audit"],
+  [/^\/rules$/, "rules"],
   [/^\/drills$/, "drills"],
   [/^\/drill\/([^/]+)$/, "drill"],
 ];
