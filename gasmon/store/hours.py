@@ -182,7 +182,9 @@ def _state(conn: Connection, begin_us: int) -> State:
         conn.execute(
             "UPDATE reading_hour_state"
             " SET closed_xid = pg_snapshot_xmax(pg_current_snapshot())"
+            # A number that was not given out yet is of the server before a restore.
             " WHERE closed_xid IS NULL"
+            " OR closed_xid > pg_snapshot_xmax(pg_current_snapshot())"
         )
     row = conn.execute(
         "SELECT (extract(epoch FROM closed_until) * 1000000)::bigint,"

@@ -217,6 +217,21 @@ def test_a_clock_that_was_ahead_costs_nothing_but_work(
     check(migrated_dsn, series, begin, NOW + US_PER_H, 49)
 
 
+def test_gathering_goes_on_in_a_database_that_was_restored(
+    conn: db.Connection, migrated_dsn: str
+) -> None:
+    """Numbers of transactions are the server's own; a dump brings those of another."""
+    begin = NOW - 2 * US_PER_DAY
+    series: Series = {begin + i * US_PER_H: (0.1 * i, 0) for i in range(48)}
+    store(conn, series)
+    conn.commit()
+    assert "closed until" in rounds(conn, n=1)
+    conn.execute("UPDATE reading_hour_state SET closed_xid = '999999999999'")
+    conn.commit()
+    assert "slices" in rounds(conn, n=1)
+    check(migrated_dsn, series, begin, NOW, 48)
+
+
 def test_the_job_begins_with_the_oldest_partition(conn: db.Connection) -> None:
     """A database from before has its readings gathered, second by second of work."""
     told = [gather_hours(conn, StorageSettings(), NOW, lambda: 0.0) for _ in range(4)]
