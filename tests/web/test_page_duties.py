@@ -379,4 +379,5 @@ def test_an_administrator_runs_accounts_calendars_and_reads_the_audit(
     other = open_page("/users", "county", lang="en", expect="a status of 403")
     expect(other.locator(".failure")).to_be_visible()
     click_until_seen(other.locator(".who"), other.locator(".everywhere"))
-    expect(other.locator("main a")).to_have_count(0)
+    expect(other.locator("main a")).to_have_count(1)
+    expect(other.locator("main a")).to_have_attribute("href", "/rules")
