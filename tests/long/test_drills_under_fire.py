@@ -116,6 +116,7 @@ def beside(work: Callable[[], None]) -> Iterator[None]:
 
 
 @pytest.mark.long
+@pytest.mark.alone
 @pytest.mark.timeout(500)
 def test_a_drill_outlives_a_flood_and_a_minute_without_the_database(
     plain_migrated_dsn: str,
