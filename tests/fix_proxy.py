@@ -48,6 +48,7 @@ class Proxy:
         self._spoils: deque[str] = deque()
         self._closed = threading.Event()
         self._listener: socket.socket | None = None
+        self._held: socket.socket | None = None
         self.n_accepted = 0
         self.n_bytes = 0
         self.port = 0
@@ -55,13 +56,20 @@ class Proxy:
 
     def _listen(self) -> None:
         """Open the listener, on the same port each time."""
-        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((LOOPBACK, self.port))
+        listener, self._held = self._held or self._bound(), None
         listener.listen(64)
         self.port = listener.getsockname()[1]
         self._listener = listener
         self._run(self._accept, listener)
+
+    def _bound(self) -> socket.socket:
+        """A socket on our port that refuses whoever comes, and keeps it ours."""
+        bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # Both exist for a moment, so that nobody else gets the port between them.
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        bound.bind((LOOPBACK, self.port))
+        return bound
 
     def _run(self, function: Callable[..., None], *arguments: object) -> None:
         """Run a loop in a thread that is joined at the end."""
@@ -155,6 +163,8 @@ class Proxy:
         """Close every connection and refuse new ones."""
         listener, self._listener = self._listener, None
         if listener is not None:
+            if not self._closed.is_set():
+                self._held = self._bound()
             listener.close()
         self.cut()
 
@@ -185,6 +195,8 @@ class Proxy:
         self._closed.set()
         self._dead = frozenset()
         self.refuse()
+        if self._held is not None:
+            self._held.close()
         for thread in self._threads:
             thread.join(10.0)
 
