@@ -22,7 +22,9 @@ export function RulesPage() {
   const current = (versions || []).find((one) => one.in_force) || (versions || [])[0];
   const wanted = Number(query.version) || (current && current.rules_id);
   useEffect(() => {
-    if (wanted) get(`/rules/${wanted}`).then((answer) => { setShown(answer); setError(null); }, setError);
+    let isAsked = true;
+    if (wanted) get(`/rules/${wanted}`).then((answer) => { if (isAsked) { setShown(answer); setError(null); } }, setError);
+    return () => { isAsked = false; };
   }, [wanted]);
   return html`<main class="rules"><h1 class="crumbs"><a href="/account">${t("title.account")}</a> <span>${t("title.rules")}</span></h1>
     <p class="muted">${t("rules.about")}</p>
