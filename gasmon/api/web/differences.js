@@ -13,14 +13,16 @@ export function DifferencesPage() {
   const [error, setError] = useState(null);
   const { day, mine } = route.value.query;
   const asked = { ...(day ? { day } : {}), ...(mine ? { mine } : {}) };
-  const load = () => get("/differences", asked).then((page) => { setFound(page); setError(null); }, setError);
-  useEffect(() => { load(); }, [day, mine]);
+  const load = (isAsked = () => true) => get("/differences", asked).then(
+    (page) => { if (isAsked()) { setFound(page); setError(null); } }, setError);
+  // An answer that a later question has overtaken is dropped.
+  useEffect(() => { let isAsked = true; load(() => isAsked); return () => { isAsked = false; }; }, [day, mine]);
   areas.value;
   return html`<main class="plans differences"><h1>${t("title.differences")}</h1>
     <p class="muted">${t("differences.about")}</p>
     <p><label>${t("differences.day")} <input type="date" name="day" value=${found ? found.day : day || ""}
       onChange=${(event) => setQuery({ day: event.target.value })} /></label></p>
-    <${Failure} error=${error} retry=${load} />
+    <${Failure} error=${error} retry=${() => load()} />
     ${found && !found.items.length ? html`<p class="empty">${t("differences.none")}</p>` : null}
     ${found && found.items.length ? html`<div class="scroll"><table><thead><tr><th>${t("differences.at")}</th><th>${t("differences.mine")}</th>
       <th>${t("differences.point")}</th><th>${t("differences.what")}</th><th class="r">${t("differences.ours")}</th><th class="r">${t("differences.theirs")}</th></tr></thead>

@@ -42,7 +42,17 @@ export function useLoaded(ask, every) {
   const [found, setFound] = useState(null);
   const [error, setError] = useState(null);
   const everyMs = (typeof every === "function" ? every(found) : every) || 0;
-  const load = () => ask().then((data) => { setFound(data); setError(null); }, setError);
+  const [turn] = useState({ asked: 0, shown: 0 });
+  const load = () => {
+    const mine = turn.asked += 1;
+    return ask().then((data) => {
+      // Answers may overtake each other; what was asked for later stays.
+      if (mine < turn.shown) return;
+      turn.shown = mine;
+      setFound(data);
+      setError(null);
+    }, setError);
+  };
   useEffect(() => { load(); }, []);
   useEffect(() => {
     if (!everyMs) return undefined;

@@ -17,12 +17,14 @@ export function ForecastsPage() {
   const [board, setBoard] = useState(null);
   const [error, setError] = useState(null);
   const { by = "mine", days = "30" } = route.value.query;
-  const load = () => get("/forecasts/score", { by, days }).then((found) => { setBoard(found); setError(null); }, setError);
-  useEffect(() => { load(); }, [by, days]);
+  const load = (isAsked = () => true) => get("/forecasts/score", { by, days }).then(
+    (found) => { if (isAsked()) { setBoard(found); setError(null); } }, setError);
+  // An answer that a later question has overtaken is dropped.
+  useEffect(() => { let isAsked = true; load(() => isAsked); return () => { isAsked = false; }; }, [by, days]);
   areas.value;
   return html`<main class="plans forecasts"><h1>${t("forecasts.title")}</h1>
     <p><${Choice} name="by" values=${BY} chosen=${by} /> <${Choice} name="days" values=${DAYS} chosen=${days} /></p>
-    <${Failure} error=${error} retry=${load} />
+    <${Failure} error=${error} retry=${() => load()} />
     ${board ? html`<p class="muted">${t("forecasts.searched", { days: number(board.days) })}</p>` : null}
     ${board && !board.items.length ? html`<p class="muted">${t("forecasts.none")}</p>` : null}
     ${board && board.items.length ? html`<${Board} board=${board} />` : null}</main>`;

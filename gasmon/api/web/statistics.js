@@ -33,8 +33,10 @@ export function StatisticsPage() {
   const path = REPORTS[report];
   const address = path + queryText(wanted);
   const missing = report === "mine" && !wanted.mine;
-  const load = () => missing || get(path, wanted).then((told) => { setFound({ address, told }); setError(null); }, setError);
-  useEffect(() => { load(); }, [address]);
+  const load = (isAsked = () => true) => missing || get(path, wanted).then(
+    (told) => { if (isAsked()) { setFound({ address, told }); setError(null); } }, setError);
+  // An answer that a later question has overtaken is dropped.
+  useEffect(() => { let isAsked = true; load(() => isAsked); return () => { isAsked = false; }; }, [address]);
   areas.value;
   // What was read for another question is not shown under this one.
   const told = found && found.address === address ? found.told : null;
@@ -47,7 +49,7 @@ export function StatisticsPage() {
       ${report === "mine" ? html`<${MineChoice} chosen=${wanted.mine} />` : wanted.mine ? html`<button onClick=${() => setQuery({ mine: "" })}>${t("filter.mine_only", { mine: wanted.mine })} ×</button>` : null}
       ${missing ? null : html`<a class="export" download href=${`/api/v1${path}/export${queryText(wanted)}`}>${t("statistics.export")}</a>`}
       <button onClick=${() => print()}>${t("statistics.print")}</button></div>
-    <${Failure} error=${error} retry=${load} />
+    <${Failure} error=${error} retry=${() => load()} />
     ${told ? html`<p class="muted num">${moment(told.from, 0)} – ${moment(told.until, 0)}${told.before_from ? html` · ${t("statistics.compared", { from: moment(told.before_from, 0), to: moment(told.before_to, 0) })}` : null}</p>` : null}
     ${missing ? html`<p class="empty">${t("statistics.choose_mine")}</p>` : null}
     ${told && report === "mine" ? html`<${MineDay} told=${told} />` : null}
