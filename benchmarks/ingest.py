@@ -177,17 +177,20 @@ def _drain(conn: Connection, where: Servers, n_frames: int) -> dict[str, float]:
         gasmon.stop()
     commits: list[Any] = conn.execute(
         """SELECT extract(epoch FROM pg_xact_commit_timestamp(xmin))::float8,
-                  count(*), sum(n_readings)
+                  count(*), sum(n_readings),
+                  extract(epoch FROM min(arrived_at))::float8
            FROM frame GROUP BY 1 ORDER BY 1"""
     ).fetchall()
     total, own = 0, []
-    for at_s, n, n_readings in commits:
+    for at_s, n, n_readings, arrived_s in commits:
         total += n
         if total > before:
-            own.append((at_s, n, n_readings))
-    span_s = own[-1][0] - own[0][0]
+            own.append((at_s, n, n_readings, arrived_s))
+    # From the first commit on; of a backlog that is one commit, from its arrival on.
+    begin_s, counted = (own[0][0], own[1:]) if len(own) > 1 else (own[0][3], own)
+    span_s = own[-1][0] - begin_s
     return {
-        "readings_per_s": sum(n for _, _, n in own[1:]) / span_s,
+        "readings_per_s": sum(n for _, _, n, _ in counted) / span_s,
         "frames_per_turn": (n_frames - before) / len(own),
         "cpu_us_per_frame": cpu_s * 1e6 / (n_frames - before),
     }
