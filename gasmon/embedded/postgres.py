@@ -8,8 +8,6 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import psycopg
 from psycopg import sql
@@ -21,7 +19,6 @@ from gasmon.embedded.process import (
     LOOPBACK,
     POLL_S,
     Child,
-    FolderLock,
     Progress,
     free_port,
     is_running,
@@ -30,27 +27,27 @@ from gasmon.embedded.process import (
     silent,
     stop_orphan,
 )
-from gasmon.errors import DependencyError
+from gasmon.embedded.server import EmbeddedServer
 
 DATABASE = "gasmon"
-PROGRESS_EVERY_S = 5.0
 PORT_ATTEMPTS = 5
-# SIGINT = fast shutdown (rolls back and writes a checkpoint), SIGQUIT = immediate (the
-# next start recovers from the log).
-STOP_STEPS = ((signal.SIGINT, 60.0), (getattr(signal, "SIGQUIT", signal.SIGTERM), 10.0))
 
 
-class EmbeddedPostgres:
+class EmbeddedPostgres(EmbeddedServer):
     """One PostgreSQL server with its data in a folder, reachable on loopback only.
 
     In `data_dir` stand ``password`` (mode 0600), ``postgres.log``, and ``cluster`` or,
     when we are root and the unprivileged account cannot reach the folder,
     ``postgres.location`` with the place where the cluster is.
-
-    Attributes:
-        port: TCP port once started (the wanted one before; None = a free one).
-        log_path: what the server wrote.
     """
+
+    NAME = "PostgreSQL"
+    # SIGINT = fast shutdown (rolls back and writes a checkpoint), SIGQUIT = immediate
+    # (the next start recovers from the log).
+    STOP_STEPS = (
+        (signal.SIGINT, 60.0),
+        (getattr(signal, "SIGQUIT", signal.SIGTERM), 10.0),
+    )
 
     def __init__(
         self,
@@ -74,46 +71,30 @@ class EmbeddedPostgres:
             bin_dir: another PostgreSQL's programs; None = the wheel's.
             state_dir: where copies and unreachable clusters are placed for root.
         """
-        self.data_dir = data_dir.absolute()
-        self.port = port
-        self.log_path = self.data_dir / "postgres.log"
-        self._wanted_port = port
-        self._start_timeout_s = start_timeout_s
+        super().__init__(
+            data_dir,
+            "postgres.log",
+            port=port,
+            start_timeout_s=start_timeout_s,
+            progress=progress,
+        )
         self._extra_settings = dict(extra_settings or {})
-        self._progress = progress
         self._given_bin_dir = bin_dir
         self._state_dir = state_dir
-        self._lock: FolderLock | None = None
-        self._child: Child | None = None
         self._password = ""
 
-    def start(self) -> None:
-        """Start the server, making its cluster first when there is none.
-
-        Returns once the database ``gasmon`` accepts connections. An orphan of a killed
-        parent is stopped first; an interrupted server recovers by itself.
-
-        Raises:
-            DependencyError: wheel missing, port taken, folder in use, cluster of
-                another major version, or not ready in time; nothing is left running.
-        """
-        if self._child is not None:
-            raise DependencyError(f"PostgreSQL in {self.data_dir} is already started")
+    def _make_folder(self) -> None:
         if not self.data_dir.is_dir():
             self.data_dir.mkdir(parents=True)
             # Entered, but not listed, by the account the server runs as.
             self.data_dir.chmod(0o711)
-        self._lock = FolderLock(self.data_dir)
-        self._lock.acquire()
-        try:
-            self._start_locked()
-        except BaseException:
-            self.stop()
-            raise
 
-    def _start_locked(self) -> None:
-        """Start, holding the lock of the folder."""
-        deadline_s = time.monotonic() + self._start_timeout_s
+    def _start_locked(self, deadline_s: float) -> None:
+        """Start, making the cluster first when there is none.
+
+        An orphan of a killed parent is stopped before; an interrupted server recovers
+        by itself. Afterwards the database ``gasmon`` accepts connections.
+        """
         account = placing.unprivileged_account()
         home = placing.cluster_home(self.data_dir, account, self._state_dir)
         cluster = home / "cluster"
@@ -180,43 +161,18 @@ class EmbeddedPostgres:
                 uid=None if account is None else account.uid,
                 gid=None if account is None else account.gid,
             )
-            if self._wait_until_ready(self._child, cluster, deadline_s):
+            if self._wait_until(
+                lambda child: clusters.reports_ready(cluster, child.pid),
+                self._child,
+                deadline_s,
+            ):
                 return
             log = self._child.own_log()
             lost_port = "could not bind" in log and attempts < PORT_ATTEMPTS
             lingering = "pre-existing shared memory block" in log
             if not (lost_port or lingering) or time.monotonic() > deadline_s:
-                last = next(
-                    (x for x in reversed(log.splitlines()) if "FATAL" in x), log
-                )
-                raise DependencyError(
-                    f"PostgreSQL did not start: {last.strip()[-300:]} "
-                    f"(log: {self.log_path})"
-                )
+                raise self._not_started(log, "FATAL")
             time.sleep(POLL_S)
-
-    def _wait_until_ready(self, child: Child, cluster: Path, deadline_s: float) -> bool:
-        """Wait for the server's own word that it is ready; False when it ended.
-
-        Raises:
-            DependencyError: not ready at the deadline.
-        """
-        started_s = time.monotonic()
-        told_s = started_s
-        while child.alive:
-            if clusters.reports_ready(cluster, child.pid):
-                return True
-            now_s = time.monotonic()
-            if now_s > deadline_s:
-                raise DependencyError(
-                    f"PostgreSQL was not ready within {self._start_timeout_s:g} s "
-                    f"(log: {self.log_path})"
-                )
-            if now_s - told_s >= PROGRESS_EVERY_S:
-                told_s = now_s
-                self._progress(f"waiting for PostgreSQL, {now_s - started_s:.0f} s")
-            time.sleep(POLL_S)
-        return False
 
     def _options(self) -> list[str]:
         """Return the settings of this start as command line arguments."""
@@ -235,16 +191,9 @@ class EmbeddedPostgres:
             x for name, value in settings.items() for x in ("-c", f"{name}={value}")
         ]
 
-    def stop(self) -> None:
-        """Stop the server in the orderly way; harmless when it does not run."""
-        if self._child is not None:
-            if sys.platform == "win32":
-                self._stop_windows()
-            self._child.stop(STOP_STEPS)
-            self._child = None
-        if self._lock is not None:
-            self._lock.release()
-            self._lock = None
+    def _before_stop(self) -> None:
+        if sys.platform == "win32":
+            self._stop_windows()
 
     def _stop_windows(self) -> None:
         """Stop by ``pg_ctl``: Windows has no signals for it."""
@@ -255,25 +204,6 @@ class EmbeddedPostgres:
             check=False,
             capture_output=True,
         )
-
-    def kill(self) -> None:
-        """Kill the server as a power cut would (for tests of recovery)."""
-        if self._child is not None:
-            self._child.kill()
-            self._child = None
-        if self._lock is not None:
-            self._lock.release()
-            self._lock = None
-
-    @property
-    def pid(self) -> int | None:
-        """Process id of the server, None when not started."""
-        return None if self._child is None else self._child.pid
-
-    @property
-    def alive(self) -> bool:
-        """Whether the server runs; False also when it ended by itself."""
-        return self._child is not None and self._child.alive
 
     @property
     def password(self) -> str:
@@ -307,15 +237,3 @@ class EmbeddedPostgres:
                     sql.Identifier(name)
                 )
             )
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()

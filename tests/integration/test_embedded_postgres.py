@@ -16,7 +16,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from gasmon.embedded import cluster, placing, postgres
+from gasmon.embedded import cluster, placing
+from gasmon.embedded import server as embedded_server
 from gasmon.embedded.postgres import EmbeddedPostgres
 from gasmon.embedded.process import free_port, port_is_taken
 from gasmon.errors import DependencyError
@@ -260,7 +261,7 @@ def test_slow_start_is_waited_for(known: Path, monkeypatch: pytest.MonkeyPatch) 
         "ascii",
     )
     script.chmod(0o755)
-    monkeypatch.setattr(postgres, "PROGRESS_EVERY_S", 0.1)
+    monkeypatch.setattr(embedded_server, "PROGRESS_EVERY_S", 0.1)
     told: list[str] = []
 
     def open_gate_at_the_third(text: str) -> None:
