@@ -6,7 +6,7 @@ import os
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import pytest
 
@@ -186,6 +186,21 @@ def make_mosquitto(tmp_path: Path) -> Iterator[Callable[..., MosquittoBroker]]:
     def make(*more: str) -> MosquittoBroker:
         folder = tmp_path / f"mosquitto-{len(made)}"
         made.append(MosquittoBroker(program, folder, *more))
+        made[-1].start()
+        return made[-1]
+
+    yield make
+    for broker in made:
+        broker.stop()
+
+
+@pytest.fixture
+def make_embedded(tmp_path: Path) -> Iterator[Callable[..., EmbeddedBroker]]:
+    """A function that starts an embedded broker with its own settings."""
+    made: list[EmbeddedBroker] = []
+
+    def make(**arguments: Any) -> EmbeddedBroker:
+        made.append(EmbeddedBroker(tmp_path / f"nats{len(made)}", **arguments))
         made[-1].start()
         return made[-1]
 

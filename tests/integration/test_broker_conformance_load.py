@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -26,21 +25,6 @@ from tests.fix_wait import wait_until
 PAGE = Path(__file__).parents[2] / "docs/brokers.md"
 DEFAULT_QUEUE = 1000
 """Messages that Mosquitto keeps for an absent client as installed."""
-
-
-@pytest.fixture
-def make_embedded(tmp_path: Path) -> Iterator[Callable[..., EmbeddedBroker]]:
-    """A function that starts an embedded broker with its own settings."""
-    made: list[EmbeddedBroker] = []
-
-    def make(**arguments: Any) -> EmbeddedBroker:
-        made.append(EmbeddedBroker(tmp_path / f"nats{len(made)}", **arguments))
-        made[-1].start()
-        return made[-1]
-
-    yield make
-    for broker in made:
-        broker.stop()
 
 
 @pytest.fixture

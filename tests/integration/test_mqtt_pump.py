@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import gc
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from threading import Thread
-from typing import Any
 
 import pytest
 
@@ -83,21 +82,6 @@ def test_two_clients_of_one_name_are_told(
         )
 
     wait_until(named, 40, "the name of the setting")
-
-
-@pytest.fixture
-def make_embedded(tmp_path: Path) -> Iterator[Callable[..., EmbeddedBroker]]:
-    """A function that starts an embedded broker with its own settings."""
-    made: list[EmbeddedBroker] = []
-
-    def make(**arguments: Any) -> EmbeddedBroker:
-        made.append(EmbeddedBroker(tmp_path / f"nats{len(made)}", **arguments))
-        made[-1].start()
-        return made[-1]
-
-    yield make
-    for broker in made:
-        broker.stop()
 
 
 def test_refused_credentials_and_subscriptions_are_named(
