@@ -82,6 +82,11 @@ class DrillSettings(Section):
         description="a drill that waits for real data, or for the database, is ended "
         "after this [s]",
     )
+    player_silence_s: float = Field(
+        30.0,
+        gt=0,
+        description="a drill whose player, once heard, is silent so long is ended [s]",
+    )
 
 
 class AccountSettings(Section):

@@ -1,46 +1,52 @@
 """``gasmon-sim drill`` and ``score``: hold a drill, and judge one that was held."""
 
 import argparse
-import json
-import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gasmon.errors import ConfigError, DependencyError
+from gasmon.errors import ConfigError
 from simulators import criteria
+from simulators.cli_drill_end import end
+from simulators.cli_drill_report import folder, name_of, report, tell
 from simulators.cli_options import (
     add_broker,
     add_output,
     broker_of,
+    count,
     on_signals,
     positive,
     speaker,
     token_in,
 )
-from simulators.criteria import SheetFile
-from simulators.drill import Drill, DrillSettings
-from simulators.drill_page import page
+from simulators.drill import Drill, DrillSettings, Keep
 from simulators.drill_places import drill_places
 from simulators.drill_platform import DrillPlatform
-from simulators.drill_record import DrillRecord, read, write
-from simulators.drill_words import limit_words, met_words, seconds_words, verdict_words
-from simulators.drill_workbook import workbook
+from simulators.drill_record import Call, read, write
+from simulators.drill_seen import Setup
+from simulators.drill_trace import Trace, keep
 from simulators.platform import Platform
 from simulators.scenario import load
-from simulators.score import Sheet, score
-from simulators.trend import earlier, series
+from simulators.toml_source import find_source
 
-NOT_MET = 4
-BROKEN_OFF = 1
+STANDARD = "standard"
+"""The sheet if none is named."""
 
 
 def add_parsers(commands: Any) -> None:
     """Declare the two commands."""
     drill = commands.add_parser("drill", help="演练 hold a drill on a running gasmon")
     drill.set_defaults(command=_drill)
-    drill.add_argument("scenario", metavar="SCENARIO")
-    drill.add_argument("--county", required=True, metavar="SLUG|CODE")
+    drill.add_argument("scenario", metavar="SCENARIO", nargs="?")
+    drill.add_argument("--county", metavar="SLUG|CODE")
+    drill.add_argument(
+        "--end",
+        type=count,
+        metavar="RUN",
+        help="结束程序已中断的演练并评分 end a drill whose program died, and score it",
+    )
     drill.add_argument("--participants", nargs="+", default=[], metavar="NAME")
     drill.add_argument("--platforms", nargs="+", default=[], metavar="NAME")
     drill.add_argument(
@@ -60,21 +66,21 @@ def add_parsers(commands: Any) -> None:
     drill.add_argument("--seed", type=int, default=1, metavar="N")
     drill.add_argument("--url", default="http://127.0.0.1:8123")
     drill.add_argument("--token-file", type=Path, required=True, metavar="FILE")
-    _add_sheet(drill)
+    _add_sheet(drill, None)
     add_broker(drill)
     add_output(drill)
 
     again = commands.add_parser("score", help="重新评分 score a drill that was held")
     again.set_defaults(command=_score)
     again.add_argument("record", type=Path, metavar="drill-N.json")
-    _add_sheet(again)
+    _add_sheet(again, STANDARD)
     add_output(again)
 
 
-def _add_sheet(parser: argparse.ArgumentParser) -> None:
+def _add_sheet(parser: argparse.ArgumentParser, default: str | None) -> None:
     parser.add_argument(
         "--sheet",
-        default="standard",
+        default=default,
         metavar="NAME|FILE.toml",
         help="评分标准 criteria",
     )
@@ -88,7 +94,18 @@ def _lead(text: str) -> float:
 
 
 def _drill(args: argparse.Namespace) -> int:
-    sheet_file = criteria.load(args.sheet)
+    if args.end is not None:
+        if args.scenario or args.county:
+            raise ConfigError("--end RUN: it has its scenario and county already")
+        return end(args)
+    if not (args.scenario and args.county):
+        raise ConfigError("drill: SCENARIO and --county are wanted, or --end RUN")
+    return _hold(args)
+
+
+def _hold(args: argparse.Namespace) -> int:
+    sheet = args.sheet or STANDARD
+    sheet_file = criteria.load(sheet)
     # People live in real time, and so does what they are trained on.
     scenario = replace(load(args.scenario), speed=1.0)
     token = token_in(args.token_file, "token file")
@@ -113,117 +130,53 @@ def _drill(args: argparse.Namespace) -> int:
         broker_of(args),
         platform,
         speaker(args.quiet),
+        _keeper(args, sheet, known),
     )
-    _folder(args.out)
+    folder(args.out)
     on_signals(drill.stop)
     record = drill.hold()
-    write(record, args.out / f"{_name(record)}.json")
-    code = _report(record, sheet_file, args.out, as_json=args.json)
-    _tell(platform, record, sheet_file)
+    name = name_of(record)
+    write(record, args.out / f"{name}.json")
+    # From here on the record says it all.
+    (args.out / f"{name}.open").unlink(missing_ok=True)
+    code = report(record, sheet_file, args.out, as_json=args.json)
+    tell(platform, record, sheet_file)
     return code
 
 
-def _tell(platform: DrillPlatform, record: DrillRecord, sheet_file: SheetFile) -> None:
-    """Let the platform's page show the score; the report stands without that."""
-    sheet = score(record, sheet_file)
-    if not sheet.of_points:
-        return
-    try:
-        platform.score(
-            record.run,
-            sheet=sheet_file.name,
-            points=sheet.points,
-            of_points=sheet.of_points,
-            passed=sheet.is_passed,
+def _keeper(
+    args: argparse.Namespace, sheet: str, known: Sequence[Mapping[str, Any]]
+) -> Keep:
+    """Writes what is needed to end the drill without us."""
+    scenario_source = find_source(args.scenario, "scenarios", "scenario")
+    sheet_source = find_source(sheet, "sheets", "sheet")
+    mines = tuple({k: str(m[k]) for k in ("code", "name", "kind")} for m in known)
+
+    def kept(setup: Setup, calls: tuple[Call, ...], played_s: float) -> None:
+        trace = Trace(
+            run=setup.run,
+            scenario=scenario_source,
+            sheet=sheet_source,
+            county=setup.county,
+            seed=setup.seed,
+            announced=setup.announced,
+            participants=setup.participants,
+            platforms=setup.platforms,
+            known=mines,
+            begin_us=setup.clock.begin_us,
+            real_begin_us=setup.clock.real_begin_us,
+            calls=calls,
+            played_s=played_s,
         )
-    except (LookupError, ConfigError, DependencyError) as error:
-        print(f"评分未登记 score not recorded: {error}", file=sys.stderr)
+        # A full disk is no reason to break off a drill of many people.
+        with suppress(OSError):
+            keep(trace, args.out)
+
+    return kept
 
 
 def _score(args: argparse.Namespace) -> int:
     sheet_file = criteria.load(args.sheet)
     record = read(args.record)
-    _folder(args.out)
-    return _report(record, sheet_file, args.out, as_json=args.json)
-
-
-def _folder(path: Path) -> None:
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(f"--out {path}: {error}") from None
-
-
-def _name(record: DrillRecord) -> str:
-    """Runs of two platforms may have one number; the begin tells them apart."""
-    return f"drill-{record.run}-{record.begin_us // 1_000_000}"
-
-
-def _report(
-    record: DrillRecord, sheet_file: SheetFile, out: Path, *, as_json: bool
-) -> int:
-    """Write both reports and say how it went."""
-    sheet = score(record, sheet_file)
-    past = series([*earlier(out, record), record], sheet_file)
-    html, xlsx = (out / f"{_name(record)}.{kind}" for kind in ("html", "xlsx"))
-    try:
-        html.write_text(page(record, sheet, sheet_file, past), "utf-8")
-        xlsx.write_bytes(workbook(record, sheet, past))
-    except OSError as error:
-        raise ConfigError(f"report: {error}") from None
-    if as_json:
-        told = {**as_dict(record, sheet), "html": str(html), "xlsx": str(xlsx)}
-        print(json.dumps(told, ensure_ascii=False), flush=True)
-    else:
-        print("\n".join([*as_lines(record, sheet), str(html), str(xlsx)]), flush=True)
-    if record.ended_by in ("stopped", "real_alarm"):
-        return BROKEN_OFF
-    return 0 if sheet.is_passed else NOT_MET
-
-
-def as_lines(record: DrillRecord, sheet: Sheet) -> list[str]:
-    """A sheet for the terminal."""
-    lines = [
-        f"【演练】 {record.zh} {record.en}: {verdict_words(record, sheet)}, "
-        f"{sheet.points:g} / {sheet.of_points:g}"
-    ]
-    for result in sheet.results:
-        criterion = result.criterion
-        lines.append(
-            f"  {met_words(result):<8} {criterion.zh} {criterion.en}: "
-            f"{seconds_words(result.took_s)} / {limit_words(criterion)}, "
-            f"{result.points:g} / {criterion.points:g}"
-        )
-    return lines
-
-
-def as_dict(record: DrillRecord, sheet: Sheet) -> dict[str, object]:
-    """The same as plain values."""
-    return {
-        "run": record.run,
-        "scenario": record.scenario,
-        "passed": sheet.is_passed,
-        "ended_by": record.ended_by,
-        "points": sheet.points,
-        "of_points": sheet.of_points,
-        "criteria": [
-            {
-                "name": result.criterion.name,
-                "met": result.is_met,
-                "must": result.criterion.must,
-                "took_s": result.took_s,
-                "points": result.points,
-                "of_points": result.criterion.points,
-                "items": [
-                    {
-                        "what": item.what,
-                        "took_s": item.took_s,
-                        "met": item.is_met,
-                        "by": item.by,
-                    }
-                    for item in result.items
-                ],
-            }
-            for result in sheet.results
-        ],
-    }
+    folder(args.out)
+    return report(record, sheet_file, args.out, as_json=args.json)

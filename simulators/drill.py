@@ -22,11 +22,16 @@ from simulators.link import Broker
 from simulators.performance import Performance
 from simulators.places import Places
 from simulators.platform import time_us
+from simulators.player import Player
 from simulators.scenario import Scenario
 from simulators.score import score
 
 _POLL_S = 1.0
 _SCORE_POLL_S = 5.0
+_KEEP_S = 5.0
+
+Keep = Callable[[Setup, tuple[Call, ...], float], None]
+"""Takes how far a drill came: how it was set up, what was given, seconds of it."""
 
 
 def _given(inject: Inject, at_s: float) -> Call:
@@ -76,12 +81,14 @@ class Drill:
         broker: Broker,
         platform: DrillPlatform,
         say: Callable[[str], None],
+        keep: Keep = lambda *_: None,
     ) -> None:
         """Prepare; nothing is declared yet.
 
         Args:
             places: in mines that the platform knows.
             say: takes lines for the leader of the drill.
+            keep: called every few seconds, in case this program dies.
 
         Raises:
             ConfigError: the scenario files planned work, which a drill cannot.
@@ -98,6 +105,8 @@ class Drill:
         self._broker = broker
         self._platform = platform
         self._say = say
+        self._keep = keep
+        self._kept_s = float("-inf")
         self._stopping = False
         self._waiting = timed(sheet_file.injects, settings.seed)
         self._calls: list[Call] = []
@@ -135,22 +144,27 @@ class Drill:
             run=run,
             clock_off_us=off_us,
         )
-        fleet = performance.fleet
+        fleet, player = performance.fleet, Player(self._broker, run)
+        player.start()
         ended_by = "stopped"
         longest_s = self.longest_s
         try:
             self._until(lambda: bool(self._platform.drill(run)["judged_by"]), begin_us)
             fleet.start(self._settings.patience_s, lambda: self._stopping)
-            self._until(
-                lambda: self._is_defined(run), _now_us(), lambda: fleet.turn(0.01)
-            )
+
+            def prepare() -> None:
+                fleet.turn(0.01)
+                player.beat()
+
+            self._until(lambda: self._is_defined(run), _now_us(), prepare)
             performance.begin()
             self._say("开始 it begins")
             setup = self._setup(run, performance)
-            ended_by = self._loop(performance, setup, longest_s)
+            ended_by = self._loop(performance, player, setup, longest_s)
         finally:
             self._end(run, ended_by)
             fleet.stop(10.0 if fleet.n_connected else 0.0)
+            player.stop()
         ended_s = setup.drill_s(_now_us() + off_us)
         return self._patiently(lambda: self._record(setup, ended_by, ended_s))
 
@@ -222,28 +236,35 @@ class Drill:
             clock=performance.clock,
         )
 
-    def _loop(self, performance: Performance, setup: Setup, longest_s: float) -> str:
+    def _loop(
+        self, performance: Performance, player: Player, setup: Setup, longest_s: float
+    ) -> str:
         """Play and watch; gives how it ended."""
         while not self._stopping:
             now_s = performance.now_s
             # On and on, also when the story is told: people still work, and mines
             # that fell silent would be alarms of their own.
             performance.turn()
-            self._give(now_s)
+            player.beat()
+            if self._give(now_s) or now_s > self._kept_s + _KEEP_S:
+                self._kept_s = now_s
+                self._keep(setup, tuple(self._calls), now_s)
             ended_by = self._look(setup, now_s, longest_s)
             if ended_by:
                 return ended_by
             time.sleep(0.005)
         return "stopped"
 
-    def _give(self, now_s: float) -> None:
-        """Injects whose time has come, for the leader to carry out."""
+    def _give(self, now_s: float) -> bool:
+        """Injects whose time has come, for the leader to carry out; whether any."""
+        n_before = len(self._calls)
         while self._waiting and self._waiting[0][0] <= now_s:
             _, inject = self._waiting.pop(0)
             self._calls.append(_given(inject, now_s))
             self._say(
                 f"注入 inject {inject.name} → {inject.to}: {inject.zh} {inject.en}"
             )
+        return len(self._calls) > n_before
 
     def _look(self, setup: Setup, now_s: float, longest_s: float) -> str:
         """Whether it is over, and why; asked about each second."""
@@ -309,15 +330,24 @@ class Drill:
             ended_by=ended_by,
             calls=self._calls,
             curves=self._curves.curves(),
-            real_alarms=[self._real(setup, one) for one in drill["real_alarms"]],
+            real_alarms=real_alarms(self._platform, setup, drill),
         )
 
-    def _real(self, setup: Setup, one: dict[str, Any]) -> RealAlarm:
-        alarm = self._platform.alarm(one["alarm_id"])
-        return RealAlarm(
-            alarm_id=alarm["alarm_id"],
-            mine=alarm["mine_name"],
-            kind=alarm["kind"],
-            rank=alarm["peak_rank"],
-            at_s=setup.drill_s(time_us(one["at"])),
+
+def real_alarms(
+    platform: DrillPlatform, setup: Setup, drill: dict[str, Any]
+) -> list[RealAlarm]:
+    """The real alarms that came during a drill."""
+    found = []
+    for one in drill["real_alarms"]:
+        alarm = platform.alarm(one["alarm_id"])
+        found.append(
+            RealAlarm(
+                alarm_id=alarm["alarm_id"],
+                mine=alarm["mine_name"],
+                kind=alarm["kind"],
+                rank=alarm["peak_rank"],
+                at_s=setup.drill_s(time_us(one["at"])),
+            )
         )
+    return found

@@ -16,9 +16,11 @@ from gasmon.errors import ConfigError
 VERSION = 1
 """Of the file; a reader refuses any other."""
 
-ENDS = ("done", "time", "stopped", "real_alarm")
+ENDS = ("done", "time", "stopped", "real_alarm", "cut_off")
+BROKEN_OFF = ("stopped", "real_alarm", "cut_off")
 """How a drill ended: everything asked for was done, its time was over, somebody
-stopped it, or a real alarm came."""
+stopped it, a real alarm came, or whoever played it fell silent; ``BROKEN_OFF`` is no
+pass whatever was done by then."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,11 @@ from simulators.platform import SeenAlarm, seen_of, time_us
 from simulators.scenario import Cause, Scenario, Target
 from simulators.verdict import Clock, Verdict, judge
 
-ENDED_BY = {"announced_end": "time", "real_alarm": "real_alarm"}
+ENDED_BY = {
+    "announced_end": "time",
+    "real_alarm": "real_alarm",
+    "player_gone": "cut_off",
+}
 """How a drill ended that the platform ended, by its ``end_cause``; else ``stopped``."""
 
 
@@ -55,6 +59,7 @@ def record_of(
     *,
     ended_s: float,
     ended_by: str,
+    played_s: float | None = None,
     calls: Sequence[Call] = (),
     curves: Sequence[Curve] = (),
     real_alarms: Sequence[RealAlarm] = (),
@@ -63,8 +68,14 @@ def record_of(
 
     Args:
         alarms: as ``/drills/{run}/record`` gives them.
+        played_s: how far the scenario came [s]; as far as the drill if not said. What
+            would have come later is not missing, and what came then (silent mines)
+            was promised by nobody.
     """
     scenario, places = setup.scenario, setup.places
+    if played_s is None:
+        played_s = ended_s
+    promised_s = min(played_s, scenario.duration_s)
     seen = [seen_of(dict(alarm)) for alarm in alarms]
     verdict = judge(scenario, places, setup.clock, seen)
     return DrillRecord(
@@ -84,10 +95,10 @@ def record_of(
         truths=tuple(_truth(places, cause) for cause in scenario.causes),
         calls=tuple(calls),
         alarms=tuple(
-            _alarm(setup, verdict, said, one)
+            _alarm(setup, verdict, said, one, promised_s)
             for said, one in zip(alarms, seen, strict=True)
         ),
-        missing=tuple(_missing(places, verdict)),
+        missing=tuple(_missing(places, verdict, played_s)),
         curves=tuple(curves),
         real_alarms=tuple(real_alarms),
     )
@@ -106,14 +117,18 @@ def place_words(places: Places, target: Target) -> str:
 
 
 def _alarm(
-    setup: Setup, verdict: Verdict, said: Mapping[str, Any], seen: SeenAlarm
+    setup: Setup,
+    verdict: Verdict,
+    said: Mapping[str, Any],
+    seen: SeenAlarm,
+    promised_s: float,
 ) -> DrillAlarm:
     fits, cause = "unexpected", None
     for line in verdict.lines:
         if seen in line.seen:
             fits, cause = "expected", _cause(setup.scenario, line.expected.cause)
     raised_s = round(setup.clock.raised_s(seen), 3)
-    if seen in verdict.allowed or raised_s > setup.scenario.duration_s:
+    if seen in verdict.allowed or raised_s > promised_s:
         # Behind its end the scenario promises nothing.
         fits = "allowed"
     own = [row for row in said["records"] if row["by"] is None]
@@ -179,7 +194,7 @@ def _deliveries(setup: Setup, events: Sequence[Mapping[str, Any]]) -> list[Deliv
     ]
 
 
-def _missing(places: Places, verdict: Verdict) -> list[Missing]:
+def _missing(places: Places, verdict: Verdict, played_s: float) -> list[Missing]:
     return [
         Missing(
             kinds=line.expected.kinds,
@@ -189,5 +204,5 @@ def _missing(places: Places, verdict: Verdict) -> list[Missing]:
             n=line.expected.least - len(line.seen),
         )
         for line in verdict.lines
-        if not line.is_met
+        if not line.is_met and line.expected.to_s <= played_s
     ]

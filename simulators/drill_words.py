@@ -2,7 +2,7 @@
 
 from gasmon.units import BEIJING, to_datetime
 from simulators.criteria import Criterion
-from simulators.drill_record import DrillRecord
+from simulators.drill_record import BROKEN_OFF, DrillRecord
 from simulators.score import Result, Sheet
 
 LEVEL_NAMES = ("未分级 ungraded", "蓝● blue", "黄■ yellow", "橙▲ orange", "红◆ red")
@@ -11,6 +11,8 @@ ENDED = {
     "time": "时间到，自动结束 ended by itself: its time was over",
     "stopped": "人工终止 stopped by hand",
     "real_alarm": "出现真实报警，演练终止 stopped: a real alarm came",
+    "cut_off": "演练程序中断，成绩计至中断时 cut off: its program died; "
+    "scored as far as it came",
 }
 FITS = {
     "expected": "应报 expected",
@@ -33,7 +35,9 @@ EVENT_NAMES = {
 
 def verdict_words(record: DrillRecord, sheet: Sheet) -> str:
     """Passed, not passed, or broken off."""
-    if record.ended_by in ("stopped", "real_alarm"):
+    if record.ended_by == "cut_off":
+        return "中断 cut off"
+    if record.ended_by in BROKEN_OFF:
         return "终止 broken off"
     return "合格 passed" if sheet.is_passed else "不合格 not passed"
 

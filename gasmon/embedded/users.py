@@ -32,8 +32,8 @@ def city_users(*, gasmon: str, mines: str, annunciator: str) -> dict[str, Broker
     """Return the three users of a city's broker; the arguments are their passwords.
 
     ``gasmon`` may do everything in both trees. ``mines`` (all mines of the simulated
-    city; a real one has a user per mine) publishes what mines publish and never
-    ``alarms``, ``cmd/req`` or the platform's state. ``annunciator`` only listens.
+    city; a real one has a user per mine) publishes what mines and players of drills do,
+    never ``alarms``, ``cmd/req`` or the platform's state. ``annunciator`` only listens.
     """
     mine = "gasmon/v1/+/+"
     drill = "gasmon-drill/v1/+/+/+"
@@ -49,8 +49,9 @@ def city_users(*, gasmon: str, mines: str, annunciator: str) -> dict[str, Broker
         ),
         "mines": BrokerUser(
             mines,
-            publish=tuple(
-                f"{tree}/{name}" for tree in (mine, drill) for name in channels
+            publish=(
+                *(f"{tree}/{name}" for tree in (mine, drill) for name in channels),
+                "gasmon-drill/v1/+/player",
             ),
             subscribe=(f"{mine}/cmd/req", f"{drill}/cmd/req"),
         ),

@@ -3,6 +3,7 @@
 ```
 gasmon/v1/{area6}/{mine12}/{channel}[/{detail}]              live, run 0
 gasmon-drill/v1/{run}/{area6}/{mine12}/{channel}[/{detail}]  a drill
+gasmon-drill/v1/{run}/player                                 whoever plays it lives
 gasmon/v1/state                                              gasmon itself
 ```
 
@@ -28,6 +29,8 @@ MINE_CHANNELS = ("state", "points", "data", "backfill", "event")
 """
 PLATFORM_CHANNEL = "platform"
 """Channel name given to `gasmon/v1/state`, which belongs to no mine."""
+PLAYER_CHANNEL = "player"
+"""Where whoever plays a drill says, every few seconds, that he goes on."""
 
 
 class Topic(NamedTuple):
@@ -35,10 +38,11 @@ class Topic(NamedTuple):
 
     Attributes:
         run: 0 for live, else the drill's number.
-        area: Six-digit area code (GB/T 2260), "" for the platform's own state.
-        mine: Twelve-digit mine code, "" for the platform's own state.
+        area: Six-digit area code (GB/T 2260), "" for the platform's own state and
+            for the player of a drill.
+        mine: Twelve-digit mine code, "" for the same.
         channel: `state`, `points`, `data`, `backfill`, `event`, `file`, `alarms`,
-            `cmd/req`, `cmd/res`, or `platform`.
+            `cmd/req`, `cmd/res`, `platform` or `player`.
         detail: The upload file's type for `file` (for example `CDSS`), else "".
     """
 
@@ -143,6 +147,17 @@ def platform_alarms_topic(areas: Sequence[str] = (), run: int = 0) -> str:
     return f"{topic}/{'-'.join(sorted(areas))}" if areas else topic
 
 
+def player_topic(run: int) -> str:
+    """Topic of whoever plays a drill, not retained.
+
+    Raises:
+        ValueError: `run` is not that of a drill.
+    """
+    if run < 1:
+        raise ValueError(f"run {run} is no drill's")
+    return f"{root_of(run)}/{PLAYER_CHANNEL}"
+
+
 def subscriptions(
     areas: Sequence[str] = (), *, drills: bool = True
 ) -> list[tuple[str, int]]:
@@ -164,11 +179,15 @@ def subscriptions(
             raise ValueError(f"area {area!r} is not six digits")
     roots = [LIVE_ROOT, f"{DRILL_ROOT}/+"] if drills else [LIVE_ROOT]
     leaves = (*MINE_CHANNELS, "file/+", "cmd/res")
+    players = [(f"{DRILL_ROOT}/+/{PLAYER_CHANNEL}", QOS)] if drills else []
     return [
-        (f"{root}/{area}/+/{leaf}", QOS)
-        for leaf in leaves
-        for root in roots
-        for area in (areas or ("+",))
+        *(
+            (f"{root}/{area}/+/{leaf}", QOS)
+            for leaf in leaves
+            for root in roots
+            for area in (areas or ("+",))
+        ),
+        *players,
     ]
 
 
@@ -186,6 +205,8 @@ def parse_topic(topic: str) -> Topic:
         run, rest = 0, parts[2:]
     elif parts[:2] == ["gasmon-drill", "v1"]:
         run, rest = _parse_run(parts[2] if len(parts) > 2 else ""), parts[3:]
+        if rest == [PLAYER_CHANNEL]:
+            return Topic(run, "", "", PLAYER_CHANNEL, "")
     else:
         raise ValueError(f"topic {topic[:200]!r} is outside {LIVE_ROOT}/")
     if len(rest) < 3:

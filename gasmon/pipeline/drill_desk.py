@@ -14,7 +14,7 @@ from gasmon.batch import Packet
 from gasmon.clock import Clock
 from gasmon.errors import DependencyError
 from gasmon.ingest.drill_pump import DrillPump
-from gasmon.ingest.topics import parse_topic
+from gasmon.ingest.topics import PLAYER_CHANNEL, parse_topic
 from gasmon.pipeline.apart import write_all
 from gasmon.pipeline.drill_run import DrillRun, Ground, Spent, is_empty
 from gasmon.pipeline.drill_writer import DrillWriter
@@ -38,6 +38,9 @@ CONFIRMED_EVERY = 2
 REFUSED_RUNS = 1000
 """Runs of which a process counts refusals apart: whoever sends under ever new numbers
 would fill the table; the others are run -1."""
+
+DEAF_S = 3.0
+"""Not having listened for so long [s], we cannot tell who was silent."""
 
 Waiting = tuple[int, Judged]
 """A turn that is not stored yet, with its run."""
@@ -79,6 +82,7 @@ class DrillDesk:
         self._ending: dict[int, tuple[str, str]] = {}
         self._waiting: list[Waiting] = []
         self._waits_s: float | None = None
+        self._listened_s = float("-inf")
         self._n_looks = 0
         self._has_interrupted = False
         self._n_frames = metrics.counter(
@@ -180,7 +184,12 @@ class DrillDesk:
                 refused.append(packet)
                 continue
             run, reason = self._sort(packet)
-            if reason is None:
+            if reason == PLAYER_CHANNEL:
+                # Ingest of other areas hears it too: no run of ours is no refusal.
+                refused.append(packet)
+                if run in self.runs:
+                    self.runs[run].hear()
+            elif reason is None:
                 of_run[run].append(packet)
             else:
                 refused.append(packet)
@@ -192,11 +201,16 @@ class DrillDesk:
         return Counter({run: len(each) for run, each in of_run.items()})
 
     def _sort(self, packet: Packet) -> tuple[int, str | None]:
-        """The run of a packet, and why it is not taken; None when it is."""
+        """The run of a packet, and why it is not taken; None when it is.
+
+        What a player says has his channel in place of a reason.
+        """
         try:
             topic = parse_topic(packet.topic)
         except ValueError:
             return -1, "bad_topic"
+        if topic.channel == PLAYER_CHANNEL:
+            return topic.run, PLAYER_CHANNEL
         run = self.runs.get(topic.run)
         if run is None:
             return topic.run, "undeclared_run"
@@ -315,6 +329,21 @@ class DrillDesk:
         """End every run, because real data leave no room."""
         for number in list(self.runs):
             self._end(number, drills.CROWDED_OUT, f"waited for {how_long}")
+
+    def miss_players(self) -> None:
+        """End each run whose player went silent.
+
+        Called whenever we are connected and nothing waits, so that silence is theirs:
+        after a time in which we did not listen everybody's patience begins anew.
+        """
+        now_s = self._clock.monotonic_s()
+        was_deaf, self._listened_s = now_s - self._listened_s > DEAF_S, now_s
+        for number, run in list(self.runs.items()):
+            if was_deaf:
+                run.excuse()
+            elif run.is_abandoned:
+                limit_s = self._settings.drills.player_silence_s
+                self._end(number, drills.PLAYER_GONE, f"silent for {limit_s:g} s")
 
     def flooded(self, share: Counter[int], reason: str) -> None:
         """End the run that sent the most."""

@@ -149,6 +149,8 @@ class DrillLoop:
             return
         packets = self._inbox.take(TURN_FRAMES, IDLE_S)
         self._share.update(self.desk.turn(packets))
+        if self._pump.connected and len(packets) < TURN_FRAMES:
+            self.desk.miss_players()
         self._watch_flood(len(packets))
 
     def _live_judges(self) -> bool:

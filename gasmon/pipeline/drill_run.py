@@ -80,6 +80,8 @@ class DrillRun:
         self._interval_s = settings.engine.mark_interval_s
         self._marked_s = clock.monotonic_s()
         self._clock = clock
+        self._silence_s = settings.drills.player_silence_s
+        self._heard_s: float | None = None
         engine, ingest = settings.engine, settings.ingest
         seen = SeenFrames()
         self.book = PointBook({mine[:6] for mine in ground.mines})
@@ -105,6 +107,24 @@ class DrillRun:
     def admits(self, mine: str) -> bool:
         """Whether a mine takes part."""
         return mine in self._mines
+
+    def hear(self) -> None:
+        """Its player says that he goes on."""
+        self._heard_s = self._clock.monotonic_s()
+
+    def excuse(self) -> None:
+        """Nobody could have been heard until now."""
+        if self._heard_s is not None:
+            self.hear()
+
+    @property
+    def is_abandoned(self) -> bool:
+        """Whether a player that was heard is silent for too long.
+
+        A script that never says so has no player; its drill ends as declared.
+        """
+        now_s = self._clock.monotonic_s()
+        return self._heard_s is not None and now_s - self._heard_s > self._silence_s
 
     def turn(
         self, packets: Sequence[Packet], confirmed: Mapping[str, int] | None

@@ -43,6 +43,7 @@ FLOOD = "flood"
 TOO_MANY_POINTS = "too_many_points"
 FAULT = "fault"
 CROWDED_OUT = "crowded_out"
+PLAYER_GONE = "player_gone"
 
 END_CAUSES = {
     ANNOUNCED_END: ("到时结束", "its announced end came"),
@@ -53,6 +54,7 @@ END_CAUSES = {
     TOO_MANY_POINTS: ("测点超量", "it has more points than a drill may"),
     FAULT: ("数据或程序故障", "its data could not be judged or stored"),
     CROWDED_OUT: ("为真实数据让路", "it gave way to real data for too long"),
+    PLAYER_GONE: ("演练程序失联", "whoever played it went silent"),
 }
 """Why drills end, for people."""
 

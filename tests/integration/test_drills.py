@@ -22,7 +22,12 @@ from gasmon.ingest.payloads import (
     encode_data,
     encode_points,
 )
-from gasmon.ingest.topics import alarms_topic, data_topic, points_topic
+from gasmon.ingest.topics import (
+    alarms_topic,
+    data_topic,
+    player_topic,
+    points_topic,
+)
 from gasmon.pipeline.drill_loop import DrillLoop
 from gasmon.pipeline.loops import IngestLoop
 from gasmon.remote.frames import encode_body
@@ -343,6 +348,28 @@ def test_a_restart_ends_the_drill_aloud_and_the_next_one_plays(site: Site) -> No
     run = site.declare()
     site.playing(run).gas(0.8)
     wait_until(lambda: site.kinds(run) == ["over_limit"], what="the next one's alarm")
+
+
+def test_a_drill_whose_player_died_is_ended(site: Site) -> None:
+    """With its alarms, as soon as that is sure; one that has no player goes on."""
+    site.start(drills__player_silence_s=1.0)
+    played, scripted = site.declare(), site.declare()
+    gateway = site.playing(played)
+    gateway.gas(0.8)
+    wait_until(lambda: site.kinds(played) == ["over_limit"], what="its alarm")
+    assert site.drill(played)["state"] == "running"
+    # The last word of a command that is killed then.
+    gateway.send(player_topic(played), b'{"ts": 1}')
+    # A run that is none of ours may be one of other areas, and is no refusal.
+    gateway.send(player_topic(4711), b'{"ts": 1}')
+    ended = site.ended(played)
+    assert (ended["end_cause"], ended["open_alarms"]) == ("player_gone", 0)
+    assert ended["end_text"]["zh"] == "演练程序失联"
+    wait_until(lambda: gateway.told[-1] == b"", what="its annunciator is emptied")
+    assert site.drill(scripted)["state"] == "running"
+    with site.client("trainer") as http:
+        refused = http.get("/api/v1/drills/refused").json()["items"]
+    assert [row for row in refused if row["run"] == 4711] == []
 
 
 def test_drills_end_by_themselves_and_by_their_limits(site: Site) -> None:

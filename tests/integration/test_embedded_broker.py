@@ -199,7 +199,7 @@ def test_mines_publish_only_what_mines_publish(
             *("state", "points", "data", "backfill", "event"),
             *("file/CDSS", "cmd/res"),
         )
-    }
+    } | {"gasmon-drill/v1/7/player"}
     for topic in sorted(allowed):
         mines.publish(topic, b"allowed", retain=topic.endswith(("state", "points")))
     wait_until(lambda: gasmon.topics() == allowed, 20, "what is allowed")

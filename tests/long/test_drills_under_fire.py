@@ -178,7 +178,7 @@ def test_a_drill_outlives_a_flood_and_a_minute_without_the_database(
 def test_gasmon_ends_a_drill_whose_command_died(
     scenario_stack: ScenarioStack, tmp_path: Path
 ) -> None:
-    """At its declared end, with its alarms; none of them among the live ones."""
+    """Long before its declared end, with its alarms; another command scores it."""
     sheet, scenario = tmp_path / "sheet.toml", tmp_path / "pocket.toml"
     sheet.write_text(sheet_text().replace('"90s"', '"5s"'), "utf-8")
     scenario.write_text(SCENARIO, "utf-8")
@@ -186,7 +186,7 @@ def test_gasmon_ends_a_drill_whose_command_died(
     person = scenario_stack.person("city_officer")
 
     with living(scenario_stack, tmp_path):
-        words = scenario_stack.drill_words(*held, "--patience", "30", "--spare", "1")
+        words = scenario_stack.drill_words(*held, "--patience", "30")
         command, _ = scenario_stack.begin(*words)
         try:
             run = until_runs(scenario_stack)
@@ -196,7 +196,19 @@ def test_gasmon_ends_a_drill_whose_command_died(
         wait_idly(lambda: not current(scenario_stack), 120, "gasmon ends it")
 
         drill = person.ask("GET", f"/drills/{run}")
-        assert (drill["state"], drill["end_cause"]) == ("ended", "announced_end")
+        assert (drill["state"], drill["end_cause"]) == ("ended", "player_gone")
         assert n_alarms(scenario_stack, run, "all") > 0
         assert n_alarms(scenario_stack, run, "open") == 0
         assert person.ask("GET", "/alarms", {"state": "all"})["total"] == 0
+
+        words = scenario_stack.drill_words("--end", str(run))
+        code, told = scenario_stack.simulate(60, *words)
+        assert (code, told["passed"], told["ended_by"]) == (1, False, "cut_off")
+        (kept,) = tmp_path.glob("drill-*.json")
+        record = read(kept)
+        assert {alarm.fits for alarm in record.alarms} <= {"expected", "allowed"}
+        assert record.curves[0].at_s
+        assert "中断 cut off" in Path(told["html"]).read_text("utf-8")
+        score = person.ask("GET", f"/drills/{run}")["score"]
+        assert (score["points"], score["passed"]) == (told["points"], False)
+        assert list(tmp_path.glob("drill-*.open")) == []

@@ -588,6 +588,7 @@ def test_relays_listen_and_the_simulator_sends(
     gasmon.subscribe("gasmon/v1/+/+/data")
     assert mines.publish(UPWARD[0]) < REFUSED
     assert mines.publish(topics.data_topic(MINE[:6], MINE, run=7)) < REFUSED
+    assert mines.publish(topics.player_topic(7)) < REFUSED
     assert mines.publish(DOWNWARD[0]) >= REFUSED
     assert relay.publish(DOWNWARD[0]) >= REFUSED
     assert gasmon.publish(DOWNWARD[0], retain=True) < REFUSED

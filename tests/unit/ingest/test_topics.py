@@ -45,6 +45,8 @@ def test_file_and_platform_topics_parse_back() -> None:
     assert parse_topic(topic) == Topic(4, AREA, MINE, "file", "CDSS")
     platform = parse_topic(topics.platform_state_topic())
     assert platform == Topic(0, "", "", "platform", "")
+    player = parse_topic(topics.player_topic(7))
+    assert player == Topic(7, "", "", "player", "")
 
 
 @pytest.mark.parametrize(
@@ -62,6 +64,9 @@ def test_file_and_platform_topics_parse_back() -> None:
         ("gasmon-drill/v1", "run ''"),
         ("gasmon-drill/v1/0/530627/530627004499/data", "run '0'"),
         ("gasmon-drill/v1/x/530627/530627004499/data", "run 'x'"),
+        ("gasmon-drill/v1/0/player", "run '0'"),
+        ("gasmon-drill/v1/7/player/x", "no area, mine and channel"),
+        ("gasmon/v1/player", "no area, mine and channel"),
     ],
 )
 def test_other_topics_are_refused(topic: str, words: str) -> None:
@@ -78,6 +83,8 @@ def test_makers_refuse_what_would_not_parse() -> None:
         topics.data_topic(AREA, MINE, -1)
     with pytest.raises(ValueError, match="file type"):
         topics.file_topic(AREA, MINE, "")
+    with pytest.raises(ValueError, match="no drill's"):
+        topics.player_topic(0)
 
 
 def test_subscriptions_cover_what_mines_send_once() -> None:
@@ -88,6 +95,8 @@ def test_subscriptions_cover_what_mines_send_once() -> None:
                 topic = make(AREA, MINE, run)
                 n = sum(matches(pattern, topic) for pattern, _ in filters)
                 assert n == (channel not in ("alarms", "cmd/req")), topic
+        player = topics.player_topic(7)
+        assert sum(matches(pattern, player) for pattern, _ in filters) == 1
     names = [name for name, _ in subscriptions()]
     assert names.index("gasmon/v1/+/+/points") < names.index("gasmon/v1/+/+/data")
     assert all(qos == 1 for _, qos in subscriptions())

@@ -97,6 +97,22 @@ def test_only_mines_that_take_part_are_admitted() -> None:
     assert not run.admits("530626000001")
 
 
+def test_a_player_that_was_heard_must_be_heard_again() -> None:
+    """One that never said anything is none; whom nobody could hear is excused."""
+    clock = ManualClock(START_US)
+    run = drill_run(clock, drills__player_silence_s=30.0)
+    clock.advance(3600.0)
+    run.excuse()
+    assert not run.is_abandoned
+    run.hear()
+    clock.advance(30.0)
+    assert not run.is_abandoned
+    clock.advance(0.5)
+    assert run.is_abandoned
+    run.excuse()
+    assert not run.is_abandoned
+
+
 def test_the_pump_of_drills_says_nothing_of_gasmon_itself() -> None:
     """No will and no birth on gasmon/v1/state: a drill's end is no outage."""
     clock = ManualClock(START_US)

@@ -103,6 +103,17 @@ def test_what_comes_behind_the_end_is_nobodys_fault() -> None:
     assert record(of, within).alarms[0].fits == "unexpected"
 
 
+def test_a_drill_that_was_cut_off_is_judged_as_far_as_it_came() -> None:
+    """What would have come later is not missing; silent mines are nobody's fault."""
+    of = setup()
+    silence = said(of, "link_break", 70.0)
+    cut = record_of(of, [silence], ended_s=100.0, ended_by="cut_off", played_s=66.5)
+    assert [alarm.fits for alarm in cut.alarms] == ["allowed"]
+    assert [m.kinds for m in cut.missing] == [("local_fan_stopped",)]
+    early = record_of(of, [], ended_s=100.0, ended_by="cut_off", played_s=30.0)
+    assert early.missing == ()
+
+
 def test_people_and_deliveries_are_read_and_rules_are_not() -> None:
     """A rule's own records have nobody's tier."""
     of = setup()
