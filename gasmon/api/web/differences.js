@@ -1,6 +1,7 @@
 // Where what mines tell of themselves and what they measured differ: a day's list.
-import { html, useEffect, useState } from "./html.js";
+import { html } from "./html.js";
 import { t } from "./i18n.js";
+import { useLoaded } from "./doing.js";
 import { clockTime, NO_DATA, number, toMs } from "./format.js";
 import { areaName } from "./overview.js";
 import { get } from "./requests.js";
@@ -9,20 +10,15 @@ import { areas } from "./state.js";
 import { Failure } from "./widgets.js";
 
 export function DifferencesPage() {
-  const [found, setFound] = useState(null);
-  const [error, setError] = useState(null);
   const { day, mine } = route.value.query;
   const asked = { ...(day ? { day } : {}), ...(mine ? { mine } : {}) };
-  const load = (isAsked = () => true) => get("/differences", asked).then(
-    (page) => { if (isAsked()) { setFound(page); setError(null); } }, setError);
-  // An answer that a later question has overtaken is dropped.
-  useEffect(() => { let isAsked = true; load(() => isAsked); return () => { isAsked = false; }; }, [day, mine]);
+  const { found, error, load } = useLoaded(() => get("/differences", asked), 0, JSON.stringify(asked));
   areas.value;
   return html`<main class="plans differences"><h1>${t("title.differences")}</h1>
     <p class="muted">${t("differences.about")}</p>
     <p><label>${t("differences.day")} <input type="date" name="day" value=${found ? found.day : day || ""}
       onChange=${(event) => setQuery({ day: event.target.value })} /></label></p>
-    <${Failure} error=${error} retry=${() => load()} />
+    <${Failure} error=${error} retry=${load} />
     ${found && !found.items.length ? html`<p class="empty">${t("differences.none")}</p>` : null}
     ${found && found.items.length ? html`<div class="scroll"><table><thead><tr><th>${t("differences.at")}</th><th>${t("differences.mine")}</th>
       <th>${t("differences.point")}</th><th>${t("differences.what")}</th><th class="r">${t("differences.ours")}</th><th class="r">${t("differences.theirs")}</th></tr></thead>

@@ -37,27 +37,40 @@ export function newKey() {
 }
 
 /** Loads at once, and again each `every` ms; a function of what is there may say how
- *  often. Zero: only when `load` is called. */
-export function useLoaded(ask, every) {
-  const [found, setFound] = useState(null);
-  const [error, setError] = useState(null);
-  const everyMs = (typeof every === "function" ? every(found) : every) || 0;
+ *  often. Zero: only when `load` is called.
+ *
+ *  `key` tells one question from another: with a new one it is asked at once, and what
+ *  was read for the one before is not shown any more, however late its answer comes. A
+ *  question that is not complete yet (`ask` returns null) is not asked. */
+export function useLoaded(ask, every, key = "") {
+  const [seen, setSeen] = useState({ key, found: null, error: null });
+  // What is wanted now: answers and timers look here, whenever they come.
   const [turn] = useState({ asked: 0, shown: 0 });
+  Object.assign(turn, { ask, key });
+  const { found, error } = seen.key === key ? seen : { found: null, error: null };
+  const everyMs = (typeof every === "function" ? every(found) : every) || 0;
   const load = () => {
     const mine = turn.asked += 1;
-    return ask().then((data) => {
-      // Answers may overtake each other; what was asked for later stays.
-      if (mine < turn.shown) return;
+    const wanted = turn.key;
+    // Answers may overtake each other; what was asked for later stays.
+    const show = (answer) => {
+      if (wanted !== turn.key || mine < turn.shown) return;
       turn.shown = mine;
-      setFound(data);
-      setError(null);
-    }, setError);
+      setSeen((before) => ({ key: wanted, found: before.key === wanted ? before.found : null, error: null, ...answer }));
+    };
+    const answer = turn.ask();
+    if (!answer) {
+      show({ found: null });
+      return Promise.resolve();
+    }
+    return answer.then((data) => show({ found: data }), (problem) => show({ error: problem }));
   };
-  useEffect(() => { load(); }, []);
+  useEffect(() => { load(); }, [key]);
   useEffect(() => {
     if (!everyMs) return undefined;
     const timer = setInterval(load, everyMs);
     return () => clearInterval(timer);
   }, [everyMs]);
+  const setFound = (data) => setSeen({ key: turn.key, found: data, error: null });
   return { found, setFound, error, load };
 }

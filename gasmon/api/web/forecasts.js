@@ -1,6 +1,7 @@
 // What pre-warnings were worth: the forecast beside the two baselines it has to beat.
-import { html, useEffect, useState } from "./html.js";
+import { html } from "./html.js";
 import { t } from "./i18n.js";
+import { useLoaded } from "./doing.js";
 import { duration, NO_DATA, number } from "./format.js";
 import { get } from "./requests.js";
 import { route, setQuery } from "./router.js";
@@ -14,17 +15,12 @@ const DAYS = ["7", "30", "90"];
 const COUNTS = ["n_warned", "n_hits", "n_false", "n_unknown", "n_undecided", "n_onsets", "n_warned_of", "n_early"];
 
 export function ForecastsPage() {
-  const [board, setBoard] = useState(null);
-  const [error, setError] = useState(null);
   const { by = "mine", days = "30" } = route.value.query;
-  const load = (isAsked = () => true) => get("/forecasts/score", { by, days }).then(
-    (found) => { if (isAsked()) { setBoard(found); setError(null); } }, setError);
-  // An answer that a later question has overtaken is dropped.
-  useEffect(() => { let isAsked = true; load(() => isAsked); return () => { isAsked = false; }; }, [by, days]);
+  const { found: board, error, load } = useLoaded(() => get("/forecasts/score", { by, days }), 0, `${by} ${days}`);
   areas.value;
   return html`<main class="plans forecasts"><h1>${t("forecasts.title")}</h1>
     <p><${Choice} name="by" values=${BY} chosen=${by} /> <${Choice} name="days" values=${DAYS} chosen=${days} /></p>
-    <${Failure} error=${error} retry=${() => load()} />
+    <${Failure} error=${error} retry=${load} />
     ${board ? html`<p class="muted">${t("forecasts.searched", { days: number(board.days) })}</p>` : null}
     ${board && !board.items.length ? html`<p class="muted">${t("forecasts.none")}</p>` : null}
     ${board && board.items.length ? html`<${Board} board=${board} />` : null}</main>`;

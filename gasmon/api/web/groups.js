@@ -1,5 +1,5 @@
 // A flood of alarms: red ones by themselves, all gathered by mine and kind below.
-import { html, useEffect } from "./html.js";
+import { html } from "./html.js";
 import { t } from "./i18n.js";
 import { AlarmList } from "./alarmlist.js";
 import { useLoaded } from "./doing.js";
@@ -12,8 +12,7 @@ import { Age, Failure, kindName, Sym } from "./widgets.js";
 const RELOAD_MS = 10 * 1000;
 
 export function Groups({ area, mine }) {
-  const { found, error, load } = useLoaded(() => get("/alarms/groups", { area, mine }), RELOAD_MS);
-  useEffect(() => { load(); }, [area, mine]);
+  const { found, error, load } = useLoaded(() => get("/alarms/groups", { area, mine }), RELOAD_MS, `${area} ${mine}`);
   const red = { state: "open", min_rank: "4" };
   if (area) red.area = area;
   if (mine) red.mine = mine;

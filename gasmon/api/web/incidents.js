@@ -16,9 +16,8 @@ const MOST_AT_ONCE = 200;
 /** Open incidents, the worst first and then the oldest. */
 export function Incidents({ area, mine, run }) {
   const ask = () => get("/incidents", { area, mine, run, limit: 200 });
-  const { found, error, load } = useLoaded(ask, RELOAD_MS);
-  useEffect(() => { load(); }, [area, mine]);
-  useEffect(() => on("alarm", (body) => { if (body.event === "raised" || body.event === "cleared") load(); }), [area, mine]);
+  const { found, error, load } = useLoaded(ask, RELOAD_MS, `${area} ${mine} ${run}`);
+  useEffect(() => on("alarm", (body) => { if (body.event === "raised" || body.event === "cleared") load(); }), []);
   bookSeq.value;
   drillSeq.value;
   const rows = found ? [...found.items].sort((a, b) => b.worst_rank - a.worst_rank || a.opened_at.localeCompare(b.opened_at)) : [];

@@ -1,6 +1,7 @@
 // What planned work came to in a month, mine by mine: how much was quiet, and misuse.
-import { html, useEffect, useState } from "./html.js";
+import { html, useEffect } from "./html.js";
 import { t } from "./i18n.js";
+import { useLoaded } from "./doing.js";
 import { dayText, NO_DATA } from "./format.js";
 import { areaName } from "./overview.js";
 import { get } from "./requests.js";
@@ -21,22 +22,13 @@ export function spanOf(month) {
 /** `after` changes when a plan did: then the figures are asked for anew. */
 export function PlanStatistics({ after }) {
   const month = route.value.query.month || dayText(serverNow()).slice(0, 7);
-  const [found, setFound] = useState(null);
-  const [error, setError] = useState(null);
-  const load = (isAsked = () => true) => get("/plans/statistics", spanOf(month)).then(
-    (told) => { if (isAsked()) { setFound({ month, rows: told.items }); setError(null); } }, setError);
-  useEffect(() => {
-    // The answer for a month that was left may come behind that for the next.
-    let isAsked = true;
-    load(() => isAsked);
-    return () => { isAsked = false; };
-  }, [month, after]);
+  const { found, error, load } = useLoaded(() => get("/plans/statistics", spanOf(month)), 0, month);
+  useEffect(() => { if (after) load(); }, [after]);
   areas.value;
-  // What was read for another month is not shown under this one.
-  const rows = found && found.month === month ? found.rows.filter(hasAny) : null;
+  const rows = found ? found.items.filter(hasAny) : null;
   return html`<section class="plan-statistics"><h2>${t("planstats.title")} <input type="month" aria-label=${t("planstats.month")} value=${month}
       onChange=${(event) => setQuery({ month: event.target.value })} /></h2>
-    <${Failure} error=${error} retry=${() => load()} />
+    <${Failure} error=${error} retry=${load} />
     ${rows && !rows.length ? html`<p class="muted">${t("planstats.none")}</p>` : null}
     ${rows && rows.length ? html`<div class="wide-table"><table><thead><tr><th>${t("statistics.by_mine")}</th>
       <th class="r">${t("planstats.misused")}</th>${COUNTED.map((name) => html`<th class="r">${t(`planstats.${name}`)}</th>`)}

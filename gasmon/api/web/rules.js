@@ -1,9 +1,9 @@
 // The rules that are judged by: versions, every rule with its line, the law's limits,
 // and why one applies to a point. They are changed in the site's file, not here.
-import { html, useEffect, useState } from "./html.js";
+import { html } from "./html.js";
 import { pick, t } from "./i18n.js";
 import { moment } from "./format.js";
-import { fieldsOf } from "./doing.js";
+import { fieldsOf, useLoaded } from "./doing.js";
 import { get } from "./requests.js";
 import { route, setQuery } from "./router.js";
 import { serverNow } from "./state.js";
@@ -14,21 +14,14 @@ const LIMITS = ["alarm_high", "clear_high", "alarm_low", "clear_low", "cut_high"
 
 export function RulesPage() {
   const { query } = route.value;
-  const [versions, setVersions] = useState(null);
-  const [shown, setShown] = useState(null);
-  const [error, setError] = useState(null);
-  const load = () => get("/rules").then((page) => { setVersions(page.items); setError(null); }, setError);
-  useEffect(() => { load(); }, []);
+  const { found: page, error, load } = useLoaded(() => get("/rules"));
+  const versions = page && page.items;
   const current = (versions || []).find((one) => one.in_force) || (versions || [])[0];
   const wanted = Number(query.version) || (current && current.rules_id);
-  useEffect(() => {
-    let isAsked = true;
-    if (wanted) get(`/rules/${wanted}`).then((answer) => { if (isAsked) { setShown(answer); setError(null); } }, setError);
-    return () => { isAsked = false; };
-  }, [wanted]);
+  const { found: shown, error: refused, load: loadShown } = useLoaded(() => (wanted ? get(`/rules/${wanted}`) : null), 0, wanted);
   return html`<main class="rules"><h1 class="crumbs"><a href="/account">${t("title.account")}</a> <span>${t("title.rules")}</span></h1>
     <p class="muted">${t("rules.about")}</p>
-    <${Failure} error=${error} retry=${load} />
+    <${Failure} error=${error || refused} retry=${error ? load : loadShown} />
     ${versions && !versions.length ? html`<p class="empty">${t("rules.none")}</p>` : null}
     <${Versions} rows=${versions || []} wanted=${wanted} />
     <${Explain} subject=${query.subject || ""} />
@@ -48,22 +41,18 @@ function Versions({ rows, wanted }) {
 
 /** Which rules apply to a point, a unit or a mine, and why. */
 function Explain({ subject }) {
-  const [found, setFound] = useState(null);
-  const [error, setError] = useState(null);
-  const ask = (name) => get("/rules/explain", { subject: name }).then(
-    (answer) => { setFound(answer); setError(null); }, (problem) => { setFound(null); setError(problem); });
-  useEffect(() => { if (subject) ask(subject); }, [subject]);
+  const { found, error, load } = useLoaded(() => (subject ? get("/rules/explain", { subject }) : null), 0, subject);
   const submit = (event) => {
     event.preventDefault();
     const name = fieldsOf(event.target).subject.trim();
     if (!name) return;
-    if (name === subject) ask(name);
+    if (name === subject) load();
     setQuery({ ...route.value.query, subject: name });
   };
   return html`<section><h2>${t("rules.explain")}</h2>
     <form class="action" onSubmit=${submit}><label>${t("rules.subject")} <input name="subject" defaultValue=${subject} size="30" autocomplete="off" /></label>
       <button class="main">${t("audit.show")}</button></form>
-    <${Failure} error=${error} retry=${() => ask(subject)} />
+    <${Failure} error=${error} retry=${load} />
     ${found ? html`<${Story} story=${found.story} />` : null}</section>`;
 }
 

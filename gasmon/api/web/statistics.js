@@ -1,6 +1,7 @@
 // Statistics of a time by county, mine, point, kind or cause, and the daily reports.
-import { html, useEffect, useState } from "./html.js";
+import { html } from "./html.js";
 import { t } from "./i18n.js";
+import { useLoaded } from "./doing.js";
 import { dayText, duration, moment, NO_DATA, number } from "./format.js";
 import { areaName } from "./overview.js";
 import { get, queryText } from "./requests.js";
@@ -26,20 +27,13 @@ export function asked(query, today) {
 
 export function StatisticsPage() {
   const { query } = route.value;
-  const [found, setFound] = useState(null);
-  const [error, setError] = useState(null);
   const wanted = asked(query, dayText(serverNow()));
   const report = query.report in REPORTS ? query.report : "table";
   const path = REPORTS[report];
   const address = path + queryText(wanted);
   const missing = report === "mine" && !wanted.mine;
-  const load = (isAsked = () => true) => missing || get(path, wanted).then(
-    (told) => { if (isAsked()) { setFound({ address, told }); setError(null); } }, setError);
-  // An answer that a later question has overtaken is dropped.
-  useEffect(() => { let isAsked = true; load(() => isAsked); return () => { isAsked = false; }; }, [address]);
+  const { found: told, error, load } = useLoaded(() => (missing ? null : get(path, wanted)), 0, address);
   areas.value;
-  // What was read for another question is not shown under this one.
-  const told = found && found.address === address ? found.told : null;
   return html`<main class="plans statistics"><h1>${t("title.statistics")}</h1>
     <div class="filters screen-only"><span class="tabs">${Object.keys(REPORTS).map((name) => html`<button aria-pressed=${name === report}
         onClick=${() => setQuery({ report: name })}>${t(`statistics.${name}`)}</button>`)}</span>
@@ -49,7 +43,7 @@ export function StatisticsPage() {
       ${report === "mine" ? html`<${MineChoice} chosen=${wanted.mine} />` : wanted.mine ? html`<button onClick=${() => setQuery({ mine: "" })}>${t("filter.mine_only", { mine: wanted.mine })} ×</button>` : null}
       ${missing ? null : html`<a class="export" download href=${`/api/v1${path}/export${queryText(wanted)}`}>${t("statistics.export")}</a>`}
       <button onClick=${() => print()}>${t("statistics.print")}</button></div>
-    <${Failure} error=${error} retry=${() => load()} />
+    <${Failure} error=${error} retry=${load} />
     ${told ? html`<p class="muted num">${moment(told.from, 0)} – ${moment(told.until, 0)}${told.before_from ? html` · ${t("statistics.compared", { from: moment(told.before_from, 0), to: moment(told.before_to, 0) })}` : null}</p>` : null}
     ${missing ? html`<p class="empty">${t("statistics.choose_mine")}</p>` : null}
     ${told && report === "mine" ? html`<${MineDay} told=${told} />` : null}
