@@ -38,8 +38,9 @@ def test_a_room_on_desk_and_wall(open_page: OpenPage, site: Site) -> None:
     expect(page.locator(".wall-alarms tr")).to_have_count(1)
     # Text is as large as the distance asks for, and back to normal on the desk.
     size = "parseFloat(getComputedStyle(document.documentElement).fontSize)"
+    at_three_metres = page.evaluate(size)
     page.locator(".wall-foot input").first.fill("8")
-    wait_until(lambda: page.evaluate(size) > 14, what="larger text")
+    wait_until(lambda: page.evaluate(size) > 2 * at_three_metres, what="larger text")
     page.locator(".modes button").first.click()
     wait_until(lambda: page.evaluate(size) == 14, what="text of a desk")
     expect(row.locator("td.v")).to_have_text("0.42")

@@ -107,7 +107,9 @@ export function startSound() {
   const unlock = () => {
     if (context.state !== "running") context.resume().then(show, show);
   };
-  for (const kind of ["pointerdown", "keydown"]) document.addEventListener(kind, unlock);
+  // Not when the button goes down: the bar that told of it vanishes then, the page moves up,
+  // and the click would be let go over something else and be lost.
+  for (const kind of ["pointerup", "keydown"]) document.addEventListener(kind, unlock);
   show();
 }
 

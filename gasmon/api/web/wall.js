@@ -70,6 +70,7 @@ export function WallRoom({ code, mine, points, onLink }) {
     window.addEventListener("resize", sort);
     return () => { stops.forEach((stop) => stop()); window.removeEventListener("resize", sort); };
   }, [shown, distance, inches]);
+  // With each key: the wall is drawn anew all the time, and would take half a number back.
   const choose = (name, set) => (event) => {
     set(event.target.value);
     remember(`wall.${name}`, event.target.value);
@@ -80,8 +81,8 @@ export function WallRoom({ code, mine, points, onLink }) {
       ${group.points.map((point) => html`<${Cell} key=${point.point_id} point=${point} unit=${group.unit} />`)}</section>`)}</div>
     <p class="wall-foot"><span>${hidden.all ? t(hidden.abnormal ? "wall.hidden_abnormal" : "wall.hidden", { n: hidden.all, m: hidden.abnormal }) : t("wall.all_shown", { n: shown.length })}</span>
       <span class="push"></span>
-      <label>${t("wall.distance")} <input type="number" min="1" max="15" step="0.5" value=${distance} onChange=${choose("distance", setDistance)} /></label>
-      <label>${t("wall.inches")} <input type="number" min="15" max="200" step="1" value=${inches} onChange=${choose("inches", setInches)} /></label></p>`;
+      <label>${t("wall.distance")} <input type="number" min="1" max="15" step="0.5" value=${distance} onInput=${choose("distance", setDistance)} /></label>
+      <label>${t("wall.inches")} <input type="number" min="15" max="200" step="1" value=${inches} onInput=${choose("inches", setInches)} /></label></p>`;
 }
 
 function Cell({ point, unit }) {
