@@ -44,7 +44,7 @@ class Rule:
         after_rise: its levels are for a sensor break right after a rise only.
         text: (Chinese, English) that its alarms carry; empty when it leaves that to a
             less specific rule too.
-        source: where its numbers come from.
+        source: (Chinese, English) where its numbers come from; empty when nobody says.
         shipped: it is gasmon's own.
     """
 
@@ -59,7 +59,7 @@ class Rule:
     # What decides nothing: two rules that differ in it alone are equal.
     name: str = field(compare=False)
     given_line: Mapping[str, int] = field(compare=False)
-    source: str = field(compare=False)
+    source: tuple[str, ...] = field(compare=False)
     file: str = field(compare=False)
     line: int = field(compare=False)
 
@@ -147,8 +147,8 @@ class _Reader:
             given_line={name: self.line("with", name) for name in given},
             bands=bands,
             after_rise=self._after_rise(spec),
-            text=self._texts(),
-            source=self._text("source", ""),
+            text=self._texts("text"),
+            source=self._source(),
             file=self.file,
             line=self.line(),
             shipped=shipped,
@@ -183,15 +183,22 @@ class _Reader:
             raise ConfigError(f"{self.at(key)}: {key} = {found!r} is not a text")
         return found
 
-    def _texts(self) -> tuple[str, ...]:
-        texts = self.row.get("text")
+    def _source(self) -> tuple[str, ...]:
+        """A site may say it in one language: that stands for both."""
+        if isinstance(self.row.get("source"), dict):
+            return self._texts("source")
+        said = self._text("source", "")
+        return (said,) * len(_LANGUAGES) if said else ()
+
+    def _texts(self, key: str) -> tuple[str, ...]:
+        texts = self.row.get(key)
         if texts is None:
             return ()
-        where = self.at("text")
+        where = self.at(key)
         toml_fields.only(texts, set(_LANGUAGES), where)
         for language in _LANGUAGES:
             if not isinstance(texts.get(language), str) or not texts[language]:
-                raise ConfigError(f"{where}: text needs both zh and en")
+                raise ConfigError(f"{where}: {key} needs both zh and en")
         return tuple(texts[language] for language in _LANGUAGES)
 
     def _given(self, spec: KindSpec) -> dict[str, Value]:

@@ -43,8 +43,15 @@ def names() -> dict[str, dict[str, dict[str, str]]]:
             for name, row in places.items()
         },
         "quantity": {
-            name: {"zh": type_.name_zh, "en": type_.name_en}
-            for name, type_ in quantities.items()
+            # What the law limits in one kind of place only is no sensor's name.
+            **{
+                row.quantity: {"zh": row.place_zh, "en": row.place_en}
+                for row in limits()
+            },
+            **{
+                name: {"zh": type_.name_zh, "en": type_.name_en}
+                for name, type_ in quantities.items()
+            },
         },
     }
 
@@ -85,9 +92,14 @@ def _rule_object(rule: Rule) -> dict[str, Any]:
         "with": dict(rule.given),
         "levels": [_band_object(band) for band in rule.bands],
         "after_rise": rule.after_rise,
-        "text": dict(zip(("zh", "en"), rule.text, strict=False)),
-        "source": rule.source,
+        "text": _in_both(rule.text),
+        "source": _in_both(rule.source),
     }
+
+
+def _in_both(texts: tuple[str, ...]) -> dict[str, str]:
+    """(Chinese, English) by language; nothing for nothing."""
+    return dict(zip(("zh", "en"), texts, strict=False))
 
 
 def _law_objects() -> list[dict[str, Any]]:
@@ -112,7 +124,7 @@ def _kind_object(story: KindStory) -> dict[str, Any]:
     told: dict[str, Any] = {
         "kind": story.kind,
         "on": params is not None,
-        "text": dict(zip(("zh", "en"), params.text, strict=False)) if params else {},
+        "text": _in_both(params.text if params else ()),
         "levels_at": levels.where if levels else None,
         "levels": [_band_object(band) for band in levels.bands] if levels else [],
         "with": {

@@ -70,7 +70,7 @@ def _show(args: argparse.Namespace, _settings: Settings, rules: RuleSet) -> None
             " · ".join(rule.text),
             _gives(rule),
             levels_text(rule.bands),
-            rule.source,
+            " · ".join(dict.fromkeys(rule.source)),
         ):
             if line:
                 print(f"{'':<28}   {line}")

@@ -79,7 +79,7 @@ function Shown({ answer, search }) {
     <table class="journal"><thead><tr>${["kind", "whom", "says", "levels", "source", "line"].map((name) => html`<th>${t(`rules.${name}`)}</th>`)}</tr></thead>
       <tbody>${rows.map((rule) => html`<tr key=${rule.at} data-rule=${rule.at}><td>${kindName(rule.kind)}${rule.after_rise ? html` <span class="muted">${t("rules.after_rise")}</span>` : null}</td>
         <td class="said">${whom(rule.match, rules.names)}</td><td class="said">${rule.enabled ? null : html`<b>${t("rules.off")}</b> `}${words(rule.text)} <span class="muted num">${numbersOf(rule.with)}</span></td>
-        <td>${levelsOf(rule.levels)}</td><td class="said muted">${rule.source}</td><td class="muted">${rule.at}</td></tr>`)}</tbody></table></section>
+        <td>${levelsOf(rule.levels)}</td><td class="said muted">${words(rule.source)}</td><td class="muted">${rule.at}</td></tr>`)}</tbody></table></section>
     <section><h2>${t("rules.law")}</h2><table class="journal"><thead><tr><th>${t("rules.by.place_class")}</th><th>${t("rules.by.quantity")}</th><th>${t("rules.by.mine_kind")}</th>
         ${LIMITS.map((name) => html`<th>${t(`rules.limit.${name}`)}</th>`)}<th>${t("rules.line")}</th></tr></thead>
       <tbody>${rules.law.map((row) => html`<tr key=${row.at}><td>${named(rules.names, "place_class", row.place_class)}</td><td>${named(rules.names, "quantity", row.quantity)}</td><td>${row.mine_kinds.join(" ")}</td>

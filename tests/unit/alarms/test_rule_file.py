@@ -56,6 +56,7 @@ def changed(old: str, new: str, of: str = LEVEL) -> str:
         (LEVEL + "colour = 1\n", "site.toml:4: rule 1: unknown key 'colour'"),
         (LEVEL + "name = 4\n", "site.toml:4: rule 1: name = 4 is not a text"),
         (LEVEL + "source = 4\n", "site.toml:4: rule 1: source = 4 is not a text"),
+        (LEVEL + "source = { zh = '令' }\n", "site.toml:4: rule 1: source needs both"),
         (LEVEL + "text = { zh = '超限' }\n", "site.toml:4: rule 1: text needs both"),
         (LEVEL + "text = 'x'\n", "site.toml:4: rule 1: 'x' is not a table"),
         (LEVEL + "enabled = 0\n", "site.toml:4: rule 1: enabled = 0 is no bool"),
@@ -225,6 +226,17 @@ def test_a_rule_says_only_what_is_different() -> None:
     assert (rules.on_delay_us, rules.off_delay_us) == (0, 0)
     assert (rules.rise_fraction, rules.rise_within_us) == (0.8, 300_000_000)
     assert rules.stricter == RULES.stricter
+
+
+def test_a_source_in_one_language_stands_for_both() -> None:
+    """Shipped ones are in both; a site need not."""
+    assert all(len(set(rule.source)) == 2 for rule in RULES.rules)
+    for said, means in (
+        ("", ()),
+        ("source = 'order 7'\n", ("order 7", "order 7")),
+        ("source = { zh = '县令', en = 'order' }\n", ("县令", "order")),
+    ):
+        assert parse_rules(LEVEL + said, "site.toml").rules[-1].source == means
 
 
 def test_shipped_rules_of_a_kind_can_be_replaced() -> None:
