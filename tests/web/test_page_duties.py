@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import APIResponse, Page, Route, expect
 
 from gasmon.duty.channel_file import Channel
 from gasmon.duty.escalating import Escalation
@@ -20,14 +20,17 @@ from gasmon.store.access import Principal
 from gasmon.units import US_PER_H, US_PER_MIN
 from tests.answers_only import EXPECTING, answers_only
 from tests.fix_shifts import begin_shifts
+from tests.fix_wait import wait_until
 from tests.web.conftest import OpenPage
 from tests.web.fix_click import click_until_seen
 from tests.web.fix_site import Site, now_us
 from tests.web.test_page_alarm import MINE, number_of
+from tests.web.test_page_answers import DRAWN
 
 PASSWORD = "seven herons under the bridge"
 OTHER = "a ladder leans on the moon"
 COUNTY = Post("county", "530627")
+UNSIGNED = re.compile(r"/handovers\?.*unsigned=true")
 TIME = re.compile(r"^(\d\d-\d\d )?\d\d:\d\d:\d\d$")
 DUTY = Escalation(
     answers_only(),
@@ -270,9 +273,16 @@ def test_two_people_hand_a_shift_over(open_page: OpenPage, site: Site) -> None:
     # He is not signed on to a later shift: the server says so, in both languages.
     press(old, "accept", '.failure:has-text("not signed on to a shift after it")')
 
+    held: list[tuple[Route, APIResponse]] = []
+    page.route(UNSIGNED, lambda route: held.append((route, route.fetch())), times=1)
     page.goto(f"{site.url}/handover/{number}")
     expect(page.locator(".notes")).to_contain_text("main fan under repair")
+    # Asking the page for something lets the browser's events in.
+    wait_until(lambda: page.evaluate("true") and held)
     press(page, "accept", '[data-side="incoming"] b')
+    # An answer of before it comes late, and reminds nobody of what is done.
+    held[0][0].fulfill(response=held[0][1])
+    page.evaluate(DRAWN)
     expect(page.locator("main.handover")).to_have_attribute("data-state", "accepted")
     expect(page.locator("[data-action]")).to_have_count(0)
     expect(page.locator(".unsigned-bar")).to_have_count(0)

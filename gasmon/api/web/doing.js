@@ -71,6 +71,10 @@ export function useLoaded(ask, every, key = "") {
     const timer = setInterval(load, everyMs);
     return () => clearInterval(timer);
   }, [everyMs]);
-  const setFound = (data) => setSeen({ key: turn.key, found: data, error: null });
+  const setFound = (data) => {
+    // It is newer than all that was asked for so far.
+    turn.shown = turn.asked + 1;
+    setSeen({ key: turn.key, found: data, error: null });
+  };
   return { found, setFound, error, load };
 }

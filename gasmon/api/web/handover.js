@@ -3,6 +3,7 @@ import { html, useState } from "./html.js";
 import { t, tCode } from "./i18n.js";
 import { Refused, useDoing, useLoaded } from "./doing.js";
 import { clockTime, dayText, moment } from "./format.js";
+import { loadUnsigned } from "./hub.js";
 import { areaName } from "./overview.js";
 import { get, post } from "./requests.js";
 import { postText, shiftText } from "./shifts.js";
@@ -28,7 +29,10 @@ export function HandoverPage({ id }) {
   const act = async (action, text) => {
     const next = await post(`${path}/${action}`, { text });
     setSeen(next);
-    if (action === "accept") unsigned.value = unsigned.value.filter((one) => one.handover_id !== next.handover_id);
+    if (action === "accept") {
+      unsigned.value = unsigned.value.filter((one) => one.handover_id !== next.handover_id);
+      loadUnsigned();
+    }
   };
   return html`<main class="handover" data-state=${seen.state}>
     <h1 class="crumbs"><span class="screen-only">${crumbs} </span><span>${t("title.handover")} · ${postText(seen)} · ${shiftText(seen.shift)}</span>

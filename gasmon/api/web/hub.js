@@ -19,6 +19,7 @@ const FLUSH_MS = 300; // tiles and values are written about three times a second
 let stream = null;
 let timers = [];
 let loading = null;
+let unsignedAsked = 0;
 let since = [];
 
 /** Connects after sign-in: one stream for tiles and alarms, kept while browsing. */
@@ -131,11 +132,12 @@ function loadEscalation() {
   get("/escalation").then((now) => { if (stream) escalation.value = now; }, () => {});
 }
 
-/** Whoever has duty is reminded of what was not handed over. */
-function loadUnsigned() {
+/** Whoever has duty is reminded of what was not handed over; only the newest answer counts. */
+export function loadUnsigned() {
   if (link.peek().phase !== "open" || !tier.peek()) return;
+  const mine = unsignedAsked += 1;
   get("/handovers", { unsigned: "true", tier: tier.peek(), limit: 20 })
-    .then((page) => { if (stream) unsigned.value = page.items; }, () => {});
+    .then((page) => { if (stream && mine === unsignedAsked) unsigned.value = page.items; }, () => {});
 }
 
 /** Loads what is open or cleared but unconfirmed; events meanwhile are kept. */
