@@ -18,6 +18,18 @@ ZOOMED = (683, 384)
 """What is left of a desk's screen at 200 % [css px]."""
 
 
+def test_who_has_one_mine_begins_in_its_room(open_page: OpenPage, site: Site) -> None:
+    """An overview would be a single tile; the way back leads out, not in a circle."""
+    page = open_page("/", "dispatcher")
+    expect(page).to_have_url(f"{site.url}/mine/{MINE}")
+    page.locator("nav a", has_text="报警").click()
+    expect(page).to_have_url(f"{site.url}/alarms")
+    page.locator("nav a", has_text="总览").click()
+    expect(page).to_have_url(f"{site.url}/mine/{MINE}")
+    page.go_back()
+    expect(page).to_have_url(f"{site.url}/alarms")
+
+
 @pytest.mark.slow
 def test_a_room_on_desk_and_wall(open_page: OpenPage, site: Site) -> None:
     """An hour's curve beside each value; on the wall what is read from afar."""

@@ -32,7 +32,7 @@ import { go, route, startRouter } from "./router.js";
 import { ShiftsPage } from "./shifts.js";
 import { StatisticsPage } from "./statistics.js";
 import { silence, startSound, tickEnded, tickSound } from "./sound.js";
-import { applyLook, areas, bookSeq, ended, me, owedAlarms, second, version } from "./state.js";
+import { applyLook, areas, bookSeq, ended, me, owedAlarms, ownRoom, second, version } from "./state.js";
 import { UsersPage } from "./users.js";
 import { Failure } from "./widgets.js";
 import { Help, toggleHelp } from "./help.js";
@@ -76,6 +76,7 @@ function App() {
   const here = route.value;
   useEffect(() => {
     if (known && here.name === "login") go(nextPath(), true);
+    else if (known && here.name === "overview" && ownRoom.value) go(ownRoom.value, true);
     if (known === null && here.name !== "login" && here.name !== "welcome") {
       go(`/login?next=${encodeURIComponent(location.pathname + location.search)}`, true);
     }

@@ -38,6 +38,11 @@ const TIER_OF_ROLE = { mine_dispatcher: "mine", county_officer: "county", city_o
 
 export const role = computed(() => (me.value && me.value.principal ? me.value.principal.role : ""));
 export const tier = computed(() => TIER_OF_ROLE[role.value] || null);
+/** The room of whoever has one mine only: an overview would be a single tile. */
+export const ownRoom = computed(() => {
+  const mines = (me.value && me.value.principal && me.value.principal.mines) || [];
+  return mines.length === 1 ? `/mine/${encodeURIComponent(mines[0])}` : null;
+});
 export const mayConfirm = computed(() => tier.value !== null);
 
 function prefersDark() {
