@@ -14,8 +14,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gasmon.ingest.fields import PayloadError
+from gasmon.ingest.upload.cells import read_time, time_reader
 from gasmon.ingest.upload.fast import NO_TIME_US, ReadingFile, ReadingsReader
 from gasmon.ingest.upload.parse import UploadFile, parse_file
+from gasmon.ingest.upload.plain import PlainReader
 from gasmon.ingest.upload.profile import Profile, profile_from
 from gasmon.ingest.upload.records import (
     FIELDS,
@@ -64,6 +67,81 @@ def test_what_is_written_is_read_back(seed: int, file_type: str) -> None:
     assert all(map(same, file.records, sample.records))
     marked = bool(sample.profile.end_mark)
     assert file.completeness == ("complete" if marked else "unmarked")
+
+
+@given(SEEDS)
+@examples(50)
+def test_a_whole_file_is_plain(seed: int) -> None:
+    """No file as mines write it needs the long way, whatever its profile."""
+    sample = some_sample(Random(seed), "CDSS")
+    reader = PlainReader(sample.profile, MINE)
+    for data in (sample.data, sample.data + b"\r\n", sample.data):
+        plain = reader.read(data)
+        assert (plain is None) == (not sample.records)
+        if plain is not None:
+            assert plain.header == sample.header
+            assert len(plain.codes) == len(sample.records)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"||", b""),
+        (b"||", b"||x"),
+        (b"||", b"||530627004499;"),
+        (b":58~", b":58~||;"),
+        (b";0.42;", b";0,42;"),
+        (b"530627004499;", b"530627004498;"),
+        (b"530627004499;", b"\xef\xbb\xbf530627004499;"),
+        (b";0;2026", b";;2026"),
+        (b";0;2026", b";\xc2\xa0;2026"),
+        (b":58~", b":58;x~"),
+        (b":58~", b":58;"),
+        (b":58~", b":60~"),
+        (b":58~", b":58~~"),
+        (b"T0", b"T0\xff"),
+    ],
+)
+def test_what_is_odd_is_not_plain(old: bytes, new: bytes) -> None:
+    """Each oddity in an example of the page is left to the way that says what it is."""
+    line = next(
+        line for line in PAGE.read_text("utf-8").splitlines() if "~53062700" in line
+    )
+    head, record = line.removesuffix("||").split("~")
+    second = record.replace("001A01", "002A01")
+    example = f"{head}~{record}~{second}||".encode()
+    reader = PlainReader(Profile(), MINE)
+    assert reader.read(example) is not None
+    assert old in example
+    data = example.replace(old, new, 1)
+    assert reader.read(data) is None
+    slow = parse_file(data, Profile(), "CDSS", file="f", mine=MINE)
+    check_alike(slow, ReadingsReader(Profile(), MINE).read(data, file="f"))
+
+
+TIMES = st.from_regex(
+    r"20[0-2][0-9]-[01][0-9]-[0-3][0-9][ T]{1,2}[0-2][0-9]:[0-6][0-9]:[0-6]?[0-9]?"
+    r"(\.[0-9]{1,3})?",
+    fullmatch=True,
+)
+
+
+@given(st.lists(TIMES, min_size=1, max_size=4), SEEDS)
+@examples(100)
+def test_times_of_one_minute_are_read_alike(times: list[str], seed: int) -> None:
+    """What a reader of times remembers changes nothing that it reads."""
+    rng, read = Random(seed), time_reader()
+    for text in times:
+        minute = text[:17]
+        for one in (text, f"{minute}{rng.randrange(70):02d}", minute, f" {text}"):
+            for _ in range(2):
+                try:
+                    known = read_time(one)
+                except PayloadError as error:
+                    with pytest.raises(PayloadError, match=re.escape(str(error))):
+                        read(one)
+                else:
+                    assert read(one) == known
 
 
 @given(SEEDS)

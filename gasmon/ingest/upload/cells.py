@@ -16,7 +16,7 @@ from gasmon.ingest.frame import INT32_MAX
 from gasmon.ingest.payloads import split_code
 from gasmon.ingest.upload.profile import Profile
 from gasmon.ingest.upload.records import PointCode, SubstationCode
-from gasmon.units import BEIJING, from_datetime
+from gasmon.units import BEIJING, US_PER_S, from_datetime
 
 TEXT_MAX_CHARS = 500
 SUBSTATION_NO_MAX_CHARS = 5
@@ -27,6 +27,11 @@ _TIME = re.compile(
     r"([0-9]{4})[-/]([0-9]{1,2})[-/]([0-9]{1,2})[ T]+"
     r"([0-9]{1,2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]{1,6}))?"
 )
+_TO_MINUTE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:")
+_SECONDS = {f"{second:02d}": second * US_PER_S for second in range(60)}
+
+MINUTES_REMEMBERED = 1440
+"""A day's."""
 
 
 def read_code(text: str, mine: str | None) -> PointCode:
@@ -124,6 +129,27 @@ def read_time(text: str) -> int | None:
         else:
             return from_datetime(moment) + int((fraction or "").ljust(6, "0"))
     raise PayloadError("bad_time", f"{show(text)} is no yyyy-MM-dd HH:mm:ss")
+
+
+def time_reader() -> Callable[[str], int | None]:
+    """Return a function that reads as `read_time` does, ten times as fast.
+
+    It remembers minutes: a time of a minute that came before is an addition.
+    """
+    minutes: dict[str, int] = {}
+
+    def read(text: str) -> int | None:
+        minute_us, second_us = minutes.get(text[:17]), _SECONDS.get(text[17:])
+        if minute_us is not None and second_us is not None:
+            return minute_us + second_us
+        at_us = read_time(text)
+        if at_us is not None and second_us is not None and _TO_MINUTE.match(text):
+            if len(minutes) >= MINUTES_REMEMBERED:
+                minutes.clear()
+            minutes[text[:17]] = at_us - second_us
+        return at_us
+
+    return read
 
 
 def state_reader(profile: Profile) -> Callable[[str], int]:

@@ -1,10 +1,11 @@
 """CDSS, the file of every cycle, read a column at a time.
 
-A mine sends the same codes, places, units and states each cycle and few different
-values and times. So each text is read once by the function that also reads it field
-by field, and remembered with its meaning; after that a record costs one split and
-seven look-ups, all in C. Records in which anything is odd go the way of
-`parse.RecordReader`, one by one, so both ways give the same.
+Files in which nothing is odd are read by `plain`, all others here. A mine sends the
+same codes, places, units and states each cycle and few different values and times. So
+each text is read once by the function that also reads it field by field, and remembered
+with its meaning; after that a record costs one split and seven look-ups, all in C.
+Records in which anything is odd go the way of `parse.RecordReader`, one by one, so all
+ways give the same.
 """
 
 from __future__ import annotations
@@ -22,22 +23,16 @@ from gasmon.ingest.upload.cells import (
     read_code,
     read_number,
     read_text,
-    read_time,
     state_reader,
+    time_reader,
 )
 from gasmon.ingest.upload.cut import Completeness, Refusal, Refusals, cut_file
 from gasmon.ingest.upload.parse import RecordReader, read_header, refuse_cut_off
+from gasmon.ingest.upload.plain import NO_TIME_US, REMEMBERED, WIDTH, PlainReader
 from gasmon.ingest.upload.profile import Profile
-from gasmon.ingest.upload.records import FIELDS, Header, PointCode, Reading
+from gasmon.ingest.upload.records import Header, PointCode, Reading
 
-NO_TIME_US = -(2**63)
-"""Stands in `ReadingFile.at_us` where a record has no time of its own."""
-
-WIDTH = len(FIELDS["CDSS"])
-
-REMEMBERED = 100_000
-"""Texts remembered per field: all values of two decimals up to 1000. More are
-forgotten at once, which only costs reading them again."""
+__all__ = ["NO_TIME_US", "ReadingFile", "ReadingsReader"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +100,7 @@ def _memories(profile: Profile, mine: str | None) -> tuple[_Memory, ...]:
         _Memory(read_number),
         _Memory(read_text),
         _Memory(state_reader(profile)),
-        _Memory(read_time),
+        _Memory(time_reader()),
     )
 
 
@@ -123,6 +118,7 @@ class ReadingsReader:
         self.profile = profile
         self.mine = mine
         self._memories = _memories(profile, mine)
+        self._plain = None if mine is None else PlainReader(profile, mine)
 
     def read(self, data: bytes, *, file: str = "") -> ReadingFile:
         """Read a file; nothing in it raises.
@@ -131,6 +127,25 @@ class ReadingsReader:
             data: All bytes of it.
             file: What to call it in refusals.
         """
+        plain = self._plain.read(data) if self._plain else None
+        if plain is not None:
+            n = len(plain.codes)
+            return ReadingFile(
+                file=file,
+                mine=self.mine,
+                header=plain.header,
+                codes=plain.codes,
+                value=plain.value,
+                state=plain.state,
+                at_us=plain.at_us,
+                numbers=np.arange(1, n + 1, dtype=np.int32),
+                refusals=(),
+                completeness=plain.completeness,
+                n_records=n,
+            )
+        return self._read_any(data, file)
+
+    def _read_any(self, data: bytes, file: str) -> ReadingFile:
         refusals = Refusals(file)
         cut = cut_file(data, self.profile, "CDSS", refusals)
         header = read_header(cut, self.profile, "CDSS", self.mine, refusals)
