@@ -9,7 +9,14 @@ from typing import Any
 
 from gasmon.api.app import create_app, uvicorn_config
 from gasmon.clock import SystemClock
-from gasmon.commands.running import Stop, patiently, require_schema, serve_until
+from gasmon.commands.running import (
+    Stop,
+    keep_what_is_loaded,
+    patiently,
+    require_schema,
+    serve_until,
+    take_turns,
+)
 from gasmon.settings import Settings
 from gasmon.telemetry import Metrics
 
@@ -21,6 +28,7 @@ def add_parser(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
     """Run the command until a signal ends it."""
+    take_turns()
     return asyncio.run(_run(settings, args.json))
 
 
@@ -28,6 +36,7 @@ async def _run(settings: Settings, as_json: bool) -> int:
     stop, metrics = Stop(), Metrics()
     await patiently("api", lambda: require_schema(settings))
     app = create_app(settings, metrics, SystemClock())
+    keep_what_is_loaded()
     ready = partial(_announce, settings, as_json)
     await serve_until(uvicorn_config(app, settings), stop.event, ready)
     return 0

@@ -8,10 +8,12 @@ from gasmon.clock import SystemClock
 from gasmon.commands.running import (
     Stop,
     database_check,
+    keep_what_is_loaded,
     make_duty,
     patiently,
     require_schema,
     serve_health,
+    take_turns,
 )
 from gasmon.settings import Settings
 from gasmon.telemetry import Metrics
@@ -24,6 +26,7 @@ def add_parser(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
     """Run the command until a signal ends it."""
+    take_turns()
     return asyncio.run(_run(settings))
 
 
@@ -32,6 +35,7 @@ async def _run(settings: Settings) -> int:
     await patiently("duty", lambda: require_schema(settings))
     duty = make_duty(settings, SystemClock(), metrics)
     duty.start()
+    keep_what_is_loaded()
     checks = {"database": database_check(settings), **duty.checks()}
     try:
         await serve_health(

@@ -1,6 +1,7 @@
 """What the long-running commands share: signals, health pages, the loops' wiring."""
 
 import asyncio
+import gc
 import logging
 import os
 import secrets
@@ -55,6 +56,16 @@ SWITCH_INTERVAL_S = 0.0005
 def take_turns() -> None:
     """Let threads that wait for the interpreter have it soon, from now on."""
     sys.setswitchinterval(SWITCH_INTERVAL_S)
+
+
+def keep_what_is_loaded() -> None:
+    """Let no search for garbage go through what is here to stay.
+
+    Routes, models and modules of the api are some 135,000 objects: each look through
+    all of them took 90 ms of its only thread's processor time, for which alarms waited.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def owner_name(boot: str) -> str:

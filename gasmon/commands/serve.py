@@ -13,6 +13,7 @@ from gasmon.clock import SystemClock
 from gasmon.commands.follow import end
 from gasmon.commands.running import (
     Stop,
+    keep_what_is_loaded,
     make_drills,
     make_duty,
     make_ingest,
@@ -91,6 +92,7 @@ async def serve(
         await patiently("serve", partial(start_ingest, settings, ingest))
     drills.start()
     duty.start()
+    keep_what_is_loaded()
     ended = asyncio.Event()
 
     async def end_in_order() -> None:
@@ -129,6 +131,7 @@ async def serve_node(
         settings, metrics, clock, checks={**following.checks(), **duty.checks()}
     )
     duty.start()
+    keep_what_is_loaded()
     running = asyncio.create_task(following.run(), name="gasmon[follow]")
     running.add_done_callback(lambda _: stop.event.set())
     try:
