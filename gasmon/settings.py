@@ -103,7 +103,7 @@ class IngestSettings(Section):
         description="larger frames are refused by name; the broker's limit is higher",
     )
     linger_ms: float = Field(
-        30.0,
+        100.0,
         ge=0,
         le=1000,
         description="how long readings wait for others to be stored with them, while "

@@ -39,6 +39,10 @@ commit takes milliseconds, and a database that hangs is found out by the turn it
 REOPEN_S = 1.0
 """A connection that could not be opened is tried again after this long [s]."""
 
+GIVE_WAY_S = 0.02
+"""Ordinary storing lets events pass for so long at most [s]: they take 5 ms, and it may
+not wait for ever while alarms never cease. Ours."""
+
 _LOOK_S = 0.2
 
 log = logging.getLogger(__name__)
@@ -98,6 +102,9 @@ class Ahead:
         # By the identity of the turn, which lives until it is stored.
         self._advances: dict[int, Advance] = {}
         self._lock = threading.Lock()
+        # Nothing is on its way.
+        self._is_clear = threading.Event()
+        self._is_clear.set()
         # Turns that must be stored before events may go ahead again.
         self._behind: set[int] = set()
         self._is_broken = self._has_ended = False
@@ -120,6 +127,7 @@ class Ahead:
             self._is_broken = False
             advance = Advance(id(judged), tuple(judged.events))
             self._advances[id(judged)] = advance
+            self._is_clear.clear()
             self._queue.put(advance)
 
     # For the persisting thread
@@ -145,6 +153,16 @@ class Ahead:
             if advance.is_recorded:
                 judged.recorded = [event.event_id for event in advance.events]
 
+    def give_way(self) -> bool:
+        """Let the events that are on their way pass, before a turn that can wait.
+
+        Both use the interpreter, the database's log and its disk.
+
+        Returns:
+            False when they did not in ``GIVE_WAY_S``.
+        """
+        return self._is_clear.wait(GIVE_WAY_S)
+
     def stored(self, turns: Sequence[Judged]) -> None:
         """These are in the database or in the spool."""
         with self._lock:
@@ -163,11 +181,15 @@ class Ahead:
                         self._present()
                     continue
                 self._take([*advances, *self._waiting()])
+                with self._lock:
+                    if self._queue.empty():
+                        self._is_clear.set()
         finally:
             with self._lock:
                 self._has_ended = True
                 for advance in self._waiting():
                     self._fail(advance)
+                self._is_clear.set()
             if self._conn is not None:
                 self._conn.close()
 

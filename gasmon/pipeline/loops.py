@@ -357,6 +357,8 @@ class IngestLoop(Shown):
                 confirmed, self.storing.confirmed = self.storing.confirmed, None
                 now_us = self._clock.now_us()
                 self._standing.judge(judged, self.storing.outage, now_us)
+                # Recorded while the relays are told.
+                self.persisting.go_ahead(judged)
                 undefined = self._standing.undefined
                 self._voice.announce(judged, confirmed, undefined, now_us)
                 self._voice.ask_for_gaps(judged)

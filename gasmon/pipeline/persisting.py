@@ -1,8 +1,9 @@
 """The persisting thread: turns that were judged are stored, then acknowledged.
 
 Arithmetic of the queue: frames are judged as they come, so that a lone alarm does not
-wait for company; QUEUE_TURNS such turns may wait for the disk. A commit of 5 ms lets a
-city's 52 frames a second gather one turn at most; a database that hangs is given up
+wait for company; QUEUE_TURNS such turns may wait for the disk. In ``ingest.linger_ms``
+(100 ms) a city's 52 frames a second gather five turns, so that eight commits a second
+and not eighteen stand in an alarm's way; a database that hangs is given up
 after ``database.write_timeout_s`` (10 s), in which 520 turns come. What waited is
 stored together, up to ``ingest.max_batch_frames``. How many frames wait in all is the
 broker's business: what is not committed stays with it, and its window
@@ -93,9 +94,12 @@ class Persisting:
         finally:
             self._fed.set()
 
+    def go_ahead(self, judged: Judged) -> None:
+        """Let a turn's events be recorded; the turn itself is handed over next."""
+        self._ahead.offer(judged)
+
     def hand_over(self, judged: Judged) -> None:
         """Let a turn be stored; waits while too many do."""
-        self._ahead.offer(judged)
         while True:
             try:
                 self._turns.put(judged, timeout=0.5)
@@ -127,6 +131,9 @@ class Persisting:
                 for each in turns:
                     self._ahead.settle(each)
                 turn = merge(turns)
+                if len(turn.packets) < COMPANY:
+                    # A backlog waits for nobody: it would grow.
+                    self._ahead.give_way()
                 if not self._storing.store(turn):
                     return
                 self._ahead.stored(turns)

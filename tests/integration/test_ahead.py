@@ -261,3 +261,18 @@ def test_an_end_leaves_nobody_waiting(lane: Lane) -> None:
     found = [event for each in judged for event in lane.settled(each)]
     recorded = len(lane.journal())
     assert len(found) + recorded == 3
+
+
+@SITE
+def test_a_turn_lets_events_pass_but_not_for_ever(lane: Lane) -> None:
+    """While nothing is on its way it does not wait at all."""
+    assert lane.ahead.give_way()
+    with held(lane.plant.dsn, f"SELECT pg_advisory_xact_lock({LOCK_KEY})"):
+        judged = lane.offer(raised("001A01"))
+        assert not lane.ahead.give_way()
+    wait_until(lane.ahead.give_way, 20, "they have passed")
+    assert lane.settled(judged) == []
+    lane.is_direct = False
+    # What does not go ahead is waited for by nobody.
+    lane.offer(raised("002A01"))
+    assert lane.ahead.give_way()

@@ -161,6 +161,8 @@ class Plant:
             "mqtt.host": self.broker.host,
             "mqtt.port": self.broker.port,
             "engine.mark_interval_s": 0.2,
+            # One frame after another is waited for: a city's pause adds up.
+            "ingest.linger_ms": 30,
             **{key.replace("__", "."): value for key, value in overrides.items()},
         }
         return load(None, values, environ={})
