@@ -109,7 +109,7 @@ def test_a_drill_that_was_cut_off_is_judged_as_far_as_it_came() -> None:
     silence = said(of, "link_break", 70.0)
     cut = record_of(of, [silence], ended_s=100.0, ended_by="cut_off", played_s=66.5)
     assert [alarm.fits for alarm in cut.alarms] == ["allowed"]
-    assert [m.kinds for m in cut.missing] == [("local_fan_stopped",)]
+    assert [m.kinds for m in cut.missing] == [("local_fan_stopped",), ("feed_lost",)]
     early = record_of(of, [], ended_s=100.0, ended_by="cut_off", played_s=30.0)
     assert early.missing == ()
 
