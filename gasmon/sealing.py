@@ -30,6 +30,9 @@ CLAIM = np.dtype([("point", ">i4"), ("n", ">i4"), ("at", ">i8"), ("arrived", ">i
 _MANY_CLAIMS = 4
 """Readings a claim; where there are fewer, sorting them first is worth its time."""
 
+# Made once: json.dumps would make one for each call.
+_text = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
 _BATCH = struct.Struct(">qqq")
 _LENGTH = struct.Struct(">I")
 
@@ -55,8 +58,7 @@ def frame_row(frame: Frame) -> FrameRow:
 
 def frames_text(frames: Sequence[Frame]) -> str:
     """Frames in the order in which they arrived, as JSON."""
-    rows = [frame_row(frame) for frame in frames]
-    return json.dumps(rows, ensure_ascii=False, separators=(",", ":"))
+    return _text([frame_row(frame) for frame in frames])
 
 
 def read_frames(text: str) -> list[FrameRow]:
@@ -86,7 +88,8 @@ def claim(
         starts = _starts(point_id, at_us, arrived_us)
     claims = np.empty(len(starts), CLAIM)
     claims["point"] = point_id[starts]
-    claims["n"] = np.diff(starts, append=n)
+    claims["n"][:-1] = starts[1:] - starts[:-1]
+    claims["n"][-1:] = n - starts[-1:]
     claims["at"] = at_us[starts]
     claims["arrived"] = arrived_us[starts]
     return claims, order
@@ -96,10 +99,11 @@ def _starts(point_id: Int32, at_us: Int64, arrived_us: Int64) -> NDArray[np.intp
     """Where a claim begins."""
     if len(point_id) == 0:
         return np.empty(0, np.intp)
-    goes_on = point_id[1:] == point_id[:-1] + 1
-    goes_on &= at_us[1:] == at_us[:-1]
-    goes_on &= arrived_us[1:] == arrived_us[:-1]
-    return np.concatenate([np.zeros(1, np.intp), np.flatnonzero(~goes_on) + 1])
+    begins = np.ones(len(point_id), np.bool_)
+    np.not_equal(point_id[1:], point_id[:-1] + 1, begins[1:])
+    begins[1:] |= at_us[1:] != at_us[:-1]
+    begins[1:] |= arrived_us[1:] != arrived_us[:-1]
+    return begins.nonzero()[0]
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,18 +70,18 @@ class ArrivalLog:
         hash_ = batch_hash(
             previous, self._scope, number, now_us, told, named, value, state
         )
-        judged = np.asarray([frame.judged_us for frame in frames], np.int64)
-        came = np.asarray([frame.arrived_us for frame in frames], np.int64)
-        times, arrivals = np.r_[at, judged], np.r_[arrived, came]
+        # A claim's readings have the same times, and there are few claims.
+        times = claims["at"].tolist() + [frame.judged_us for frame in frames]
+        arrivals = claims["arrived"].tolist() + [frame.arrived_us for frame in frames]
         append_batch(
             self._conn,
             NewBatch(
                 scope=self._scope,
                 number=number,
                 recorded_us=now_us,
-                at_from_us=int(times.min()),
-                at_to_us=int(times.max()),
-                arrived_from_us=int(arrivals.min()),
+                at_from_us=min(times),
+                at_to_us=max(times),
+                arrived_from_us=min(arrivals),
                 n_frames=len(frames),
                 n_readings=len(point_id),
                 rows=pack(told, named),

@@ -19,8 +19,8 @@ def recordset(names: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     Raises:
         ValueError: a row is longer or shorter than ``names``.
     """
-    return json.dumps(
-        [dict(zip(names, row, strict=True)) for row in rows],
-        ensure_ascii=False,
-        separators=(",", ":"),
-    )
+    return _text([dict(zip(names, row, strict=True)) for row in rows])
+
+
+# Made once: json.dumps would make one for each call.
+_text = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
