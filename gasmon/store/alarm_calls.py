@@ -5,7 +5,7 @@ alarm waits for it. What is decided between the calls is decided in ``alarm_book
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import orjson
@@ -65,14 +65,15 @@ def ask(conn: Connection, events: Sequence[AlarmEvent]) -> Callable[[], Answer]:
         What waits for the answer, which may come together with others of a pipeline.
     """
     asked = conn.execute(
-        "SELECT ask_alarms(%s::json)",
+        "SELECT ask_alarms(%s::json)::text",
         (_json([_asked(nr, event) for nr, event in enumerate(events)]),),
     )
 
     def answer() -> Answer:
         row = asked.fetchone()
         assert row is not None, "a function returns a row"
-        found = cast(Row, row[0])
+        # As text, which orjson reads in a third of the time.
+        found = cast(Row, orjson.loads(cast(str, row[0])))
         return Answer(
             known=frozenset(found["known"]),
             facts=[Facts(*each) for each in found["facts"] or ()],
@@ -107,7 +108,7 @@ def write(
             _json(rows.alarms),
             _json(rows.new_alarms),
             _json(_numbered(rows.journal)),
-            _json(_numbered([asdict(row) for row in told])),
+            _json(_numbered([_columns(row) for row in told])),
             LOCK_KEY,
             CHANNEL,
             to_datetime(now_us),
@@ -167,6 +168,10 @@ def _asked(nr: int, event: AlarmEvent) -> Row:
         "unit": event.unit,
         "area": event.area,
     }
+
+
+def _columns(told: OutboxRow) -> Row:
+    return {name: getattr(told, name) for name in OutboxRow.__slots__}
 
 
 def _numbered(rows: Sequence[Row]) -> list[Row]:
