@@ -5,7 +5,7 @@ import { moment } from "./format.js";
 import { changePassword, get, signOut } from "./requests.js";
 import { areaName } from "./overview.js";
 import { areas as known, me, serverNow } from "./state.js";
-import { NewPassword, passwordFault } from "./password.js";
+import { NewPassword, passwordFault, refuse } from "./password.js";
 import { signInFailure } from "./login.js";
 import { Failure } from "./widgets.js";
 
@@ -43,8 +43,10 @@ function ChangePassword({ done }) {
     event.preventDefault();
     const form = event.target;
     const { before, password } = form.elements;
-    const fault = before.value === password.value ? t("account.same") : passwordFault(form.elements);
+    const isSame = before.value === password.value;
+    const fault = isSame ? t("account.same") : passwordFault(form.elements);
     setSaid(fault);
+    if (isSame) refuse(password);
     if (fault || busy) return;
     setBusy(true);
     try {
@@ -55,12 +57,13 @@ function ChangePassword({ done }) {
     } catch (error) {
       const words = { 403: "account.wrong", 422: "password.common" }[error.status];
       setSaid(words ? t(words) : signInFailure(error));
+      if (words) refuse(error.status === 403 ? before : password);
     }
     setBusy(false);
   };
   return html`<form class="change" onSubmit=${submit}>
     <label>${t("account.before")} <input name="before" type="password" required autocomplete="current-password" /></label>
     <${NewPassword} />
-    ${said ? html`<p class="failure" role="status">${said}</p>` : null}
+    ${said ? html`<p class="failure" role="status" id="form-said">${said}</p>` : null}
     <button class="main" disabled=${busy}>${t("account.change")}</button></form>`;
 }

@@ -2,7 +2,8 @@
 import { html, useEffect, useRef, useState } from "./html.js";
 import { pick, t, tCode } from "./i18n.js";
 import { moment, number, withUnit } from "./format.js";
-import { newKey } from "./doing.js";
+import { newKey, Refused } from "./doing.js";
+import { keepPlace, returnTo, say } from "./focus.js";
 import { ActionForm } from "./alarmform.js";
 import { Ledger } from "./alarmledger.js";
 import { Signatures } from "./signatures.js";
@@ -106,29 +107,39 @@ function Actions({ life, act }) {
   const key = useRef("");
   const names = Object.keys(life.actions);
   if (!names.length) return html`<p class="muted">${t("life.no_actions")}</p>`;
+  const [why, setWhy] = useState("");
   const choose = (name) => {
+    const forbidden = life.actions[name];
+    // Grey, yet within reach of the keyboard: else nobody without a mouse learns why.
+    setWhy(forbidden ? pick(forbidden.zh, forbidden.en) : "");
+    if (forbidden) return;
     key.current = newKey();
     setFailure(null);
     setChosen(name === chosen ? null : name);
+    if (name === chosen) returnTo(`[data-action="${name}"]`);
   };
   const submit = async (body) => {
+    const back = keepPlace();
     setBusy(true);
     try {
       await act(chosen, { ...body, key: key.current });
       setChosen(null);
       setFailure(null);
+      say(t("said.done"));
     } catch (error) {
       setFailure(error);
     }
     setBusy(false);
+    back();
   };
   return html`<div class="buttons">${names.map((name) => {
-      const why = life.actions[name];
-      return html`<button key=${name} data-action=${name} aria-pressed=${name === chosen} disabled=${Boolean(why)}
-        title=${why ? pick(why.zh, why.en) : ""} onClick=${() => choose(name)}>${t(`action.${name}`)}</button>`;
+      const no = life.actions[name];
+      return html`<button key=${name} data-action=${name} aria-pressed=${name === chosen} aria-disabled=${Boolean(no)}
+        title=${no ? pick(no.zh, no.en) : ""} onClick=${() => choose(name)}>${t(`action.${name}`)}</button>`;
     })}</div>
     ${chosen ? html`<${ActionForm} key=${chosen} name=${chosen} life=${life} busy=${busy} submit=${submit} cancel=${() => choose(chosen)} />` : null}
-    ${failure ? html`<p class="failure" role="alert">${t("alarms.failed", { detail: failure.message || t("error.unreachable") })}</p>` : null}`;
+    ${why ? html`<p class="muted" role="status" data-why-not>${why}</p>` : null}
+    <${Refused} failure=${failure ? t("alarms.failed", { detail: failure.message || t("error.unreachable") }) : ""} />`;
 }
 
 function Journal({ life, uom }) {

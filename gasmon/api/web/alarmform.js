@@ -34,7 +34,8 @@ export function ActionForm({ name, life, busy, submit, cancel }) {
   };
   const records = ABOUT[name]
     ? life.records.filter((row) => row.stands && row.tier === life.own_tier && ABOUT[name].includes(row.event)) : [];
-  return html`<form class="action" data-form=${name} ref=${form} onSubmit=${send}>
+  return html`<form class="action" data-form=${name} ref=${form} onSubmit=${send}
+    onKeyDown=${(event) => { if (event.key === "Escape" && !event.isComposing) { event.stopPropagation(); cancel(); } }}>
     ${ABOUT[name] ? html`<label>${t("life.record")} <select name="record" required>${records.map((row) => html`
       <option value=${row.record_id}>#${row.record_id} ${tCode("event", row.event)} ${moment(row.happened_at, serverNow())}</option>`)}</select></label>` : null}
     ${WITH_REASON.includes(name) ? html`<label>${t("life.reason")} <select name="reason"><option value="">${t("life.no_reason")}</option>
@@ -44,8 +45,7 @@ export function ActionForm({ name, life, busy, submit, cancel }) {
       <option value=${tier}>${t(`tier.${tier}`)}</option>`)}</select></label>` : null}
     ${name === "shelve" ? html`<label>${t("life.how_long")} <select name="minutes">${SHELF_MINUTES.map((n) => html`
       <option value=${n}>${t("life.minutes", { n })}</option>`)}</select></label>` : null}
-    <label class="fill">${t("life.text")} <input name="text" maxlength="1000" autocomplete="off" required=${WITH_TEXT.includes(name)}
-      onKeyDown=${(event) => { if (event.key === "Escape" && !event.isComposing) cancel(); }} /></label>
+    <label class="fill">${t("life.text")} <input name="text" maxlength="1000" autocomplete="off" required=${WITH_TEXT.includes(name)} /></label>
     <button class="main" disabled=${busy}>${t(`action.${name}`)}</button>
     <button type="button" onClick=${cancel}>${t("alarms.cancel")}</button></form>`;
 }

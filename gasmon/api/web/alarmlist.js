@@ -4,6 +4,7 @@ import { t } from "./i18n.js";
 import { RowEditor, AlarmRow } from "./alarmrow.js";
 import { merge, owes } from "./alarmbook.js";
 import { drillOpened, enterDrill } from "./drillbook.js";
+import { say } from "./focus.js";
 import { bindKeys } from "./keys.js";
 import { isForecast, worstRank } from "./levels.js";
 import { get, post } from "./requests.js";
@@ -59,6 +60,7 @@ class ListModel {
     this.error = null;
     this.loading = false;
     this.generation = 0;
+    this.takesKeyboard = false;
   }
 
   async load(more) {
@@ -150,6 +152,7 @@ class ListModel {
     const at = this.rows.findIndex((row) => row.alarm_id === this.selected);
     const next = at < 0 ? 0 : Math.max(0, Math.min(this.rows.length - 1, at + step));
     this.selected = this.rows[next].alarm_id;
+    this.takesKeyboard = true;
     this.redraw();
   }
 
@@ -178,6 +181,7 @@ class ListModel {
   }
 
   cancel() {
+    this.takesKeyboard = this.editing !== null;
     this.editing = null;
     this.redraw();
   }
@@ -199,6 +203,9 @@ class ListModel {
       }
     }
     this.toNextOwed();
+    const failed = ids.filter((id) => (this.results.get(id) || {}).phase === "failed").length;
+    say(t(failed ? "said.confirmed_some" : "said.confirmed", { n: ids.length - failed, failed }));
+    this.takesKeyboard = true;
     this.redraw();
   }
 
@@ -251,6 +258,13 @@ export function AlarmList({ filter, empty, compact, extraKeys }) {
     const row = model.selected !== null && box.current.querySelector(`tr[data-alarm="${model.selected}"]`);
     if (row) row.scrollIntoView({ block: "nearest" });
   }, [model.selected]);
+  // The keyboard goes with the selection: Enter must never mean a button of another row.
+  useEffect(() => {
+    if (!model.takesKeyboard) return;
+    model.takesKeyboard = false;
+    const row = model.selected !== null && box.current.querySelector(`tr[data-alarm="${model.selected}"]`);
+    if (row) row.focus({ preventScroll: true });
+  }, [revision]);
   const can = mayConfirm.value;
   const columns = (compact ? 6 : 11) + (can ? (compact ? 1 : 2) : 0);
   return html`<div class=${`alarm-list ${compact ? "compact" : ""}`}>

@@ -21,7 +21,7 @@ export function AlarmRow({ alarm, model, can, compact, selected, checked, result
     selected ? "selected" : "",
   ].join(" ");
   const choose = () => { model.selected = id; model.redraw(); };
-  return html`<tr class=${classes} data-alarm=${id} data-state=${alarm.state} aria-selected=${selected} onClick=${choose}>
+  return html`<tr class=${classes} data-alarm=${id} data-state=${alarm.state} aria-selected=${selected} tabindex="-1" onClick=${choose}>
     ${can && !compact ? html`<td class="check">${owed ? html`<input type="checkbox" aria-label=${t("alarms.choose")}
       checked=${checked} onClick=${(event) => { event.stopPropagation(); model.toggle(id); }} />` : null}</td>` : null}
     <td class="h-level"><${Level} alarm=${alarm} owed=${owed} /></td>

@@ -18,11 +18,19 @@ export function Why({ alarm }) {
     .map((name) => [name, shown(name, explain[name])])
     .filter((fact) => fact[1] !== "");
   const words = explain.text && pick(explain.text.zh, explain.text.en);
-  if (!words && !facts.length && !points.length) return null;
+  const subject = ruledSubject(alarm);
+  if (!words && !facts.length && !points.length && !subject) return null;
   return html`<section class="why"><h2>${t("life.why")}</h2>${words ? html`<p data-why="text">${words}</p>` : null}
     <dl class="figures">${facts.map(([name, text]) => html`<div><dt>${tCode("why", name)}</dt><dd data-why=${name}>${text}</dd></div>`)}</dl>
     ${points.length ? html`<${Points} points=${points} />` : null}
+    ${subject ? html`<p><a data-why="rules" href=${`/rules?subject=${encodeURIComponent(subject)}`}>${t("life.rules")}</a></p>` : null}
     ${isForecast(alarm.kind) ? html`<p><a href="/forecasts">${t("forecasts.title")}</a></p>` : null}</section>`;
+}
+
+/** What `/rules` explains: a live point, unit or mine; null for what has no rules there. */
+export function ruledSubject({ run, subject }) {
+  const found = /^(?:point|unit|mine):([0-9]{12}.*)$/.exec(subject || "");
+  return found && !run ? found[1] : null;
 }
 
 function Points({ points }) {

@@ -1,5 +1,5 @@
 // Starts the page: who are we, which address, then one screen under the banner.
-import { html, render, useEffect } from "./html.js";
+import { html, render, useEffect, useRef } from "./html.js";
 import { lang, markLang, t } from "./i18n.js";
 import { AlarmPage } from "./alarm.js";
 import { AlarmsPage } from "./alarms.js";
@@ -11,6 +11,7 @@ import { ConsolesPage } from "./consoles.js";
 import { CountyPage } from "./county.js";
 import { startHub, stopHub } from "./hub.js";
 import { bindKeys, startKeys } from "./keys.js";
+import { Said, Skip, toNewPage } from "./focus.js";
 import { AccountPage } from "./account.js";
 import { Login, nextPath, signInFailure, takeFromAddress } from "./login.js";
 import { Welcome } from "./welcome.js";
@@ -84,6 +85,12 @@ function App() {
   useEffect(() => {
     document.title = `${t("brand")} · ${t(`title.${here.name}`)}`;
   }, [here.name, lang.value]);
+  const opened = useRef(null);
+  useEffect(() => {
+    // The first page is the browser's own: its keyboard begins at the top.
+    if (opened.current !== null) toNewPage();
+    opened.current = `${here.name}/${here.id}`;
+  }, [here.name, here.id]);
   useEffect(() => {
     if (!known) {
       stopHub();
@@ -97,7 +104,7 @@ function App() {
   if (known === undefined) return html`<main class="login"><p class="muted">${t("loading")}</p></main>`;
   if (here.name === "welcome") return html`<${Welcome} link=${link} />`;
   if (known === null || here.name === "login") return html`<${Login} failure=${tokenFailure} />`;
-  return html`<${Banner} /><${DrillFrame} /><${Screen} /><${RealAlarm} /><${Help} />`;
+  return html`<${Skip} /><${Banner} /><${DrillFrame} /><${Screen} /><${RealAlarm} /><${Help} /><${Said} />`;
 }
 
 // Symbols that flash do so in phase, whenever each was put on the screen.

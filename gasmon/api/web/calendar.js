@@ -31,7 +31,7 @@ function Calendar({ path, done }) {
   const [seen, setSeen] = useState(null);
   const { busy, failure, run } = useDoing();
   const load = () => get(`${path}/calendar`, { days: DAYS }).then(setSeen);
-  useEffect(() => { run(load); }, []);
+  useEffect(() => { run(load, true); }, []);
   const change = (work) => run(() => work().then(load).then(done));
   const sent = (event, tail, bodyOf) => {
     event.preventDefault();

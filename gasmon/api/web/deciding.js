@@ -42,9 +42,9 @@ export function Deciding({ path, actions, word, done }) {
     await post(`${path}/actions/${name}`, { reason: reason.trim() });
     done();
   });
-  return html`<p class="action"><label class="fill">${t("decide.why")} <input name="why" maxlength="1000" value=${reason}
+  return html`<div class="action"><label class="fill">${t("decide.why")} <input name="why" maxlength="1000" value=${reason}
       autocomplete="off" onInput=${(event) => setReason(event.target.value)} /></label>
     ${names.map((name) => html`<button data-action=${name} disabled=${busy || (WITH_REASON.includes(name) && !reason.trim())}
       onClick=${() => act(name)}>${word(name)}</button>`)}
-    ${failure ? html`<span class="failure" role="alert">${failure}</span>` : null}</p>`;
+    <${Refused} failure=${failure} /></div>`;
 }

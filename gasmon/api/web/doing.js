@@ -1,28 +1,41 @@
 // What forms and buttons share: one thing at a time, why it failed, and loading anew.
 import { html, useEffect, useState } from "./html.js";
 import { t } from "./i18n.js";
+import { keepPlace, say } from "./focus.js";
 
-/** Runs one thing at a time; `failure` says why the last one was refused. */
+/** Runs one thing at a time; `failure` says why the last one was refused. Its end is told
+ *  to screen readers unless it is `quiet`, and the keyboard stays where it was. */
 export function useDoing() {
   const [busy, setBusy] = useState(false);
   const [failure, setFailure] = useState("");
-  const run = async (work) => {
-    if (busy) return;
+  const [turn] = useState({ busy: false });
+  const run = async (work, quiet = false) => {
+    if (turn.busy) return;
+    turn.busy = true;
+    const back = keepPlace();
+    let refused = [];
     setBusy(true);
     try {
       await work();
       setFailure("");
+      if (!quiet) say(t("said.done"));
     } catch (error) {
       setFailure(error.message || t("error.unreachable"));
+      refused = error.fields || [];
     }
+    turn.busy = false;
     setBusy(false);
+    back(refused);
   };
   return { busy, failure, run, setFailure };
 }
 
-/** Why something was refused, in the server's words. */
+let refusals = 0;
+
+/** Why something was refused, in the server's words. What has the keyboard refers to it. */
 export function Refused({ failure }) {
-  return failure ? html`<p class="failure" role="alert">${failure}</p>` : null;
+  const [id] = useState(() => `refused-${refusals += 1}`);
+  return failure ? html`<p class="failure" role="alert" id=${id}>${failure}</p>` : null;
 }
 
 /** The named fields of a form, as texts. */

@@ -17,13 +17,15 @@ const COUNTS = ["n_warned", "n_hits", "n_false", "n_unknown", "n_undecided", "n_
 export function ForecastsPage() {
   const { by = "mine", days = "30" } = route.value.query;
   const { found: board, error, load } = useLoaded(() => get("/forecasts/score", { by, days }), 0, `${by} ${days}`);
+  const { found: mines } = useLoaded(() => get("/mines"));
+  const names = new Map((mines ? mines.items : []).map((mine) => [mine.code, mine.name]));
   areas.value;
   return html`<main class="plans forecasts"><h1>${t("forecasts.title")}</h1>
     <p><${Choice} name="by" values=${BY} chosen=${by} /> <${Choice} name="days" values=${DAYS} chosen=${days} /></p>
     <${Failure} error=${error} retry=${load} />
     ${board ? html`<p class="muted">${t("forecasts.searched", { days: number(board.days) })}</p>` : null}
     ${board && !board.items.length ? html`<p class="muted">${t("forecasts.none")}</p>` : null}
-    ${board && board.items.length ? html`<${Board} board=${board} />` : null}</main>`;
+    ${board && board.items.length ? html`<${Board} board=${board} names=${names} />` : null}</main>`;
 }
 
 function Choice({ name, values, chosen }) {
@@ -31,11 +33,11 @@ function Choice({ name, values, chosen }) {
     ${values.map((value) => html`<option value=${value} selected=${value === chosen}>${name === "days" ? value : t(`forecasts.by_${value}`)}</option>`)}</select></label>`;
 }
 
-function Board({ board }) {
+function Board({ board, names }) {
   return html`<table><thead><tr><th>${t(`forecasts.by_${board.by}`)}</th><th>${t("forecasts.model")}</th>
     ${[...COUNTS, "lead", "false_per_day"].map((name) => html`<th class="r">${t(`forecasts.${name}`)}</th>`)}</tr></thead>
     <tbody>${board.items.map((item) => MODELS.map((model, n) => html`<tr key=${item.name + model} data-name=${item.name} data-model=${model}>
-      ${n ? null : html`<td rowspan=${MODELS.length}>${nameOf(item, board.by)} ${item.advisory
+      ${n ? null : html`<td rowspan=${MODELS.length}>${nameOf(item, board.by, names)} ${item.advisory
         ? html`<span class="flag">${t("forecasts.advisory", { n: item.advisory })}</span>` : null}</td>`}
       <${Line} model=${model} line=${item[model]} /></tr>`))}</tbody></table>`;
 }
@@ -46,9 +48,9 @@ function Line({ model, line }) {
     <td class="r num">${lead}</td><td class="r num">${number(line.false_per_day)}</td>`;
 }
 
-function nameOf(item, by) {
+function nameOf(item, by, names) {
   if (by === "all") return t("forecasts.by_all");
   if (by === "area") return areaName(item.name);
   if (by === "point") return html`<a href=${`/point/${encodeURIComponent(item.name)}`}>${item.name}</a>`;
-  return html`<a href=${`/mine/${item.name}`}>${item.name}</a>`;
+  return html`<a href=${`/mine/${item.name}`}>${names.get(item.name) || item.name}</a>`;
 }

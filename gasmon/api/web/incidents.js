@@ -1,7 +1,8 @@
 // Incidents: what overlaps in time at one unit or subject, with its kinds as facts.
-import { html, useEffect, useState } from "./html.js";
+import { html, useEffect, useRef, useState } from "./html.js";
 import { t } from "./i18n.js";
 import { Refused, useDoing, useLoaded } from "./doing.js";
+import { returnTo } from "./focus.js";
 import { drillBook, drillSeq } from "./drillbook.js";
 import { moment } from "./format.js";
 import { areaName } from "./overview.js";
@@ -37,7 +38,7 @@ function Incident({ row, run, done }) {
     <td>${row.kinds.map((kind) => html`<span class="flag">${kindName(kind)}</span> `)}</td>
     <td class="num">${moment(row.opened_at, serverNow())}</td><td class="r"><${Age} since=${row.opened_at} /></td>
     <td>${row.alarms.map((id) => html`<a class="num" href=${`/alarm/${id}`}>#${id}</a> `)}</td>
-    ${mayConfirm.value ? html`<td>${owed.length ? html`<${Confirm} ids=${owed} done=${done} />` : null}</td>` : null}</tr>`;
+    ${mayConfirm.value ? html`<td>${owed.length ? html`<${Confirm} incident=${row.incident_id} ids=${owed} done=${done} />` : null}</td>` : null}</tr>`;
 }
 
 /** Whether one's own tier owes an alarm its confirmation; what the book has not is over. */
@@ -47,10 +48,16 @@ function isOwed(book, id) {
 }
 
 /** All that is owed of an incident, confirmed with one note; what was refused is said. */
-function Confirm({ ids, done }) {
+function Confirm({ incident, ids, done }) {
   const [open, setOpen] = useState(false);
+  const field = useRef(null);
   const { busy, failure, run } = useDoing();
   if (!open) return html`<button class="confirm" onClick=${() => setOpen(true)}>${t("alarms.confirm_n", { n: ids.length })}</button>`;
+  const close = () => {
+    setOpen(false);
+    returnTo(`[data-incident="${incident}"] .confirm`);
+  };
+  const onKeyDown = (event) => { if (event.key === "Escape" && !event.isComposing) close(); };
   const submit = (event) => {
     event.preventDefault();
     const text = event.target.elements.note.value.trim();
@@ -62,7 +69,7 @@ function Confirm({ ids, done }) {
       setOpen(false);
     });
   };
-  return html`<form class="note-line" onSubmit=${submit}><input name="note" maxlength="500" autocomplete="off" aria-label=${t("alarms.note")} placeholder=${t("alarms.note_hint")} />
+  return html`<form class="note-line" onSubmit=${submit} onKeyDown=${onKeyDown}><input name="note" ref=${(node) => { if (node && !field.current) node.focus(); field.current = node; }} maxlength="500" autocomplete="off" aria-label=${t("alarms.note")} placeholder=${t("alarms.note_hint")} />
     <button class="main" disabled=${busy}>${t("alarms.confirm_n", { n: ids.length })}</button>
-    <button type="button" onClick=${() => setOpen(false)}>${t("alarms.cancel")}</button><${Refused} failure=${failure} /></form>`;
+    <button type="button" onClick=${close}>${t("alarms.cancel")}</button><${Refused} failure=${failure} /></form>`;
 }

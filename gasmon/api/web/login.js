@@ -1,8 +1,9 @@
 // Sign-in: by name and password, or with an access token.
-import { html, useState } from "./html.js";
+import { html, useEffect, useRef, useState } from "./html.js";
 import { lang, setLang, t } from "./i18n.js";
 import { signIn, signInByName } from "./requests.js";
 import { ended } from "./state.js";
+import { refuse } from "./password.js";
 import { route } from "./router.js";
 
 /** Takes `#token=…` or `#link=…` out of the address before anything can record it. */
@@ -47,20 +48,23 @@ export function Login({ failure }) {
     } catch (error) {
       setSaid(signInFailure(error, byToken ? null : t("login.wrong")));
       setBusy(false);
+      if (error.status === 401 || error.status === 422) refuse(byToken ? token : password);
     }
   };
   const other = () => { setByToken(!byToken); setSaid(""); };
+  const first = useRef(null);
+  useEffect(() => { first.current.focus(); }, [byToken]);
   return html`${ended.value ? html`<div class="wide dead-bar" role="alert">${t("login.ended")}</div>` : null}
   <main class="login"><form onSubmit=${submit}>
     <h1>${t("brand")}</h1>
     <p class="muted">${t(byToken ? "login.token_lead" : "login.lead")}</p>
     ${byToken ? html`<label key="token">${t("login.token")}
-      <input name="token" type="password" required autocomplete="off" spellcheck=${false} autofocus /></label>`
+      <input name="token" ref=${first} type="password" required autocomplete="off" spellcheck=${false} /></label>`
     : html`<label key="user">${t("login.name")}
-      <input name="user" required maxlength="100" autocomplete="username" spellcheck=${false} autofocus /></label>
+      <input name="user" ref=${first} required maxlength="100" autocomplete="username" spellcheck=${false} /></label>
       <label key="password">${t("login.password")}
       <input name="password" type="password" required autocomplete="current-password" /></label>`}
-    ${said ? html`<p class="failure" role="alert">${said}</p>` : null}
+    ${said ? html`<p class="failure" role="alert" id="form-said">${said}</p>` : null}
     <div class="row"><button class="main" disabled=${busy}>${t("login.in")}</button>
       <button type="button" class="other" onClick=${other}>${t(byToken ? "login.by_name" : "login.by_token")}</button>
       <button type="button" class="lang" onClick=${() => setLang(lang.value === "zh" ? "en" : "zh")}>${t("choice.language")}</button></div>

@@ -5,10 +5,12 @@ import { ended, me } from "./state.js";
 const JSON_BODY = { "Content-Type": "application/json" };
 
 export class ApiError extends Error {
-  constructor(status, detail, retryAfterS) {
+  /** `fields` are the names of what was not understood. */
+  constructor(status, detail, retryAfterS, fields) {
     super(detail);
     this.status = status;
     this.retryAfterS = retryAfterS || 0;
+    this.fields = fields || [];
   }
 }
 
@@ -39,6 +41,8 @@ async function send(method, path, headers, body, signal) {
     response.status,
     (data && (data.detail || data.title)) || response.statusText,
     Number(response.headers.get("Retry-After")),
+    // `body.from` is the field `from`.
+    ((data && data.errors) || []).map((one) => String(one.where).split(".")[1]).filter(Boolean),
   );
 }
 

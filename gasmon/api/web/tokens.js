@@ -1,5 +1,5 @@
 // Tokens of people and programs, for administrators: given, shown once, ended.
-import { html, useState } from "./html.js";
+import { html, useEffect, useRef, useState } from "./html.js";
 import { t } from "./i18n.js";
 import { Refused, useDoing, useLoaded } from "./doing.js";
 import { moment } from "./format.js";
@@ -24,11 +24,13 @@ export function tokenOf(form) {
 export function Tokens() {
   const { found, error, load } = useLoaded(() => get("/tokens"));
   const [given, setGiven] = useState(null);
+  const field = useRef(null);
+  useEffect(() => { if (given) field.current.focus(); }, [given]);
   areas.value;
   return html`<section class="tokens"><h2>${t("tokens.title")} <span class="num">${found ? found.items.length : ""}</span></h2>
     <${NewToken} told=${setGiven} done=${load} />
     ${given ? html`<div class="link" role="status"><p>${t("tokens.given", { name: given.name })}</p>
-      <input class="fill" readonly value=${given.token} aria-label=${t("tokens.title")} onFocus=${(event) => event.target.select()} /></div>` : null}
+      <input class="fill" ref=${field} readonly value=${given.token} aria-label=${t("tokens.title")} onFocus=${(event) => event.target.select()} /></div>` : null}
     <${Failure} error=${error} retry=${load} />
     ${found ? html`<table><thead><tr>${COLUMNS.map((name) => html`<th>${t(`tokens.${name}`)}</th>`)}<th></th></tr></thead>
       <tbody>${found.items.map((row) => html`<${Token} key=${row.id} row=${row} done=${load} />`)}</tbody></table>` : null}</section>`;

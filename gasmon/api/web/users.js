@@ -1,5 +1,5 @@
 // Accounts of people, for administrators: made, changed, reset, retired; never deleted.
-import { html, useState } from "./html.js";
+import { html, useEffect, useRef, useState } from "./html.js";
 import { t } from "./i18n.js";
 import { Refused, useDoing, useLoaded } from "./doing.js";
 import { moment } from "./format.js";
@@ -37,9 +37,11 @@ export function UsersPage() {
 
 /** A one-time link: shown this once, to be given to its owner. */
 function Link({ link }) {
+  const field = useRef(null);
+  useEffect(() => { if (link) field.current.focus(); }, [link]);
   if (!link) return null;
   return html`<section class="link" role="status"><p>${t("users.link", { name: link.name, at: moment(link.expires_at, serverNow()) })}</p>
-    <input class="fill" readonly value=${link.link} aria-label=${t("users.link_label")} onFocus=${(event) => event.target.select()} /></section>`;
+    <input class="fill" ref=${field} readonly value=${link.link} aria-label=${t("users.link_label")} onFocus=${(event) => event.target.select()} /></section>`;
 }
 
 function Rights({ user }) {

@@ -5,7 +5,7 @@ import { moment } from "./format.js";
 import { lookAtLink, useLink } from "./requests.js";
 import { go } from "./router.js";
 import { serverNow } from "./state.js";
-import { NewPassword, passwordFault } from "./password.js";
+import { NewPassword, passwordFault, refuse } from "./password.js";
 
 /** Why a link cannot be used, in words. */
 function linkFault(error) {
@@ -34,6 +34,7 @@ export function Welcome({ link }) {
       go("/", true);
     } catch (error) {
       setSaid(error.status === 422 ? t("password.common") : linkFault(error));
+      if (error.status === 422) refuse(event.target.elements.password);
       setBusy(false);
     }
   };
@@ -43,7 +44,7 @@ export function Welcome({ link }) {
       <p class="muted">${t("welcome.until", { at: moment(invited.expires_at, serverNow()) })}</p>
       <input type="hidden" autocomplete="username" value=${invited.name} />
       <${NewPassword} focus />` : null}
-    ${said ? html`<p class="failure" role="alert">${said}</p>` : null}
+    ${said ? html`<p class="failure" role="alert" id="form-said">${said}</p>` : null}
     <div class="row">${invited ? html`<button class="main" disabled=${busy}>${t("welcome.set")}</button>`
       : html`<a href="/login">${t("login.in")}</a>`}
       <button type="button" class="lang" onClick=${() => setLang(lang.value === "zh" ? "en" : "zh")}>${t("choice.language")}</button></div>
