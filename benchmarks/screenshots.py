@@ -1,7 +1,7 @@
 """``python -m benchmarks.screenshots``: pictures of the main pages, as they are now.
 
 The city is the simulated one with eight hours of history in one mine and a busy
-quarter of an hour of alarms. The four pictures of README come by default; ``--all``
+quarter of an hour of alarms. The pictures of README and docs come by default; ``--all``
 takes every page in both languages and themes, for looking at.
 """
 
@@ -20,12 +20,16 @@ import numpy as np
 from playwright.sync_api import Browser, Page
 
 from benchmarks.browser import browser, signed_in
+from benchmarks.shot_drill import declared, played
 from benchmarks.stage import Stage, staged, warmed
+from gasmon.alarms.rule_versions import RuleChange
+from gasmon.alarms.rules import default_rules
 from gasmon.clock import SystemClock
 from gasmon.domain import states
 from gasmon.errors import GasmonError
 from gasmon.store.db import connect
 from gasmon.store.definitions import save_definitions
+from gasmon.store.rules_taken import note_present
 from gasmon.units import US_PER_H, US_PER_MIN, US_PER_S
 from simulators.city import CityStep
 
@@ -53,8 +57,8 @@ class Shot:
     theme: str = "light"
 
 
-def shots(code: str, point_id: int) -> list[Shot]:
-    """The pages of README."""
+def shots(code: str, point_id: int, alarm_id: int, run: int) -> list[Shot]:
+    """The pages of README and docs."""
     return [
         Shot("overview", "/", (1600, 1000), ".tile .v"),
         Shot("room", f"/mine/{code}", (1600, 1000), ".spark path[d]", theme="dark"),
@@ -67,6 +71,11 @@ def shots(code: str, point_id: int) -> list[Shot]:
         ),
         Shot("point", f"/point/{point_id}?window=8h", (1600, 1000), "[data-figure]"),
         Shot("alarms", "/alarms?tab=open", (1600, 700), "tbody tr[data-alarm]"),
+        Shot("alarm", f"/alarm/{alarm_id}", (1600, 900), "main.alarm .do"),
+        Shot("county", f"/county/{code[:6]}", (1600, 800), "tbody tr[data-alarm]"),
+        Shot("statistics", "/statistics?by=kind", (1600, 700), "tbody tr[data-name]"),
+        Shot("rules", "/rules", (1600, 900), "tr[data-rule]"),
+        Shot("drill", f"/drill/{run}", (1600, 1000), ".of-mine tr[data-point]"),
     ]
 
 
@@ -95,7 +104,15 @@ def _take(out: Path, n_mines: int | None, every: bool) -> list[Path]:
         mine = max(stage.plan.mines, key=lambda mine: len(mine.points))
         point = _history(stage, mine.code)
         _alarms(stage)
-        wanted = shots(mine.code, int(stage.ids[point]))
+        run = declared(stage, mine.code)
+        played(stage, mine.code, run)
+        alarm = _ask(stage, "/alarms?limit=1&order=worst")["items"][0]["alarm_id"]
+        with connect(stage.where.database) as conn:
+            note_present(
+                conn, RuleChange.of(default_rules(), 0), "*", SystemClock().now_us()
+            )
+            conn.commit()
+        wanted = shots(mine.code, int(stage.ids[point]), alarm, run)
         if every:
             wanted = [
                 replace(
@@ -116,6 +133,10 @@ def _shoot(running: Browser, stage: Stage, shot: Shot, out: Path) -> Path:
     )
     page.locator(shot.wait).first.wait_for()
     page.locator(".blocked-bar").click()
+    seen = page.locator(".real-alarm.new button")
+    if seen.count():
+        seen.click()
+    page.mouse.move(0, 0)
     page.wait_for_timeout(2500)
     page.evaluate(STEADY)
     path = out / f"{shot.name}.webp"
