@@ -17,7 +17,7 @@ export function AskForm({ path, bodyOf, done, send, children }) {
     run(async () => {
       await post(path, bodyOf(fieldsOf(form)));
       form.reset();
-      done();
+      await done();
     });
   };
   return html`<form class="action" onSubmit=${submit}>${children}
@@ -40,7 +40,8 @@ export function Deciding({ path, actions, word, done }) {
   if (!names.length) return null;
   const act = (name) => run(async () => {
     await post(`${path}/actions/${name}`, { reason: reason.trim() });
-    done();
+    // The keyboard finds its place among what is there afterwards.
+    await done();
   });
   return html`<div class="action"><label class="fill">${t("decide.why")} <input name="why" maxlength="1000" value=${reason}
       autocomplete="off" onInput=${(event) => setReason(event.target.value)} /></label>
