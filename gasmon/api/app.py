@@ -30,6 +30,7 @@ from gasmon.api import (
     routes_lists,
     routes_load,
     routes_mines,
+    routes_places,
     routes_plans,
     routes_points,
     routes_rules,
@@ -90,6 +91,7 @@ ROUTES = (
     routes_forecasts,
     routes_drainage,
     routes_differences,
+    routes_places,
     routes_statistics,
     routes_upstream,
 )

@@ -44,6 +44,7 @@ ADDRESSES = (
     "/forecasts",
     "/drainage",
     "/differences",
+    "/places",
     "/statistics",
     "/users",
     "/audit",

@@ -2,26 +2,23 @@
 
 import argparse
 import json
-from dataclasses import replace
 from typing import Any
 
-from gasmon.alarms.rule_changes import in_force
 from gasmon.alarms.rule_match import PLACES
+from gasmon.api.place_questions import NOBODY_KNOWS, as_json, suggested
+from gasmon.api.place_questions import asked as asked_of
 from gasmon.clock import SystemClock
 from gasmon.commands.area_flag import area_code
 from gasmon.commands.operator import operator
 from gasmon.commands.running import require_schema
 from gasmon.errors import ConfigError
-from gasmon.ingest.undecided import WHY, Question, question
+from gasmon.ingest.undecided import WHY, Question
 from gasmon.points import PointKey
 from gasmon.settings import Settings
-from gasmon.store import audit, limit_changes, place_rulings
+from gasmon.store import audit, place_rulings
 from gasmon.store.db import connect
 from gasmon.store.place_rulings import PlacedRow
 from gasmon.units import iso_us
-
-NOBODY_KNOWS = ("none", "text")
-"""Beside the classes: the point has none; its text, or its mine, decides again."""
 
 
 def add_parser(below: Any, parents: list[argparse.ArgumentParser]) -> None:
@@ -54,17 +51,8 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     area = area_code(args.area)
     require_schema(settings)
     with connect(settings.database) as conn:
-        rows = place_rulings.placed(conn, None if area is None else [area], args.mine)
-        changes = in_force(limit_changes.approved(conn), SystemClock().now_us())
-    # What two people approved counts before everything.
-    approved = {one.point: one.place_class for one in changes if one.place_class}
-    rows = [
-        replace(row, place_class=approved.get(str(row.key), row.place_class))
-        for row in rows
-    ]
-    found = [
-        (row, None if str(row.key) in approved else _question(row)) for row in rows
-    ]
+        areas = None if area is None else [area]
+        found = asked_of(conn, SystemClock().now_us(), areas, args.mine)
     if args.undecided:
         found = [(row, asked) for row, asked in found if asked is not None]
     if args.json:
@@ -78,42 +66,6 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     return 0
 
 
-def _question(row: PlacedRow) -> Question | None:
-    ruled_on = None if row.ruling is None else row.ruling.place
-    return question(row.quantity, row.place, row.place_class, ruled_on)
-
-
-def as_json(row: PlacedRow, asked: Question | None) -> dict[str, Any]:
-    """A point's place as JSON."""
-    ruling = row.ruling
-    return {
-        "mine": row.key.mine,
-        "mine_name": row.mine_name,
-        "system": row.key.system,
-        "point": row.key.no,
-        "quantity": row.quantity,
-        "place": row.place,
-        "place_class": row.place_class,
-        "why": None if asked is None else asked.why,
-        "suggested": None if asked is None else _suggested(asked),
-        "confidence": None if asked is None else asked.place.confidence,
-        "reason": None if asked is None else asked.place.reason,
-        "ruling": None
-        if ruling is None
-        else {
-            "place": ruling.place,
-            "place_class": ruling.place_class,
-            "reason": ruling.reason,
-            "by": ruling.ruled_by,
-            "at": iso_us(ruling.ruled_us),
-        },
-    }
-
-
-def _suggested(asked: Question) -> str | None:
-    return asked.place.place_class or asked.place.guess
-
-
 def _print(row: PlacedRow, asked: Question | None) -> None:
     print(f"{row.key}  {row.quantity:<8} {row.place_class or '-':<18} {row.place}")
     if row.ruling is not None:
@@ -122,7 +74,7 @@ def _print(row: PlacedRow, asked: Question | None) -> None:
         when = iso_us(ruling.ruled_us)[:19]
         print(f"    裁定 ruled {told}: {ruling.ruled_by} {when} {ruling.reason}")
     if asked is not None:
-        hint = _suggested(asked) or "-"
+        hint = suggested(asked) or "-"
         print(
             f"    {WHY[asked.why]}: {hint} ({asked.place.confidence:.2f},"
             f" {asked.place.reason})"

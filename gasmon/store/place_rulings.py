@@ -58,6 +58,7 @@ class PlacedRow:
     place_class: str | None
     unit_slug: str | None
     ruling: Ruling | None
+    point_id: int
 
 
 def placed(
@@ -71,7 +72,8 @@ def placed(
     """
     rows = conn.execute(
         f"""SELECT m.code, p.system, p.no, m.name, v.quantity, v.place, v.place_class,
-                   v.unit_slug, r.place, r.new_class, r.reason, r.ruled_by, r.ruled_at
+                   v.unit_slug, r.place, r.new_class, r.reason, r.ruled_by, r.ruled_at,
+                   p.point_id
             FROM point p JOIN mine m USING (mine_id)
             JOIN LATERAL (
                 SELECT * FROM point_version w WHERE w.point_id = p.point_id
@@ -93,11 +95,12 @@ def _row(row: tuple[object, ...]) -> PlacedRow:
     ruling = None
     if row[12] is not None:
         on, told, reason, by, at = cast(
-            tuple[str, str | None, str, str, datetime], row[8:]
+            tuple[str, str | None, str, str, datetime], row[8:13]
         )
         ruling = Ruling(on, told, reason, by, from_datetime(at))
     key = PointKey(mine, system, no)
-    return PlacedRow(key, name, quantity, place, place_class, unit, ruling)
+    point_id = cast(int, row[13])
+    return PlacedRow(key, name, quantity, place, place_class, unit, ruling, point_id)
 
 
 def rule(

@@ -16,6 +16,7 @@ from gasmon.api import (
     routes_lists,
     routes_load,
     routes_mines,
+    routes_places,
     routes_points,
     routes_session,
     routes_statistics,
@@ -35,7 +36,7 @@ from tests.fix_api import (
 
 ROUTERS = (
     *(routes_session.router, routes_mines.router, routes_alarms.router),
-    *(routes_lists.router, routes_statistics.router),
+    *(routes_lists.router, routes_statistics.router, routes_places.router),
     *(routes_points.router, routes_load.router),
     *(routes_life.router, routes_escalation.router, routes_cap.router),
 )
@@ -82,6 +83,8 @@ def query_of(world: World, path: str, code: str = MINE_Z) -> dict[str, str]:
         return {"q": "0"}
     if path.startswith("/statistics/mine"):
         return {"mine": code}
+    if path == "/places":
+        return {"undecided": "false"}
     if path == "/rules/explain":
         return {"subject": code}
     if not path.endswith(("/readings", "/readings.csv", "/marks", "/crossings")):

@@ -173,6 +173,18 @@ def life(walk: Walk) -> None:
         "mine": MINE_Z, "point": "01-001A01", "limits": {"alarm_high": 0.8},
         "reason": "偏高",
     }  # fmt: skip
+    with world.client("county") as client:
+        places = client.get("/api/v1/places", params={"undecided": "false"}).json()
+    (place,) = [
+        one
+        for one in places["items"]
+        if (one["mine"], one["point"]) == (MINE_Z, "001A01")
+    ]
+    ruling = {
+        "mine": MINE_Z, "point": "01-001A01", "place_class": "FACE_T0",
+        "place": place["place"], "reason": "现场核实",
+    }  # fmt: skip
+    walk.did("county", ("POST", "/places/rulings"), "place.rule", ruling)
     asked = walk.did(
         "county", ("POST", "/limit-changes"), "limit_change.proposed", change
     )

@@ -15,6 +15,7 @@ import { Said, Skip, toNewPage } from "./focus.js";
 import { AccountPage } from "./account.js";
 import { Login, nextPath, signInFailure, takeFromAddress } from "./login.js";
 import { Welcome } from "./welcome.js";
+import { PlacesPage } from "./places.js";
 import { DifferencesPage } from "./differences.js";
 import { DrainagePage } from "./drainage.js";
 import { DrillPage } from "./drill.js";
@@ -57,6 +58,7 @@ function Screen() {
   if (name === "consoles") return html`<${ConsolesPage} />`;
   if (name === "handover") return html`<${HandoverPage} key=${id} id=${id} />`;
   if (name === "plans") return html`<${PlansPage} />`;
+  if (name === "places") return html`<${PlacesPage} />`;
   if (name === "differences") return html`<${DifferencesPage} />`;
   if (name === "drainage") return html`<${DrainagePage} />`;
   if (name === "forecasts") return html`<${ForecastsPage} />`;

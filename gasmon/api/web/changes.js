@@ -39,6 +39,7 @@ export function ChangesPage() {
     (found) => (found && found.items.some((change) => change.state === "proposed") ? TEST_MS : 0),
   );
   return html`<main class="plans changes"><h1>${t("nav.changes")}</h1>
+    <p><a href="/places">${t("title.places")}</a></p>
     ${above.value ? html`<${NotHere} what="changes" />` : PROPOSING.includes(me.value.principal.role) ? html`<section><h2>${t("changes.propose")}</h2><${Form} done=${load} /></section>` : null}
     <${Failure} error=${error} retry=${load} />
     ${page && !page.items.length ? html`<p class="muted">${t("changes.none")}</p>` : null}

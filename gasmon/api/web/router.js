@@ -20,6 +20,7 @@ const PATHS = [
   [/^\/forecasts$/, "forecasts"],
   [/^\/drainage$/, "drainage"],
   [/^\/differences$/, "differences"],
+  [/^\/places$/, "places"],
   [/^\/statistics$/, "statistics"],
   [/^\/users$/, "users"],
   [/^\/audit$/, "audit"],
