@@ -10,8 +10,8 @@ from typing import Any
 from gasmon.commands import places
 from gasmon.commands.asking import open_api, server_flags
 from gasmon.errors import ConfigError, GasmonError
-from gasmon.ingest.drop import load_profiles
 from gasmon.ingest.fields import PayloadError
+from gasmon.ingest.profile_file import load_profiles
 from gasmon.ingest.upload.detect import Proposal, Sample, propose
 from gasmon.ingest.upload.names import parse_file_name
 from gasmon.settings import Settings

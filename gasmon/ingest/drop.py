@@ -40,11 +40,11 @@ from gasmon.ingest.drop_disk import (
 from gasmon.ingest.fields import PayloadError
 from gasmon.ingest.inbox import Inbox
 from gasmon.ingest.mqtt import Pump
+from gasmon.ingest.profile_file import ProfileFile
 from gasmon.ingest.topics import file_topic
 from gasmon.ingest.upload.fast import ReadingFile, ReadingsReader
 from gasmon.ingest.upload.names import FileName, parse_file_name
 from gasmon.ingest.upload.parse import UploadFile, parse_file
-from gasmon.ingest.upload.profiles import Profiles, parse_profiles
 from gasmon.ingest.upload.records import DEFINING
 from gasmon.settings import Settings
 from gasmon.telemetry import Counter
@@ -58,21 +58,6 @@ COMPLAIN_EVERY_S = 60.0
 """How often the same trouble with the folder is logged [s]."""
 
 log = logging.getLogger(__name__)
-
-
-def load_profiles(path: Path | None) -> Profiles:
-    """The site's profiles; without a file all mines write as the national format.
-
-    Raises:
-        ConfigError: it cannot be read, or something in it is wrong.
-    """
-    if path is None:
-        return Profiles()
-    try:
-        text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"files.profiles_file {path}: {error}") from None
-    return parse_profiles(text, str(path))
 
 
 @dataclass(slots=True)
@@ -108,7 +93,7 @@ class DropFolder:
     """Watches one folder; `run` is a thread, `ack` may be called from any.
 
     Attributes:
-        profiles: how mines write; of topics too.
+        profiles: how mines write; of topics too. Looked at while `run` runs.
         n_waiting: files that were there and not moved at the last look.
     """
 
@@ -136,13 +121,14 @@ class DropFolder:
         self._max_bytes = settings.ingest.max_frame_bytes
         self._areas: Collection[str] = settings.ingest.areas
         self._known_areas = {area.code for area in domain.areas()}
-        self.profiles = load_profiles(settings.files.profiles_file)
+        self.profiles = ProfileFile(settings.files.profiles_file, clock)
         self.n_waiting = 0
         self._inbox = inbox
         self._pump = pump
         self._clock = clock
         self._stop = stop
         self._n_moved = n_moved
+        self._read_by = self.profiles.current
         self._readers: dict[str, ReadingsReader] = {}
         self._waiting: dict[Path, _Waiting] = {}
         self._under_way: dict[int, _UnderWay] = {}
@@ -166,11 +152,15 @@ class DropFolder:
         return self._pump.ack(packets)
 
     def run(self) -> None:
-        """Watch until told to stop; without a folder there is nothing to do."""
+        """Watch until told to stop; without folder and profiles there is nothing."""
         folder = self._settings.drop_dir
-        while folder is not None and not self._stop.is_set():
+        if folder is None and self._settings.profiles_file is None:
+            return
+        while not self._stop.is_set():
             try:
-                self.turn(folder)
+                self.profiles.look()
+                if folder is not None:
+                    self.turn(folder)
             except OSError as error:
                 self._complain(f"drop folder {folder}: {error}")
             self._stop.wait(self._settings.poll_s)
@@ -183,6 +173,10 @@ class DropFolder:
         """
         self._move_stored(folder)
         self._remove_old(folder)
+        if self._read_by is not self.profiles.current:
+            # What waits because of how it was read may be whole by the new profile.
+            self._read_by = self.profiles.current
+            self._waiting.clear()
         found = {each.path: each for each in look(folder)}
         self.n_waiting = len(found)
         self._waiting = {p: w for p, w in self._waiting.items() if p in found}
@@ -270,11 +264,11 @@ class DropFolder:
 
     def _parse(self, name: FileName, data: bytes) -> ReadingFile | UploadFile:
         """What is in a file; what counts of it is decided where it is decoded."""
-        profile = self.profiles.of(name.mine)
+        profile = self.profiles.current.of(name.mine)
         if name.file_type != "CDSS":
             return parse_file(data, profile, name.file_type, mine=name.mine)
         reader = self._readers.get(name.mine)
-        if reader is None:
+        if reader is None or reader.profile != profile:
             reader = self._readers[name.mine] = ReadingsReader(profile, name.mine)
         return reader.read(data)
 

@@ -4,7 +4,7 @@ The same steps serve live frames and a replay of a file: decode, adopt what mine
 define, judge. What the engine was given is kept beside what came of it.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -137,7 +137,7 @@ class Evaluator:
         seen: SeenFrames,
         limits: DecodeLimits | None = None,
         definitions_per_minute: int | None = None,
-        profiles: Profiles | None = None,
+        profiles: Callable[[], Profiles] = Profiles,
     ) -> None:
         self.book = book
         self.engine = engine

@@ -49,6 +49,10 @@ def show_files(metrics: Metrics, parts: Callable[[], Shown]) -> None:
     metrics.gauge(
         "gasmon_files_waiting", "Upload files in the drop folder at the last look"
     ).follow(lambda: float(parts().drop.n_waiting))
+    metrics.gauge(
+        "gasmon_profiles_refused",
+        "1 while files.profiles_file cannot be used and the profiles before it stay",
+    ).follow(lambda: float(parts().drop.profiles.is_refused))
 
 
 def show(metrics: Metrics, parts: Callable[[], Shown]) -> None:

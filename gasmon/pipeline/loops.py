@@ -129,7 +129,7 @@ class IngestLoop(Shown):
             seen,
             DecodeLimits(max_frame_bytes=settings.ingest.max_frame_bytes),
             settings.ingest.definitions_per_minute,
-            self.drop.profiles,
+            self.drop.profiles.now,
         )
         self._our_clock = OurClock(clock, self.evaluator.clocks)
         self._standing = Standing(

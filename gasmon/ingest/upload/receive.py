@@ -85,23 +85,23 @@ class FileReader:
 
     def __init__(
         self,
-        profiles: Profiles | None = None,
+        profiles: Callable[[], Profiles] = Profiles,
         describe: Callable[[str], Described] = lambda mine: (None, ()),
     ) -> None:
         """Begin with nothing remembered.
 
         Args:
-            profiles: how mines write; None takes the national profile for all.
+            profiles: tells how mines write now; without, as the national profile.
             describe: tells what is known of a mine.
         """
-        self._profiles = profiles or Profiles()
+        self._profiles = profiles
         self._describe = describe
         self._readers: dict[str, ReadingsReader] = {}
         self._older: dict[tuple[int, str], _Older] = {}
 
     def parse(self, topic: Topic, file_type: str, data: bytes) -> UploadFile:
         """Read a file of any type; nothing in it raises."""
-        profile = self._profiles.of(topic.mine)
+        profile = self._profiles().of(topic.mine)
         file = parse_file(data, profile, file_type, mine=topic.mine)
         name = self._name(topic.mine, file_type, file.header)
         return replace(file, file=name, refusals=_named(file.refusals, name))
@@ -152,9 +152,9 @@ class FileReader:
         return FileFrame(file, key, channel, device_ms, is_new=True)
 
     def _reader(self, mine: str) -> ReadingsReader:
-        reader = self._readers.get(mine)
-        if reader is None:
-            reader = ReadingsReader(self._profiles.of(mine), mine)
+        reader, profile = self._readers.get(mine), self._profiles().of(mine)
+        if reader is None or reader.profile != profile:
+            reader = ReadingsReader(profile, mine)
             self._readers[mine] = reader
         return reader
 
@@ -179,7 +179,7 @@ class FileReader:
         """How a file is called: as its mine named it, for a topic carries no name."""
         if header is None or header.uploaded_us is None:
             return f"{mine}_{file_type}"
-        profile = self._profiles.of(mine)
+        profile = self._profiles().of(mine)
         return format_file_name(mine, file_type, header.uploaded_us, profile)
 
 

@@ -307,3 +307,38 @@ def test_profiles_that_cannot_be_read_are_named(tmp_path: Path) -> None:
     """At the start, too."""
     with pytest.raises(ConfigError, match=r"files\.profiles_file .*nowhere"):
         Site(tmp_path, **{"files.profiles_file": tmp_path / "nowhere"})
+
+
+def test_profiles_are_read_again_when_they_change(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A better file counts at once; a bad one is told, and the one before stays."""
+    folder, path = tmp_path / "drop", tmp_path / "profiles.toml"
+    folder.mkdir()
+    path.write_text("", "utf-8")
+    site = Site(folder, **{"files.profiles_file": path})
+    gbk = Profile(encoding="gbk", record_separator="^")
+    site.drop.profiles.look()
+    assert site.drop.profiles.current.of(MINE) == Profile()
+    path.write_text(f'[mine.{MINE}]\nencoding = "gbk"\nrecord_separator = "^"\n')
+    site.drop.profiles.look()
+    assert site.drop.profiles.current.of(MINE) == gbk
+    site.put(CDSS, some_file(profile=gbk))
+    (packet,) = site.turn()
+    assert packet.payload == some_file(profile=gbk)
+    caplog.clear()
+    path.write_text(f'[mine.{MINE}]\nencoding = "latin-9"\n')
+    for after_s in (0, 1, 58, 2, 0):
+        site.clock.advance(after_s)
+        site.drop.profiles.look()
+        assert site.drop.profiles.is_refused
+        assert site.drop.profiles.current.of(MINE) == gbk
+    assert len(caplog.records) == 2
+    assert "latin-9" in caplog.text
+    path.unlink()
+    site.drop.profiles.look()
+    assert site.drop.profiles.current.of(MINE) == gbk
+    path.write_text("[default]\n")
+    site.drop.profiles.look()
+    assert not site.drop.profiles.is_refused
+    assert site.drop.profiles.current.of(MINE) == Profile()

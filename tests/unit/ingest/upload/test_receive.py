@@ -167,7 +167,7 @@ def test_each_mine_is_read_by_its_profile() -> None:
     text += "state_codes = [[0, 0], [8, 128]]\n"
     profiles = parse_profiles(text, "profiles.toml")
     data = cdss(reading(0.4, 0, state=128), profile=profiles.of(MINE))
-    decoded = Ingest(FileReader(profiles)).take(sent(data))
+    decoded = Ingest(FileReader(lambda: profiles)).take(sent(data))
     assert decoded.rejects == []
     assert decoded.batch.state.tolist() == [128]
     assert profiles.of("530627000001") == NATIONAL
