@@ -1,10 +1,10 @@
 """The simulated face beside a measured one: do they look alike?
 
 A real longwall is far gassier than the small mines of the city, so one face is given
-the measured mean content and unevenness, and stands still where the measured one did
-for most of a day; everything else is left as the city has it. It is read as the
-measured sensor is: as often, as coarsely. Nothing of the measured series is kept; its
-file stays where it is.
+the measured mean content and unevenness. It works in all three shifts, as the measured
+one did, and stands still where that did for most of a day; everything else is left as
+the city has it. It is read as the measured sensor is: as often, as coarsely. Nothing of
+the measured series is kept; its file stays where it is.
 """
 
 import csv
@@ -17,12 +17,12 @@ from gasmon.errors import ConfigError
 from gasmon.units import US_PER_S
 from simulators.act import PHYSICS_US
 from simulators.city import City
-from simulators.emission import WORKING_SHARE, mean_share
+from simulators.emission import CUTTING_SHARE, PASS_SHARE, mean_share
 from simulators.forcing import Bools, Floats
 from simulators.layout import build_city, choose_mines
 from simulators.plan import CityPlan
 
-UNEVENNESS = 2.2
+UNEVENNESS = 3.67
 """How much more unevenly a large longwall gives its gas than a small face (ours)."""
 
 _WARM_STEPS = 240
@@ -104,7 +104,7 @@ def simulated(like: Series, seed: int, unevenness: float, hold_s: float) -> Seri
     """
     mine = choose_mines(build_city(seed), 1, ("zhenxiong",)).mines[0]
     stands = standing(like)
-    share = mean_share(WORKING_SHARE * float(1 - np.mean(stands)))
+    share = mean_share(CUTTING_SHARE * PASS_SHARE * float(1 - np.mean(stands)))
     face = replace(mine.workings[0], ch4_pct=float(np.mean(like.value)) / share)
     # Limits differ from country to country: nothing cuts the power here.
     points = tuple(replace(point, limits={}) for point in mine.points)
@@ -116,6 +116,7 @@ def simulated(like: Series, seed: int, unevenness: float, hold_s: float) -> Seri
         unevenness=unevenness,
         calibrations=False,
     )
+    city.airflow.emission.work_all_shifts()
     at = next(k for k, p in enumerate(mine.points) if p.place_class == "FACE_T2")
     machine = next(k for k, p in enumerate(mine.points) if p.role == "machine")
     n = len(like.value)

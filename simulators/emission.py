@@ -3,15 +3,17 @@
 What a working place gives off is what its return carries away at the plan's quantity of
 air (``WorkingPlan.ch4_pct``), times
 
-- **production**: three shifts a day, one of them for maintenance; cutting goes in
-  cycles. Broken coal on the conveyor and the new face go on giving gas for some
-  minutes, and the strip just won and the goaf behind it for half a day: emission
-  follows the machine with a short lag and a long one. Where a measured longwall stood
-  still for a day and a half, its gas fell to less than half, most of it within the
-  first twelve hours;
-- **the seam**: gas comes unevenly. Measured emission is autocorrelated over minutes
-  (the web just cut) and over hours (the strip being mined), and the stream that carries
-  it is not quite mixed where a sensor hangs, so a sum of three walks;
+- **production**: three shifts a day, one of them for maintenance. Cutting alternates
+  with turning, supports and waiting, about once in an hour and a half and never
+  regularly. Broken coal gives its gas fast at first and then ever more slowly: what is
+  left falls like exp(-(t/t0)^n) with n about 1/3 (Airey 1968, gas emission from broken
+  coal), which no single time constant follows. Three do over a day: minutes for what
+  lies on the conveyor, two hours for the web that was cut and the new face, half a day
+  for the strip and the goaf behind it. Where a measured longwall stood still for a day
+  and a half, its gas fell to less than half, most of it within the first twelve hours;
+- **the seam**: gas comes unevenly. Measured emission is autocorrelated over hours (what
+  the web and the strip go through), and the stream that carries it is not quite mixed
+  where a sensor hangs, so a sum of three walks;
 - **the barometer**: a goaf holds as much gas as the air presses into it. When the
   pressure falls by dp, the share dp/p of its volume comes out (McPherson, chapter 12):
   4 % more for 0.1 kPa/h, and as much less when it rises.
@@ -32,7 +34,9 @@ Indices = NDArray[np.int64]
 SHIFT_S = 8 * 3600
 BEIJING_S = 8 * 3600
 CUTTING_SHARE = 0.6
-"""Of a cycle in which the machine cuts; the rest is turning, supports, waiting."""
+"""Of a shift of production in which the machine cuts; the rest is turning, supports,
+waiting. How long either lasts nobody plans, so this too is a Markov chain of two
+states; cycles of equal length would make gas forget, and remember, by the clock."""
 
 PASS_SHARE = 0.7
 """Of that in which it really runs: it stops every few minutes, for the conveyor, for a
@@ -46,9 +50,9 @@ the machine is a Markov chain of two states (fitted by the measured one's stretc
 WORKING_SHARE = CUTTING_SHARE * PASS_SHARE * 2 / 3
 """Of the whole day in which the machine runs: one shift of three is for maintenance."""
 
-STANDING, FRESH, STRIP = 0.50, 0.38, 0.98
+STANDING, FRESH, WEB, STRIP = 0.50, 0.24, 0.50, 0.62
 """What a place that stands still for days gives off, what broken coal adds while the
-machine runs, and what strip and goaf add where it ran all the time."""
+machine runs, and what the web, and strip and goaf, add where it ran all the time."""
 
 
 def mean_share(working_share: float) -> float:
@@ -57,17 +61,18 @@ def mean_share(working_share: float) -> float:
     Returns:
         A share of what the plan says.
     """
-    return STANDING + (FRESH + STRIP) * working_share
+    return STANDING + (FRESH + WEB + STRIP) * working_share
 
 
 _FRESH_LAG_S = 240.0
+_WEB_LAG_S = 2 * 3600.0
 _STRIP_LAG_S = 12 * 3600.0
 # Memory [s] and spread of the logarithm of each walk: eddies in the stream of air, the
-# web, the strip. Together 0.09; held within 2.8 spreads, so that only disturbances pass
-# a limit, never the seam alone.
-_WALK_S = np.array([[90.0], [1200.0], [28_800.0]])
-_WALK_SPREAD = np.array([[0.03], [0.028], [0.08]])
-_WALK_BOUND = 0.256
+# web, the strip. Together 0.06; held within 2.5 spreads, so that only disturbances pass
+# a limit, never the seam alone, also where a machine happens to cut for hours.
+_WALK_S = np.array([[90.0], [7200.0], [28_800.0]])
+_WALK_SPREAD = np.array([[0.025], [0.017], [0.054]])
+_WALK_BOUND = 0.154
 
 
 class Emission:
@@ -94,14 +99,19 @@ class Emission:
         self._planned_m3_s = planned_m3_s
         self._rng = rng
         self._unevenness = unevenness
-        self._phase_s: Floats = rng.uniform(0, 6000, n)
+        self._cuts: Bools = rng.random(n) < CUTTING_SHARE
         self._cycle_s: Floats = rng.uniform(3600, 6000, n)
         self._runs: Bools = rng.random(n) < PASS_SHARE
         self._idle_shift = rng.integers(0, 3, n_mines)[mine]
         self._baro_phase: Floats = rng.uniform(0, 2 * np.pi, (2, n_mines))
         self._walk: Floats = rng.normal(0, 1, (3, n)).clip(-2, 2)
         self._fresh: Floats | None = None
+        self._web: Floats = np.full(n, WORKING_SHARE)
         self._strip: Floats = np.full(n, WORKING_SHARE)
+
+    def work_all_shifts(self) -> None:
+        """No shift is for maintenance, in any mine."""
+        self._idle_shift = np.full_like(self._idle_shift, -1)
 
     def step(self, now_us: int, dt_s: float, producing: Bools) -> Floats:
         """What comes out at ``now_us``, (n_workings,) [m³/s].
@@ -114,8 +124,9 @@ class Emission:
         if self._fresh is None:
             self._fresh = runs
         self._fresh = runs + (self._fresh - runs) * np.exp(-dt_s / _FRESH_LAG_S)
+        self._web = runs + (self._web - runs) * np.exp(-dt_s / _WEB_LAG_S)
         self._strip = runs + (self._strip - runs) * np.exp(-dt_s / _STRIP_LAG_S)
-        coal = STANDING + FRESH * self._fresh + STRIP * self._strip
+        coal = STANDING + FRESH * self._fresh + WEB * self._web + STRIP * self._strip
         # Ornstein-Uhlenbeck walks of unit spread, each with its own memory.
         keep = np.exp(-dt_s / _WALK_S)
         noise = self._rng.normal(0, 1, self._walk.shape)
@@ -132,17 +143,17 @@ class Emission:
         Args:
             dt_s: time since it was asked before; 0 at the first.
         """
-        # Of a chain that runs for RUNS_S and stands for so long that PASS_SHARE of the
-        # time is left, what it is after any time is known exactly.
+        # Of a chain that stays on for on_s and off for so long that a share is left,
+        # what it is after any time is known exactly.
+        dice = self._rng.random((2, len(self._runs)))
         still = np.exp(-dt_s / (RUNS_S * (1 - PASS_SHARE)))
-        chance = PASS_SHARE + (self._runs - PASS_SHARE) * still
-        self._runs = self._rng.random(len(self._runs)) < chance
-        t_s = now_us / US_PER_S
-        shift = int((t_s + BEIJING_S) % 86_400 // SHIFT_S)
-        own_s = t_s + self._phase_s
-        in_cycle = own_s % self._cycle_s < CUTTING_SHARE * self._cycle_s
+        self._runs = dice[0] < PASS_SHARE + (self._runs - PASS_SHARE) * still
+        on_s = CUTTING_SHARE * self._cycle_s
+        still_cuts = np.exp(-dt_s / (on_s * (1 - CUTTING_SHARE)))
+        self._cuts = dice[1] < CUTTING_SHARE + (self._cuts - CUTTING_SHARE) * still_cuts
+        shift = int((now_us / US_PER_S + BEIJING_S) % 86_400 // SHIFT_S)
         works = self._idle_shift != shift
-        return np.asarray(in_cycle & self._runs & works, np.bool_)
+        return np.asarray(self._cuts & self._runs & works, np.bool_)
 
     def barometer_kpa(self, now_us: int) -> Floats:
         """Deviation of the pressure from each mine's mean, shape (n_mines,) [kPa].
