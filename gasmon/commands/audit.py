@@ -4,12 +4,12 @@ import argparse
 import json
 from typing import Any
 
+from gasmon.commands.time_flag import time_us
 from gasmon.errors import BadRequest, ConfigError
 from gasmon.settings import Settings
 from gasmon.store import audit
 from gasmon.store.audit import EVERYTHING, Wanted
 from gasmon.store.db import connect
-from gasmon.units import parse_iso_us
 
 
 def add_parser(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
@@ -38,8 +38,8 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         args.did,
         args.subject,
         args.outcome,
-        _time_us("--from", args.from_),
-        _time_us("--to", args.to),
+        time_us("--from", args.from_),
+        time_us("--to", args.to),
     )
     try:
         with connect(settings.database, autocommit=True) as conn:
@@ -61,12 +61,3 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     if following is not None:
         print(f"--before {following}")
     return 0
-
-
-def _time_us(flag: str, text: str | None) -> int | None:
-    if text is None:
-        return None
-    try:
-        return parse_iso_us(text)
-    except ValueError as error:
-        raise ConfigError(f"{flag} {text}: {error}") from None

@@ -10,13 +10,14 @@ from typing import Any
 
 from gasmon.clock import SystemClock
 from gasmon.commands.running import require_schema
+from gasmon.commands.time_flag import time_us
 from gasmon.errors import ConfigError
 from gasmon.remote import held_seals
 from gasmon.settings import Settings
 from gasmon.store import seal_check, seals
 from gasmon.store.db import connect
 from gasmon.store.seal_check import Hour
-from gasmon.units import TIME_MAX_US, iso_us, parse_iso_us
+from gasmon.units import TIME_MAX_US, iso_us
 
 NOT_MET = 4
 """Exit code: an hour does not agree, or its seal is missing."""
@@ -56,7 +57,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     """Run the command."""
     if args.action == "compare":
         return _compare(args, settings)
-    from_us, to_us = _time_us("--from", args.from_), _time_us("--to", args.to)
+    from_us, to_us = time_us("--from", args.from_), time_us("--to", args.to)
     if from_us is not None and to_us is not None and from_us >= to_us:
         raise ConfigError("--to: it is not after --from")
     require_schema(settings)
@@ -75,21 +76,37 @@ def _verify(
             hours.append(hour)
             if not args.json:
                 _print(hour)
+    all_agree = f"全部相符 all {len(hours)} hours agree"
+    if not hours:
+        all_agree = "没有封存的数据 nothing is sealed yet"
     wrong = [hour for hour in hours if hour.is_wrong]
+    return _verdict(args.json, wrong, hours, {}, all_agree)
+
+
+def _verdict(
+    as_json: bool,
+    wrong: Sequence[Hour | held_seals.Disagreement],
+    told: Sequence[Hour | held_seals.Disagreement],
+    more: dict[str, Any],
+    all_agree: str,
+) -> int:
+    """Say how a check ended; its exit code.
+
+    Args:
+        wrong: hours that do not agree, oldest first.
+        told: hours to be listed in JSON.
+        more: what else stands there.
+        all_agree: said to people when nothing is wrong.
+    """
     first = iso_us(wrong[0].hour_us) if wrong else None
-    if args.json:
-        told = {
-            "agrees": not wrong,
-            "first_wrong_hour": first,
-            "hours": [{"hour": iso_us(h.hour_us), **asdict(h)} for h in hours],
-        }
-        print(json.dumps(told, ensure_ascii=False))
-    elif not hours:
-        print("没有封存的数据 nothing is sealed yet")
+    if as_json:
+        hours = [{"hour": iso_us(one.hour_us), **asdict(one)} for one in told]
+        fact = {"agrees": not wrong, "first_wrong_hour": first, **more, "hours": hours}
+        print(json.dumps(fact, ensure_ascii=False))
     elif wrong:
         print(f"最早不符的小时 the first hour that does not agree: {first}")
     else:
-        print(f"全部相符 all {len(hours)} hours agree")
+        print(all_agree)
     return NOT_MET if wrong else 0
 
 
@@ -150,21 +167,13 @@ def _compare(args: argparse.Namespace, settings: Settings) -> int:
         with connect(settings.database) as conn:
             held = seals.held_seals(conn, 0)
     wrong = held_seals.compare(held, claimed)
-    first = iso_us(wrong[0].hour_us) if wrong else None
-    if args.json:
-        hours = [{"hour": iso_us(one.hour_us), **asdict(one)} for one in wrong]
-        told = {"agrees": not wrong, "first_wrong_hour": first, "held": len(held)}
-        print(json.dumps({**told, "hours": hours}, ensure_ascii=False))
-        return NOT_MET if wrong else 0
-    for one in wrong:
-        claim = one.claimed or "无 none"
-        print(f"{iso_us(one.hour_us)[:16]}  {CODES[one.code]}")
-        print(f"    持有 held {', '.join(one.held)}\n    声称 claimed {claim}")
-    if wrong:
-        print(f"最早不符的小时 the first hour that does not agree: {first}")
-    else:
-        print(f"持有的 {len(held)} 个封存全部相符 all {len(held)} seals held agree")
-    return NOT_MET if wrong else 0
+    if not args.json:
+        for one in wrong:
+            claim = one.claimed or "无 none"
+            print(f"{iso_us(one.hour_us)[:16]}  {CODES[one.code]}")
+            print(f"    持有 held {', '.join(one.held)}\n    声称 claimed {claim}")
+    all_agree = f"持有的 {len(held)} 个封存全部相符 all {len(held)} seals held agree"
+    return _verdict(args.json, wrong, wrong, {"held": len(held)}, all_agree)
 
 
 CODES = {
@@ -173,12 +182,3 @@ CODES = {
     "two_seals": "持有两个不同封存 two seals are held",
 }
 """What may be wrong with an hour that somebody claims."""
-
-
-def _time_us(flag: str, text: str | None) -> int | None:
-    if text is None:
-        return None
-    try:
-        return parse_iso_us(text)
-    except ValueError as error:
-        raise ConfigError(f"{flag} {text}: {error}") from None
