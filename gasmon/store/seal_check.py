@@ -7,6 +7,7 @@ disagree. docs/seals.md says what this can and cannot prove.
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +18,7 @@ from gasmon.sealing import NOTHING, Chain, FrameRow, Seal, hour_of, read_seal, t
 from gasmon.store import seal_batches, seal_rows, seals
 from gasmon.store.db import Connection
 from gasmon.store.seal_batches import Batch, Rows
-from gasmon.store.seal_rows import FrameKey, key_of
+from gasmon.store.seal_rows import FrameKey, RowsByHour, key_of
 from gasmon.store.seals import GRACE_US, StoredSeal
 from gasmon.units import TIME_MAX_US, US_PER_DAY, US_PER_H, iso_us
 
@@ -87,9 +88,12 @@ def check(
             return
         hour_us = first if from_us is None else max(first, hour_of(from_us))
         end_us = now_us if to_us is None else min(to_us, now_us)
-        while hour_us < end_us:
-            yield checker.hour(hour_us)
-            hour_us += US_PER_H
+        # Up to a whole hour, as the last one is looked at as a whole.
+        whole_us = hour_of(end_us + US_PER_H - 1)
+        with closing(RowsByHour(conn, whole_us)) as rows:
+            while hour_us < end_us:
+                yield checker.hour(hour_us, rows)
+                hour_us += US_PER_H
     finally:
         conn.rollback()
 
@@ -119,7 +123,7 @@ class _Checker:
     def _spans(self, what: str) -> list[tuple[int, int]]:
         return [(a, b) for name, a, b, _ in self._dropped if name == what]
 
-    def hour(self, hour_us: int) -> Hour:
+    def hour(self, hour_us: int, by_hour: RowsByHour) -> Hour:
         """Check one hour."""
         found = Hour(hour_us)
         stored, seal = self._stored.get(hour_us), self._read.get(hour_us)
@@ -141,7 +145,7 @@ class _Checker:
         found.n_batches = len(batches)
         found.n_frames = sum(c.n_frames for c in seal.chains)
         found.n_readings = seal.n_readings
-        self._rows(seal, batches, found)
+        self._rows(seal, batches, by_hour, found)
         return found
 
     def _follows(self, seal: Seal, found: Hour) -> None:
@@ -188,7 +192,9 @@ class _Checker:
             for a, b in self._spans("seal_batch")
         )
 
-    def _rows(self, seal: Seal, batches: list[Batch], found: Hour) -> None:
+    def _rows(
+        self, seal: Seal, batches: list[Batch], by_hour: RowsByHour, found: Hour
+    ) -> None:
         """The rows that the batches claim, and those that none claims."""
         hour_us = found.hour_us
         rows = Rows(batches)
@@ -204,8 +210,10 @@ class _Checker:
             if (batch.scope, batch.number) not in ours
         ]
         frames: dict[FrameKey, FrameRow] = {}
+        by_hour.begin(hour_us)
         for at_us in sorted(hours):
-            self._meet(rows, at_us, others if at_us == hour_us else None, found)
+            beside = others if at_us == hour_us else None
+            self._meet(rows, at_us, beside, by_hour, found)
             there = seal_rows.frames(self._conn, at_us, at_us + US_PER_H)
             frames |= there
             if at_us == hour_us:
@@ -214,7 +222,12 @@ class _Checker:
         self._hashes(seal, batches, rows, found)
 
     def _meet(
-        self, rows: Rows, at_us: int, others: Sequence[Batch] | None, found: Hour
+        self,
+        rows: Rows,
+        at_us: int,
+        others: Sequence[Batch] | None,
+        by_hour: RowsByHour,
+        found: Hour,
     ) -> None:
         """Read an hour of judged time; in the hour itself nothing may be unclaimed."""
         window = rows.within(at_us, at_us + US_PER_H)
@@ -222,7 +235,7 @@ class _Checker:
         if others is not None:
             beside = Rows(others).within(at_us, at_us + US_PER_H)
         n_added, first = 0, ""
-        for block in seal_rows.readings(self._conn, at_us, at_us + US_PER_H):
+        for block in by_hour.hour(at_us):
             known = window.meet(block)
             if beside is None:
                 continue

@@ -1,16 +1,19 @@
 """Rows of frames and readings as a check of the seals reads them: in bulk."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import datetime
-from typing import cast
+from tempfile import TemporaryFile
+from typing import IO, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gasmon.errors import DependencyError
 from gasmon.sealing import FrameRow
 from gasmon.store.db import Connection
 from gasmon.store.frame_rows import CHANNELS
-from gasmon.units import PG_EPOCH_US, from_datetime, to_datetime
+from gasmon.units import PG_EPOCH_US, US_PER_DAY, US_PER_H, from_datetime, to_datetime
 
 _BLOCK = 200_000
 """Rows looked at together: 12 MB."""
@@ -82,6 +85,66 @@ def _rows(told: bytes) -> NDArray[np.void]:
     rows["at"] = found["at"].astype(np.int64) + PG_EPOCH_US
     rows["arrived"] = found["arrived"].astype(np.int64) + PG_EPOCH_US
     return rows
+
+
+class RowsByHour:
+    """Readings hour by hour, of tables that are read by days.
+
+    Nothing in the table finds an hour: its partitions are days, and its key begins with
+    the point. So a day is read once, and its hours wait in files that have no name.
+    """
+
+    def __init__(self, conn: Connection, to_us: int) -> None:
+        """Nothing is read yet.
+
+        Args:
+            to_us: the last hour that is begun ends here [µs UTC].
+        """
+        self._conn = conn
+        self._to_us = to_us
+        self._day: dict[int, IO[bytes]] = {}
+        self._files = ExitStack()
+
+    def begin(self, hour_us: int) -> None:
+        """Go on to an hour, in their order: others of its day will follow.
+
+        Raises:
+            DependencyError: no room for a day's rows among the temporary files.
+        """
+        if hour_us in self._day:
+            return
+        self.close()
+        end_us = min(hour_us - hour_us % US_PER_DAY + US_PER_DAY, self._to_us)
+        if end_us - hour_us <= US_PER_H:
+            return  # one hour alone need not be written down
+        try:
+            # An hour without a reading is empty, not unread.
+            for at_us in range(hour_us, end_us, US_PER_H):
+                file = TemporaryFile()  # noqa: SIM115 - closed with the others
+                self._day[at_us] = self._files.enter_context(file)
+            for block in readings(self._conn, hour_us, end_us):
+                hours = block["at"] - block["at"] % US_PER_H
+                for at_us in np.unique(hours).tolist():
+                    self._day[at_us].write(block[hours == at_us].tobytes())
+            for spooled in self._day.values():
+                spooled.flush()
+        except OSError as error:
+            raise DependencyError(f"temporary files: {error}") from None
+
+    def hour(self, hour_us: int) -> Iterator[NDArray[np.void]]:
+        """Live readings judged in any hour, in blocks of :data:`ROW`."""
+        spooled = self._day.get(hour_us)
+        if spooled is None:
+            yield from readings(self._conn, hour_us, hour_us + US_PER_H)
+            return
+        spooled.seek(0)
+        while data := spooled.read(_BLOCK * ROW.itemsize):
+            yield np.frombuffer(data, ROW)
+
+    def close(self) -> None:
+        """Let the files go."""
+        self._files.close()
+        self._day = {}
 
 
 FrameKey = tuple[str, str, int, int]
