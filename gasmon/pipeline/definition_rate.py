@@ -1,16 +1,25 @@
-"""How often a mine may define itself: a flood of definitions costs nobody else (pure).
+"""How often a mine may say what it is, and whether it is there (pure).
 
-Each takes time to read and memory for good. Above the limit the newest one waits until
-there is room again; those that it replaces meanwhile are counted and never read. All
-are acknowledged: the broker keeps the newest for every new connection.
+A definition takes time to read and memory for good; each end of a connection is an
+alarm that is told to everybody. So a flood of either would cost others. Above a limit
+the newest one waits until there is room again; those that it replaces meanwhile are
+counted and never read. All are acknowledged: the broker keeps the newest for every new
+connection.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from gasmon.batch import Packet, Reject
-from gasmon.ingest.topics import Topic, parse_topic
+from gasmon.ingest.topics import parse_topic
 from gasmon.units import US_PER_MIN
+
+STATES_PER_MINUTE = 30
+"""Births and wills of one mine that are read, at once or spread. A link that breaks
+more often is told as broken or whole every two seconds; no event tells more. Ours."""
+
+_REASONS = {"points": "definitions", "state": "states"}
+"""What is limited: channel → the word for it."""
 
 _BUCKETS = 20_000
 """Topics with a bucket of their own; full ones are forgotten beyond it."""
@@ -26,13 +35,14 @@ class _Bucket:
 
 
 class DefinitionRate:
-    """Lets the definitions of each mine pass, some a minute."""
+    """Lets the definitions and states of each mine pass, some a minute."""
 
     def __init__(self, per_minute: int | None) -> None:
         """Begin with nothing held.
 
         Args:
-            per_minute: taken of one mine, at once or spread; None takes all.
+            per_minute: definitions taken of one mine, at once or spread; None takes
+                all, and all states.
         """
         self._per_minute = per_minute
         self._buckets: dict[str, _Bucket] = {}
@@ -57,8 +67,7 @@ class DefinitionRate:
         out = [packet for packet in passed if packet is not None]
         replaced: dict[str, int] = {}
         for packet in packets:
-            topic = _definition(packet)
-            if topic is None or self._take(packet, now_us):
+            if not _is_limited(packet) or self._take(packet, now_us):
                 out.append(packet)
                 continue
             bucket = self._buckets[packet.topic]
@@ -69,7 +78,7 @@ class DefinitionRate:
         return out, [self._reject(text, n, now_us) for text, n in replaced.items()]
 
     def _filled(self, text: str, now_us: int) -> _Bucket:
-        most = float(self._per_minute or 0)
+        most = self._most(text)
         bucket = self._buckets.get(text)
         if bucket is None:
             if len(self._buckets) >= _BUCKETS:
@@ -79,6 +88,11 @@ class DefinitionRate:
         bucket.room = min(most, bucket.room + most * passed_us / US_PER_MIN)
         bucket.at_us = now_us
         return bucket
+
+    def _most(self, text: str) -> float:
+        if text.endswith("/state"):
+            return STATES_PER_MINUTE
+        return float(self._per_minute or 0)
 
     def _forget_full(self, now_us: int) -> None:
         for text, bucket in list(self._buckets.items()):
@@ -104,9 +118,10 @@ class DefinitionRate:
 
     def _reject(self, text: str, n: int, now_us: int) -> Reject:
         topic = parse_topic(text)
+        what = _REASONS[topic.channel]
         return Reject(
-            reason="definitions_too_often",
-            detail=f"mine {topic.mine}: more than {self._per_minute} definitions a"
+            reason=f"{what}_too_often",
+            detail=f"mine {topic.mine}: more than {self._most(text):g} {what} a"
             f" minute; {n} were replaced by newer ones before they were read",
             topic=text[:300],
             mine=topic.mine,
@@ -114,16 +129,16 @@ class DefinitionRate:
             arrived_us=now_us,
             first_bytes=b"",
             size=0,
-            where="definition",
+            where="definition" if topic.channel == "points" else "packet",
             n=n,
         )
 
 
-def _definition(packet: Packet) -> Topic | None:
-    """The topic of a definition; None of anything else, which decoding looks at."""
-    if not packet.topic.endswith("/points"):
-        return None
+def _is_limited(packet: Packet) -> bool:
+    """Whether it is a definition or a state; decoding looks at anything else."""
+    if not packet.topic.endswith(("/points", "/state")):
+        return False
     try:
-        return parse_topic(packet.topic)
+        return parse_topic(packet.topic).channel in _REASONS
     except ValueError:
-        return None
+        return False

@@ -10,7 +10,16 @@ from gasmon.pipeline import definition_rate
 from gasmon.pipeline.definition_rate import DefinitionRate
 from gasmon.pipeline.evaluate import Evaluator
 from gasmon.units import US_PER_S
-from tests.fix_pipeline import CH4, MINE, Live, at, defined, frame, spoken
+from tests.fix_pipeline import (
+    CH4,
+    MINE,
+    Live,
+    at,
+    defined,
+    frame,
+    spoken,
+    told_state,
+)
 
 HIGH = [("001A01", 1.6, 0)]
 
@@ -88,3 +97,22 @@ def test_a_flood_costs_the_frames_beside_it_nothing() -> None:
     assert spoken(live.take(frame(50, [("001A01", 0.7, 0)]))) == [
         ("over_limit", "raised")
     ]
+
+
+def test_a_flood_of_births_and_wills_is_no_flood_of_alarms() -> None:
+    """A link that breaks without end is told every two seconds; its end is told."""
+    live = Live()
+    live.evaluator = Evaluator(
+        live.book, live.engine, SeenFrames(), definitions_per_minute=30
+    )
+    live.take(defined(), frame(1, [("001A01", 0.2, 0)]))
+    words = ("offline", "online")
+    flood = [told_state(words[k % 2], 2 + k / 1000) for k in range(1000)]
+    judged = live.take(*flood)
+    assert len(judged.events) == 30
+    assert [(r.reason, r.mine, r.n) for r in judged.rejects] == [
+        ("states_too_often", MINE, 969)
+    ]
+    live.take(told_state("offline", 3.5))
+    events = live.take(marks=[6]).events
+    assert [(e.kind, e.event) for e in events] == [("link_break", "raised")]
