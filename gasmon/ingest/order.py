@@ -33,9 +33,10 @@ packet is not acknowledged and the frames of other mines must still get through.
 (259 mines, a frame each 5 s) sends 624 in 12 s. When it is reached, a backlog pours in:
 all are passed on, and what comes after them is judged as late."""
 
-PER_LINE = 120
-"""Packets held of one (mine, boot): ten a second for 12 s, fifty times the fastest
-cycle. A gateway that jumps about in its numbers cannot take the room of others."""
+PER_MINE = 120
+"""Packets held of one mine, whatever its boots: ten a second for 12 s, fifty times the
+fastest cycle. A gateway that jumps about in its numbers, or between names of its start,
+cannot take the room of others."""
 
 WIDEST_GAP = 2000
 """Frames that can be under way at once: the window. A wider gap was not under way."""
@@ -132,6 +133,7 @@ class Resequencer:
         self._generation: int | None = None
         self._until_s = float("-inf")
         self._lines: dict[tuple[str, str], _Line] = {}
+        self._of_mine: dict[str, list[_Line]] = {}
         self._count = 0
 
     def order(self, packets: Sequence[Packet], now_s: float) -> Ordered:
@@ -154,7 +156,7 @@ class Resequencer:
             return Ordered(packets)
         out = self._overdue(now_s)
         if now_s >= self._until_s:
-            self._lines.clear()
+            self._forget_lines()
             return Ordered([*out, *packets] if out else packets)
         held: list[Packet] = []
         for packet in packets:
@@ -185,7 +187,7 @@ class Resequencer:
                 # A gateway that started anew does not overtake its former start.
                 before.after.append(packet)
                 self.n_held += 1
-                return not self._bound(before, out)
+                return not self._bound(stem, out)
         if line is None or head is None:
             out.append(packet)
             return False
@@ -201,7 +203,7 @@ class Resequencer:
             # Sent again on purpose and never in order: it only helps to close gaps.
             out.append(packet)
             self._push(line, seq, None)
-            self._bound(line, out)
+            self._bound(stem, out)
             return False
         if gap > WIDEST_GAP:
             self._give_up(line, out)
@@ -210,7 +212,7 @@ class Resequencer:
             return False
         self._push(line, seq, packet)
         self.n_held += 1
-        return not self._bound(line, out)
+        return not self._bound(stem, out)
 
     def _line(self, stem: str, boot: str) -> _Line | None:
         """The line of a frame; None when nothing before it is known."""
@@ -224,12 +226,17 @@ class Resequencer:
             if newest is None:
                 return None
             line = self._lines[stem, boot] = _Line(newest)
+            self._of_mine.setdefault(stem, []).append(line)
         return line
 
     def _waiting_of(self, stem: str) -> _Line | None:
         """The line of a mine in which frames wait; None when none does."""
-        lines = (line for (of, _), line in self._lines.items() if of == stem)
+        lines = self._of_mine.get(stem, ())
         return next((line for line in lines if line.waiting), None)
+
+    def _forget_lines(self) -> None:
+        self._lines.clear()
+        self._of_mine.clear()
 
     def _push(self, line: _Line, seq: int, packet: Packet | None) -> None:
         if not line.waiting:
@@ -257,11 +264,13 @@ class Resequencer:
         self.n_held -= n
         return n
 
-    def _bound(self, line: _Line, out: list[Packet]) -> bool:
-        """Give a line up that waits for too much; returns whether it was."""
-        if len(line.waiting) + len(line.after) <= PER_LINE:
+    def _bound(self, stem: str, out: list[Packet]) -> bool:
+        """Give a mine up that waits for too much; returns whether it was."""
+        lines = self._of_mine[stem]
+        if sum(len(line.waiting) + len(line.after) for line in lines) <= PER_MINE:
             return False
-        self._give_up(line, out)
+        for line in lines:
+            self._give_up(line, out)
         return True
 
     def _give_up(self, line: _Line, out: list[Packet]) -> None:
@@ -278,7 +287,7 @@ class Resequencer:
     def _give_up_all(self, out: list[Packet]) -> None:
         for line in self._lines.values():
             self._give_up(line, out)
-        self._lines.clear()
+        self._forget_lines()
         self._until_s = float("-inf")
 
     def _overdue(self, now_s: float) -> list[Packet]:

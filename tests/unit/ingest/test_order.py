@@ -93,8 +93,8 @@ def test_a_gap_that_stays_lets_the_next_boot_go_on_behind_it(seen: SeenFrames) -
 
     reseq = Resequencer(seen, hold_s=12)
     reseq.order([a_frame(8)], 100.0)
-    many = [a_frame(seq, boot="b2") for seq in range(1, order.PER_LINE + 1)]
-    assert seqs(reseq.order(many, 101.0).packets) == [8, *range(1, order.PER_LINE + 1)]
+    many = [a_frame(seq, boot="b2") for seq in range(1, order.PER_MINE + 1)]
+    assert seqs(reseq.order(many, 101.0).packets) == [8, *range(1, order.PER_MINE + 1)]
     assert reseq.n_held == 0
 
 
@@ -202,10 +202,26 @@ def test_a_jumping_gateway_takes_no_room_of_others(seen: SeenFrames) -> None:
     seen.add(FrameKey(0, OTHER, "b1", 1))
     reseq = Resequencer(seen, hold_s=12)
     reseq.order([a_frame(3, mine=OTHER)], 0.0)
-    noise = [a_frame(7 + 2 * k) for k in range(order.PER_LINE + 1)]
+    noise = [a_frame(7 + 2 * k) for k in range(order.PER_MINE + 1)]
     out = reseq.order(noise, 0.0)
     assert seqs(out.packets) == seqs(noise)
     assert reseq.n_held == 1
+
+
+def test_a_gateway_of_many_starts_takes_no_room_of_others(seen: SeenFrames) -> None:
+    """What is held of a mine is bounded over all of its boots together."""
+    for boot in "abcdefg":
+        seen.add(FrameKey(0, MINE, boot, 5))
+    seen.add(FrameKey(0, OTHER, "b1", 5))
+    reseq = Resequencer(seen)
+    reseq.order([a_frame(8, mine=OTHER)], 100.0)
+    noise = [a_frame(7 + k, boot=boot) for k in range(200) for boot in "abcdefg"]
+    passed = [p for each in noise for p in reseq.order([each], 101.0).packets]
+    assert not [p for p in passed if OTHER in p.topic]
+    assert reseq.n_held <= order.PER_MINE + 1
+    assert len(passed) >= len(noise) - order.PER_MINE
+    assert seqs(reseq.order([a_frame(6, mine=OTHER)], 102.0).packets) == [6]
+    assert seqs(reseq.order([a_frame(7, mine=OTHER)], 102.0).packets) == [7, 8]
 
 
 def test_beyond_the_limit_order_is_given_up(seen: SeenFrames) -> None:
