@@ -326,3 +326,11 @@ def network_refusal(
     if settings.tls_ca is not None and isinstance(error, ConnectionError):
         hint = " (with TLS; does this port speak it?)"
     return DependencyError(f"no MQTT broker at {where}{hint}: {error}")
+
+
+def topic_of(message: paho.MQTTMessage) -> str:
+    """Its topic; one that is no text has a name by which decoding refuses it."""
+    try:
+        return message.topic
+    except UnicodeDecodeError:
+        return "(a topic that is not UTF-8)"

@@ -44,8 +44,8 @@ class Pump:
 
     Attributes:
         counts: `received`, `acknowledged`, `stale_acks`, `refused_full`,
-            `forced_redeliveries`, `contested`, `connections`, `sessions_lost`,
-            `subscriptions_refused`.
+            `lost_qos0`, `forced_redeliveries`, `contested`, `connections`,
+            `sessions_lost`, `subscriptions_refused`.
     """
 
     def __init__(
@@ -327,11 +327,7 @@ class Pump:
     def _message(
         self, _client: paho.Client, _userdata: object, message: paho.MQTTMessage
     ) -> None:
-        try:
-            topic = message.topic
-        except UnicodeDecodeError:
-            # Decoding refuses it by this name.
-            topic = "(a topic that is not UTF-8)"
+        topic = connect.topic_of(message)
         mid = message.mid if message.qos else 0
         packet = Packet(
             topic,
@@ -355,6 +351,12 @@ class Pump:
             if self._inbox.closed:
                 return  # we are stopping
             self.counts["refused_full"] += 1
+            if not mid:
+                # No new connection brings it again, so none may be broken for it.
+                self.counts["lost_qos0"] += 1
+                if self.counts["lost_qos0"] == 1:
+                    log.error("inbox full: lost, for it was sent at QoS 0: %s", topic)
+                return
             if not self._owes_redelivery:
                 log.error("inbox full (%d): a message is left", self._inbox.limit)
             self._owes_redelivery = True

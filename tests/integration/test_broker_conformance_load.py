@@ -16,9 +16,10 @@ import pytest
 from gasmon.embedded.broker import EmbeddedBroker
 from gasmon.ingest.decode import decode_packets
 from gasmon.ingest.dedupe import SeenFrames
+from gasmon.ingest.topics import data_topic
 from tests.broker_promises import PROMISES, promised
 from tests.fix_broker import Broker, MosquittoBroker
-from tests.fix_gateway import AnyPoint, Consumer, Gateway, seqs
+from tests.fix_gateway import AREA, MINE, AnyPoint, Consumer, Gateway, frame, seqs
 from tests.fix_proxy import Proxy
 from tests.fix_wait import wait_until
 
@@ -228,6 +229,31 @@ def test_a_full_window_stops_the_broker_and_an_acknowledgement_resumes_it(
         wait_until(drained, 20, "all frames")
         assert seqs(consumer.got) == [*range(120)]
         assert counts["refused_full"] == 0
+
+
+def test_a_flood_without_quality_of_service_breaks_no_connection(
+    broker: Broker,
+    make_gateway: Callable[..., Gateway],
+    make_consumer: Callable[..., Consumer],
+) -> None:
+    """What no broker would repeat is no reason to connect anew, for all mines."""
+    gateway, flooding = make_gateway(broker.port), make_gateway(broker.port)
+    consumer = make_consumer(broker.port)
+    consumer.inbox.limit = 20
+    for seq in range(60):
+        flooding.client.publish(data_topic(AREA, MINE), frame(seq), 0)
+    counts = consumer.pump.counts
+    wait_until(lambda: counts["lost_qos0"] >= 1, 60, "a full inbox")
+    consumer.inbox.limit = 2000
+    gateway.frames(100, 10)
+
+    def arrived() -> bool:
+        consumer.take(ack=True)
+        return {*seqs(consumer.got)} >= {*range(100, 110)}
+
+    wait_until(arrived, 60, "what was sent in order")
+    assert (counts["forced_redeliveries"], counts["connections"]) == (0, 1)
+    consumer.settle()
 
 
 def test_a_full_inbox_leaves_messages_with_the_broker_until_there_is_room(
