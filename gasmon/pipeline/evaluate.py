@@ -44,6 +44,7 @@ from gasmon.pipeline.book import PointBook
 from gasmon.pipeline.defining import moved, unheeded
 from gasmon.pipeline.definition_rate import DefinitionRate
 from gasmon.pipeline.latest import LatestPoints, latest_points
+from gasmon.pipeline.refused import folded
 from gasmon.pipeline.stretches import stretches
 from gasmon.points import PointDef, PointKey
 from gasmon.units import US_PER_MS
@@ -191,6 +192,7 @@ class Evaluator:
         if marks:
             self._tick(ReadingBatch.empty(), marks, (), now_us, judged)
         judged.events = self.planned.after(judged.events, now_us)
+        judged.rejects = folded(judged.rejects)
         judged.clocks = self.clocks.changed()
         for event in judged.events:
             if event.kind == LINK_BREAK:
