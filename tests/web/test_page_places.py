@@ -14,7 +14,7 @@ from tests.web.fix_site import Site
     ("lang", "mine", "words"),
     [
         ("zh", "530627000001", ("地点文字不明确", "核实", "裁定为")),
-        ("en", "530627000003", ("The text says no class", "on site", "by county")),
+        ("en", "530627000003", ("the text says none", "on site", "by county")),
     ],
 )
 def test_a_county_decides_a_place(

@@ -934,7 +934,7 @@ export default {
   "places.by_text": "the text decides again",
   "places.sure": "confidence {sure}",
   "places.ruled": "ruled {name} by {by}, {at}: {reason}",
-  "places.unclear": "The text says no class",
+  "places.unclear": "No class was told, or the text says none",
   "places.contradicts": "The class told is not what the text says",
   "places.text_changed": "The text changed after it was ruled on",
   "title.differences": "Held against the raw values",

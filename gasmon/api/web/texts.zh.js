@@ -934,7 +934,7 @@ export default {
   "places.by_text": "恢复由文字判定",
   "places.sure": "置信度 {sure}",
   "places.ruled": "{by} 于 {at} 裁定为{name}：{reason}",
-  "places.unclear": "地点文字不明确",
+  "places.unclear": "未报类别，或地点文字不明确",
   "places.contradicts": "所报类别与地点文字不符",
   "places.text_changed": "裁定后地点文字已改",
   "title.differences": "上报与实测核对",
