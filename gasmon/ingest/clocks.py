@@ -37,6 +37,10 @@ was ours that was wrong. Below, a clock at the edge would go to and fro."""
 EARLIER_BOOTS = 8
 """Earlier starts of a gateway that are remembered; their frames may still come."""
 
+CORRECTIONS = 16
+"""Former corrections of a gateway's present start that are remembered, one for each
+step of its clock: what was made before may come by back-fill, long after."""
+
 _INT64_US = 2**62
 """An error beyond this is written as this [µs]: 146,000 years."""
 
@@ -48,8 +52,9 @@ class _Gateway:
     Attributes:
         error_us: its newest live frame's time less what we took for the time of its
             arrival [µs]; ``is_absurd`` when no time of this century.
-        former_us: the correction before the present one [µs], of the frames of this
-            start up to ``former_seq``; -1 when none is known.
+        former: corrections of this start before the present one, oldest first: the last
+            number that each counts for, and the correction [µs]. Empty when none is
+            known.
         since_us: arrival at which the present state began; ``told`` is the last one
             that was given out: boot, correction, whether it is wrong.
     """
@@ -58,8 +63,7 @@ class _Gateway:
     newest_us: int
     seq: int = -1
     offset_us: int = 0
-    former_us: int = 0
-    former_seq: int = -1
+    former: list[tuple[int, int]] = field(default_factory=list)
     earlier: list[str] = field(default_factory=list)
     difference: Difference = field(default_factory=Difference)
     error_us: int = 0
@@ -70,9 +74,10 @@ class _Gateway:
     def begin(self, offset_us: int, key: FrameKey) -> None:
         """Correct by this from this live frame on [µs]."""
         if key.boot != self.boot:
-            self.former_seq = -1
-        elif offset_us != self.offset_us:
-            self.former_us, self.former_seq = self.offset_us, self.seq
+            self.former.clear()
+        elif offset_us != self.offset_us and self.seq >= 0:
+            self.former.append((self.seq, self.offset_us))
+            del self.former[:-CORRECTIONS]
         self.offset_us = offset_us
 
     def correction_of(self, key: FrameKey) -> int:
@@ -83,9 +88,10 @@ class _Gateway:
         """
         if key.boot != self.boot:
             return 0
-        if self.former_seq < 0 and 0 < self.offset_us <= FREED_US:
+        if not self.former and 0 < self.offset_us <= FREED_US:
             return 0
-        return self.former_us if key.seq <= self.former_seq else self.offset_us
+        counted = (us for last, us in self.former if key.seq <= last)
+        return next(counted, self.offset_us)
 
     def wrong_by_us(self, bias_us: int) -> int:
         """How far its clock is off [µs]; 0 for one that can be right."""

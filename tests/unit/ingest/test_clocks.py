@@ -403,6 +403,37 @@ def test_a_clock_that_goes_back_while_we_are_away_is_seen() -> None:
     assert judged(clocks, 1, NOW_US - US_PER_H, arrived_us + 1, boot="b3") > arrived_us
 
 
+def test_backfill_from_before_two_steps_keeps_the_correction_of_its_time() -> None:
+    """The clock was ahead for a while and is right again: what was made before that was
+    judged five minutes in the past, where it raised alarms that nobody ever had."""
+    clocks = MineClocks()
+    steps = [*[0.0] * 10, *[300.0] * 10, *[0.0] * 10]
+    for seq, ahead_s in enumerate(steps):
+        if seq in (5, 15):
+            continue
+        at_us = NOW_US + seq * US_PER_S
+        judged(clocks, seq, at_us + round(ahead_s * US_PER_S), at_us)
+    late_us = NOW_US + 40 * US_PER_S
+
+    made_us = NOW_US + 5 * US_PER_S
+    assert judged(clocks, 5, made_us, late_us, channel="backfill") == made_us
+    ahead_us = NOW_US + 315 * US_PER_S
+    made_us = NOW_US + 15 * US_PER_S
+    assert judged(clocks, 15, ahead_us, late_us, channel="backfill") == made_us
+
+
+def test_a_clock_that_steps_for_ever_is_not_remembered_for_ever() -> None:
+    """Sixteen former corrections are; what is older is taken for the oldest of them."""
+    clocks = MineClocks()
+    for seq in range(2000):
+        at_us = NOW_US + seq * US_PER_S
+        ahead_us = US_PER_H if seq % 2 else 2 * US_PER_H
+        judged(clocks, seq, at_us + ahead_us, at_us)
+    (gateway,) = clocks._gateways.values()
+    assert len(gateway.former) == 16
+    assert judged(clocks, 1, NOW_US, NOW_US, channel="backfill") <= NOW_US
+
+
 @pytest.mark.parametrize("channel", ["data", "backfill"])
 def test_an_old_frame_of_a_clock_ahead_is_not_judged_in_the_future(
     channel: str,
