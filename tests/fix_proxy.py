@@ -101,6 +101,10 @@ class Proxy:
                 with self._lock:
                     self.n_accepted += 1
                     self._sockets |= {near, far}
+                if listener is not self._listener:
+                    # Refused meanwhile: what was open is cut, this one came too late.
+                    self._drop(near, far)
+                    return
                 self._run(self._pass, near, far)
 
     def _pass(self, near: socket.socket, far: socket.socket) -> None:
