@@ -52,7 +52,9 @@ class MinesQuery(Query):
 
 
 class AlarmsQuery(Query):
-    state: Literal["open", "cleared", "all"] = "open"
+    state: Literal["open", "cleared", "standing", "all"] = Field(
+        "open", description="standing: open, or cleared and not confirmed by your tier"
+    )
     area: AreaCode | None = None
     mine: MineCode | None = None
     point: str | None = Field(

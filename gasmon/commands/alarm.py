@@ -41,7 +41,12 @@ def add_parser(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
     actions = alarm.add_subparsers(dest="action", required=True, metavar="ACTION")
     both = [*parents, server_flags()]
     ls = actions.add_parser("ls", parents=both, help="list alarms")
-    ls.add_argument("--state", default="open", choices=("open", "cleared", "all"))
+    ls.add_argument(
+        "--state",
+        default="open",
+        choices=("open", "cleared", "standing", "all"),
+        help="standing: open, or cleared and not confirmed by your tier",
+    )
     ls.add_argument("--unconfirmed", action="store_true", help="owed by your tier")
     ls.add_argument("--area", help="code or slug")
     ls.add_argument("--mine", metavar="CODE")

@@ -78,7 +78,7 @@ class AlarmFilter:
     """What of the alarms is asked for; None leaves a member out.
 
     Attributes:
-        state: open, cleared or all.
+        state: open, cleared, standing (open, or cleared and not yet confirmed) or all.
         areas: codes; a prefecture's code means all of its counties.
         point: a point's id, or its key ``mine-system-number``.
         confirmed: whether the asker's tier (any tier for those without one) confirmed
@@ -125,7 +125,9 @@ def _filter(wanted: AlarmFilter, scope: Scope) -> tuple[sql.Composed, dict[str, 
         parts.append(sql.SQL(condition))
         params.update(values)
 
-    if wanted.state != "all":
+    if wanted.state == "standing":
+        parts.append(sql.SQL("(a.cleared_at IS NULL OR {})").format(unconfirmed()))
+    elif wanted.state != "all":
         add(f"a.cleared_at IS {'NULL' if wanted.state == 'open' else 'NOT NULL'}")
     if wanted.areas is not None:
         add(

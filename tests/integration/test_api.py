@@ -152,6 +152,9 @@ FILTERS: list[tuple[dict[str, str], int]] = [
     ({}, 1),
     ({"state": "cleared"}, 1),
     ({"state": "all"}, 2),
+    # What is cleared and not confirmed still asks for somebody.
+    ({"state": "standing"}, 2),
+    ({"state": "standing", "confirmed": "true"}, 0),
     ({"state": "all", "kind": "over_limit,cut_off"}, 2),
     ({"state": "all", "kind": "cut_off"}, 0),
     ({"state": "all", "min_rank": "3"}, 1),

@@ -31,6 +31,27 @@ def test_who_has_one_mine_begins_in_its_room(open_page: OpenPage, site: Site) ->
 
 
 @pytest.mark.slow
+def test_what_is_over_but_unconfirmed_stays_in_its_room(
+    open_page: OpenPage, site: Site
+) -> None:
+    """Also when the page is loaded anew; its point is marked, so its row is there."""
+    told = site.alarm(MINE)
+    site.alarm(MINE, "cleared", raised_us=told.raised_at_us)
+    page = open_page(f"/mine/{MINE}", "dispatcher")
+    rows = page.locator(".alarms-of tr[data-alarm]")
+    expect(rows).to_have_count(1)
+    expect(rows).to_contain_text("已解除")
+    with db.connect(site.database, autocommit=True) as conn:
+        conn.execute(
+            "INSERT INTO confirmation (alarm_id, tier, rank, principal, confirmed_at)"
+            " SELECT alarm_id, 'mine', rank, 'dispatcher', now() FROM alarm"
+            " ON CONFLICT DO NOTHING"
+        )
+    page.reload()
+    expect(page.locator(".alarms-of .empty")).to_be_visible()
+
+
+@pytest.mark.slow
 def test_a_room_on_desk_and_wall(open_page: OpenPage, site: Site) -> None:
     """An hour's curve beside each value; on the wall what is read from afar."""
     site.store_series(MINE, [-3000.0 + 30 * i for i in range(100)], [0.4] * 100)

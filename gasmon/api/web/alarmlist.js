@@ -39,7 +39,7 @@ export function matches(filter, alarm) {
 export function isOver(filter, alarm, who) {
   if (owes(alarm, who)) return false;
   if (filter.confirmed === "false" && !isForecast(alarm.kind)) return true;
-  return (filter.state || "open") === "open" && Boolean(alarm.cleared_at);
+  return ["open", "standing"].includes(filter.state || "open") && Boolean(alarm.cleared_at);
 }
 
 /** The list's own memory: plain data, changed in place, then `redraw`. */

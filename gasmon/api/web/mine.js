@@ -45,7 +45,7 @@ export function MinePage({ code }) {
     ${mine && points && wall ? html`<${WallRoom} key=${lang.value} code=${code} mine=${mine} points=${points} onLink=${setLink} />` : null}
     ${mine && points && !wall ? html`<div class="split">
       <section class="alarms-of"><h2>${t("mine.alarms")} <a class="muted" href=${`/differences?mine=${code}`}>${t("title.differences")}</a> <a class="muted" href=${`/places?mine=${code}`}>${t("title.places")}</a> <a class="muted" href=${`/statistics?report=mine&mine=${code}`}>${t("statistics.mine")}</a></h2>
-        <${AlarmList} filter=${{ mine: code }} empty=${t("mine.no_alarms")} compact=${true} />
+        <${AlarmList} filter=${{ mine: code, state: "standing" }} empty=${t("mine.no_alarms")} compact=${true} />
         <${Suspicion} code=${code} /></section>
       <${Units} code=${code} mine=${mine} points=${points} onLink=${setLink} /></div>` : null}
   </main>`;
