@@ -24,6 +24,9 @@ from simulators.platform import Platform, time_us
 _FRESH_S = 12.0
 """A trace that is no older is perhaps of a program that lives: it writes every 5 s."""
 
+_LOOK_S = 0.5
+"""How often the trace is looked at while its program may live [s]."""
+
 
 def end(args: argparse.Namespace) -> int:
     """End a run, write what is to be said of it; returns the exit code."""
@@ -65,7 +68,7 @@ def _is_written_by_others(path: Path) -> bool:
     while path.exists():
         if time.time() - path.stat().st_mtime > _FRESH_S:
             return False
-        time.sleep(0.5)
+        time.sleep(_LOOK_S)
     return True
 
 

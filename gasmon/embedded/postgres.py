@@ -191,9 +191,11 @@ class EmbeddedPostgres(EmbeddedServer):
             x for name, value in settings.items() for x in ("-c", f"{name}={value}")
         ]
 
-    def _before_stop(self) -> None:
-        if sys.platform == "win32":
+    def stop(self) -> None:
+        """Stop the server in the orderly way; harmless when it does not run."""
+        if self._child is not None and sys.platform == "win32":
             self._stop_windows()
+        super().stop()
 
     def _stop_windows(self) -> None:
         """Stop by ``pg_ctl``: Windows has no signals for it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -14,7 +15,7 @@ from gasmon.errors import DependencyError
 PROGRESS_EVERY_S = 5.0
 
 
-class EmbeddedServer:
+class EmbeddedServer(ABC):
     """One server with its data in a folder; a kind of server says how it is started.
 
     Attributes:
@@ -69,9 +70,9 @@ class EmbeddedServer:
     def _make_folder(self) -> None:
         self.data_dir.mkdir(parents=True, exist_ok=True)
 
+    @abstractmethod
     def _start_locked(self, deadline_s: float) -> None:
         """Start, holding the lock of the folder."""
-        raise NotImplementedError
 
     def _wait_until(
         self, is_ready: Callable[[Child], bool], child: Child, deadline_s: float
@@ -108,13 +109,9 @@ class EmbeddedServer:
     def stop(self) -> None:
         """Stop the server in the orderly way; harmless when it does not run."""
         if self._child is not None:
-            self._before_stop()
             self._child.stop(self.STOP_STEPS)
             self._child = None
         self._give_folder_back()
-
-    def _before_stop(self) -> None:
-        """What an orderly stop needs besides signals: nothing."""
 
     def kill(self) -> None:
         """Kill the server as a power cut would (for tests of recovery)."""
