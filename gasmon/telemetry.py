@@ -191,6 +191,7 @@ def set_up_logging(*, as_json: bool, level: str = "INFO") -> None:
     # The web server's own start and stop lines say nothing an operator needs.
     logging.getLogger("uvicorn").setLevel(max(root.level, logging.WARNING))
     # It warns of what follows a refused statement in a pipeline, which we were told of
-    # and which redelivery makes daily fare; its pool's warnings are another matter.
+    # and which redelivery makes daily fare. Its pool's warnings are another matter, its
+    # notes of each connection given and returned are not.
     logging.getLogger("psycopg").setLevel(max(root.level, logging.ERROR))
-    logging.getLogger("psycopg.pool").setLevel(root.level)
+    logging.getLogger("psycopg.pool").setLevel(max(root.level, logging.WARNING))

@@ -149,14 +149,14 @@ class Drill:
         ended_by = "stopped"
         longest_s = self.longest_s
         try:
-            self._until(lambda: bool(self._platform.drill(run)["judged_by"]), begin_us)
+            self._until(run, lambda drill: bool(drill["judged_by"]), begin_us)
             fleet.start(self._settings.patience_s, lambda: self._stopping)
 
             def prepare() -> None:
                 fleet.turn(0.01)
                 player.beat()
 
-            self._until(lambda: self._is_defined(run), _now_us(), prepare)
+            self._until(run, self._is_defined, _now_us(), prepare)
             performance.begin()
             self._say("开始 it begins")
             setup = self._setup(run, performance)
@@ -192,11 +192,13 @@ class Drill:
 
     def _until(
         self,
-        is_so: Callable[[], bool],
+        run: int,
+        is_so: Callable[[dict[str, Any]], bool],
         from_us: int,
         meanwhile: Callable[[], None] = lambda: time.sleep(0.05),
     ) -> None:
-        """Wait for something on the platform.
+        """Wait until the platform says so of a drill, or that it is over: a real alarm
+        may end it before its mines are known.
 
         Args:
             from_us: patience begins here [µs UTC].
@@ -207,7 +209,8 @@ class Drill:
                 asked_s = time.monotonic()
                 # It may be starting anew at this of all times.
                 with suppress(DependencyError):
-                    if is_so():
+                    drill = self._platform.drill(run)
+                    if drill["state"] == "ended" or is_so(drill):
                         return
                 if _now_us() > from_us + int(self._settings.patience_s * US_PER_S):
                     raise DependencyError(
@@ -217,8 +220,8 @@ class Drill:
                     )
             meanwhile()
 
-    def _is_defined(self, run: int) -> bool:
-        known = {m["mine"]: m["points"] for m in self._platform.drill(run)["mines"]}
+    def _is_defined(self, drill: dict[str, Any]) -> bool:
+        known = {m["mine"]: m["points"] for m in drill["mines"]}
         mines = self._places.plan.mines
         return all(known.get(mine.code, 0) >= len(mine.points) for mine in mines)
 
@@ -242,6 +245,9 @@ class Drill:
         """Play and watch; gives how it ended."""
         while not self._stopping:
             now_s = performance.now_s
+            ended_by = self._look(setup, now_s, longest_s)
+            if ended_by:
+                return ended_by
             # On and on, also when the story is told: people still work, and mines
             # that fell silent would be alarms of their own.
             performance.turn()
@@ -249,9 +255,6 @@ class Drill:
             if self._give(now_s) or now_s > self._kept_s + _KEEP_S:
                 self._kept_s = now_s
                 self._keep(setup, tuple(self._calls), now_s)
-            ended_by = self._look(setup, now_s, longest_s)
-            if ended_by:
-                return ended_by
             time.sleep(0.005)
         return "stopped"
 

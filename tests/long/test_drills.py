@@ -214,3 +214,48 @@ def test_a_drill_passes_and_another_is_stopped_by_a_real_alarm(
             code, told = scenario_stack.drill(90, *held)
         assert (code, told["passed"], told["ended_by"]) == (1, False, "real_alarm")
         assert person.ask("GET", "/alarms", {"state": "all"})["total"] > 0
+
+
+@contextmanager
+def called_off(stack: ScenarioStack) -> Iterator[None]:
+    """The trainer calls a declared drill off, before any mine of it plays."""
+    trainer = stack.person("trainer")
+    declared: list[int] = []
+
+    def is_declared() -> bool:
+        current = trainer.ask("GET", "/drills", {"current": "true"})["items"]
+        declared[:] = [drill["run"] for drill in current]
+        return bool(declared)
+
+    def call_off() -> None:
+        wait_until(is_declared, 60, "a drill is declared")
+        path = f"/drills/{declared[0]}/end"
+        trainer.ask("POST", path, body={"reason": "今天不练了 not today"})
+
+    thread = threading.Thread(target=call_off)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join(90)
+    assert not thread.is_alive()
+
+
+@pytest.mark.long
+@pytest.mark.timeout(200)
+def test_a_drill_called_off_before_its_mines_play_ends_its_command(
+    scenario_stack: ScenarioStack, tmp_path: Path
+) -> None:
+    """It does not wait in vain for a begin that never comes."""
+    scenario = tmp_path / "pocket.toml"
+    scenario.write_text(SCENARIO, "utf-8")
+
+    with living(scenario_stack, tmp_path), called_off(scenario_stack):
+        # Far longer than it takes, far shorter than the patience of 120 s.
+        code, told = scenario_stack.drill(
+            60, str(scenario), "--county", "zhenxiong", "--lead", "40"
+        )
+
+    assert (code, told["passed"], told["ended_by"]) == (1, False, "stopped")
+    (kept,) = tmp_path.glob("drill-*.json")
+    assert read(kept).alarms == ()
