@@ -5,8 +5,9 @@ struct of arrays with its invariants checked once, at construction; nobody downs
 checks again.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -216,6 +217,9 @@ class GatewayClock:
             right.
         is_wrong: it is off, corrected or not.
         since_us: arrival at which this began; ``seen_us`` the newest one [µs UTC].
+        former: corrections before this one, oldest first: the last frame number that
+            each counts for, the correction [µs], and the time that the last frame by
+            it was judged at [µs UTC].
     """
 
     run: int
@@ -226,3 +230,10 @@ class GatewayClock:
     is_wrong: bool
     since_us: int
     seen_us: int
+    former: tuple[tuple[int, int, int], ...] = ()
+
+    @classmethod
+    def from_told(cls, told: Mapping[str, Any]) -> Self:
+        """What was written as JSON; an older version wrote no former corrections."""
+        former = tuple((last, us, to) for last, us, to in told.get("former", ()))
+        return cls(**{**told, "former": former})

@@ -5,7 +5,7 @@ alarm. So a gateway whose clock is set back, starts at 2000-01-01 or runs ahead 
 silence its own mine. Frames of one start of a gateway carry rising numbers: if the
 number rises and the time does not, it is the clock that went back, not the data that is
 old. Such a frame is judged at its arrival, and the correction is kept for what follows,
-also over a restart of ours.
+also over a restart of ours; those before it for what comes by back-fill.
 
 A clock that is behind by a constant amount silences nobody: its frames come in order,
 as delayed ones do. It is told and not corrected (docs/decisions/0018). When most mines
@@ -52,9 +52,8 @@ class _Gateway:
     Attributes:
         error_us: its newest live frame's time less what we took for the time of its
             arrival [µs]; ``is_absurd`` when no time of this century.
-        former: corrections of this start before the present one, oldest first: the last
-            number that each counts for, and the correction [µs]. Empty when none is
-            known.
+        former: corrections of this start before the present one, oldest first, as in
+            ``GatewayClock``. Empty when none is known.
         since_us: arrival at which the present state began; ``told`` is the last one
             that was given out: boot, correction, whether it is wrong.
     """
@@ -63,7 +62,7 @@ class _Gateway:
     newest_us: int
     seq: int = -1
     offset_us: int = 0
-    former: list[tuple[int, int]] = field(default_factory=list)
+    former: list[tuple[int, int, int]] = field(default_factory=list)
     earlier: list[str] = field(default_factory=list)
     difference: Difference = field(default_factory=Difference)
     error_us: int = 0
@@ -76,22 +75,33 @@ class _Gateway:
         if key.boot != self.boot:
             self.former.clear()
         elif offset_us != self.offset_us and self.seq >= 0:
-            self.former.append((self.seq, self.offset_us))
+            self.former.append((self.seq, self.offset_us, self.newest_us))
             del self.former[:-CORRECTIONS]
         self.offset_us = offset_us
 
-    def correction_of(self, key: FrameKey) -> int:
+    def correction_of(self, key: FrameKey, raw_us: int) -> int:
         """What an old frame is corrected by [µs]; a former start by nothing.
 
         Nor by what only keeps a clock that was set right behind its own past, when it
-        is not known any more (after a restart) with which frame that began.
+        is not known with which frame that began: an older version wrote that down.
+        A number between two corrections may be of either: the one that puts it into its
+        order counts.
         """
         if key.boot != self.boot:
             return 0
         if not self.former and 0 < self.offset_us <= FREED_US:
             return 0
-        counted = (us for last, us in self.former if key.seq <= last)
-        return next(counted, self.offset_us)
+        before = [each for each in self.former if each[0] < key.seq]
+        behind = self.former[len(before) :]
+        to_us = self.newest_us if key.seq < self.seq else TIME_MAX_US
+        _, offset_us, to_us = behind[0] if behind else (0, self.offset_us, to_us)
+        if before:
+            _, earlier_us, from_us = before[-1]
+            if not from_us < raw_us + offset_us <= to_us:
+                return (
+                    earlier_us if from_us < raw_us + earlier_us <= to_us else offset_us
+                )
+        return offset_us
 
     def wrong_by_us(self, bias_us: int) -> int:
         """How far its clock is off [µs]; 0 for one that can be right."""
@@ -153,16 +163,18 @@ class MineClocks:
         if boot is None or boot not in seqs:
             return
         if gateway.boot != boot:
-            # Each start has a correction of its own.
+            # Each start has corrections of its own.
             gateway.boot, gateway.offset_us = boot, 0
+            gateway.former.clear()
         gateway.seq = max(gateway.seq, seqs[boot])
         gateway.earlier = [each for each in seqs if each != boot][-EARLIER_BOOTS:]
 
     def restore(self, clock: GatewayClock) -> None:
-        """Go on after a restart: the correction that was in force for a gateway."""
+        """Go on after a restart: what was in force for a gateway, now and before."""
         key = (clock.run, clock.mine)
         gateway = self._gateways.setdefault(key, _Gateway(None, TIME_MIN_US - 1))
         gateway.boot, gateway.offset_us = clock.boot, clock.offset_us
+        gateway.former = list(clock.former[-CORRECTIONS:])
         gateway.error_us, gateway.since_us = clock.error_us, clock.since_us
         gateway.told = (clock.boot, clock.offset_us, clock.is_wrong)
 
@@ -245,7 +257,7 @@ class MineClocks:
                 # New by its own time, whatever its number: a correction that other
                 # frames brought about must not make it late, and silent.
                 return 0
-            offset_us = gateway.correction_of(key)
+            offset_us = gateway.correction_of(key, raw_us)
             if raw_us + offset_us > believed_us + AHEAD_US:
                 # Sent while its clock was wrong, and arrived when it is right again.
                 # In the future it would make all that follows late, and silent.
@@ -305,6 +317,7 @@ class MineClocks:
             is_wrong=wrong_us != 0,
             since_us=gateway.since_us,
             seen_us=gateway.difference.heard_us,
+            former=tuple(gateway.former),
         )
 
     @staticmethod

@@ -236,7 +236,7 @@ def read_copy(
                 mines,
                 versions,
                 alarms_of(known["open"], ranks),
-                [GatewayClock(**told) for told in known["clocks"]],
+                [GatewayClock.from_told(told) for told in known["clocks"]],
                 recent,
                 spool,
                 run,

@@ -151,7 +151,7 @@ def add_facts(judged: Judged, facts: Header, book: PointBook) -> None:
     judged.repeated = [FrameKey(*key) for key in facts["repeated"]]
     judged.marks = facts["marks"]
     judged.online = facts["online"]
-    judged.clocks = [GatewayClock(**told) for told in facts.get("clocks", ())]
+    judged.clocks = [GatewayClock.from_told(told) for told in facts.get("clocks", ())]
     # A turn of an older version says nothing of crossings.
     for row, told in _of_points(facts.get("crossed", ()), book):
         judged.crossed.append(Crossing(**{**told, "row": row}))

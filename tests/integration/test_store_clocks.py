@@ -27,9 +27,13 @@ def test_the_newest_start_of_each_mine_comes_back(
     clocks.save(conn, [replace(ROW, mine="530602009999")])
     clocks.save(conn, [replace(later, is_wrong=False)])
     conn.commit()
+    kept = replace(
+        later, is_wrong=False, former=((7, 0, START_US), (19, -US_PER_H, 2**60))
+    )
+    clocks.save(conn, [kept])
     found = {clock.mine: clock for clock in clocks.load(conn, 0)}
     assert found == {
-        MINE: replace(later, is_wrong=False),
+        MINE: kept,
         OTHER: replace(ROW, mine=OTHER, offset_us=2**62),
     }
     assert clocks.load(conn, 1) == []

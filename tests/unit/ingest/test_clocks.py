@@ -1,10 +1,13 @@
 """Gateways' clocks that are wrong never make their mine blind."""
 
+import json
+from dataclasses import asdict
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gasmon.batch import FrameKey
+from gasmon.batch import FrameKey, GatewayClock
 from gasmon.ingest.clocks import AHEAD_US, BEHIND_US, MineClocks
 from gasmon.units import US_PER_DAY, US_PER_H, US_PER_MS, US_PER_S
 
@@ -450,3 +453,67 @@ def test_an_old_frame_of_a_clock_ahead_is_not_judged_in_the_future(
     assert judged(clocks, 3, ahead_us, arrived_us, channel=channel) == arrived_us
     next_us = NOW_US + 7 * US_PER_S
     assert judged(clocks, 6, next_us, next_us) == next_us
+
+
+def steps_of_a_clock(clocks: MineClocks) -> None:
+    """Right, five minutes ahead, right again; of each, one frame is missing."""
+    for seq, ahead_s in enumerate([*[0] * 10, *[300] * 10, *[0] * 10]):
+        if seq in (5, 15, 25):
+            continue
+        at_us = NOW_US + seq * US_PER_S
+        judged(clocks, seq, at_us + ahead_s * US_PER_S, at_us)
+
+
+def test_after_a_restart_backfill_keeps_the_correction_of_its_time() -> None:
+    """It was forgotten, and what was made while the clock was ahead came out later."""
+    before, after, older = MineClocks(), MineClocks(), MineClocks()
+    steps_of_a_clock(before)
+    *_, row = before.changed()
+    written = json.loads(json.dumps(asdict(row)))
+    after.restore(GatewayClock.from_told(written))
+    after.know(0, MINE, NOW_US + 29 * US_PER_S, "b1", {"b1": 29})
+    late_us = NOW_US + 400 * US_PER_S
+
+    for seq, ahead_s in ((5, 0), (15, 300), (25, 0)):
+        device_us = NOW_US + (seq + ahead_s) * US_PER_S
+        at_us = [
+            judged(clocks, seq, device_us, late_us, channel="backfill")
+            for clocks in (before, after)
+        ]
+        assert at_us[0] == at_us[1]
+        assert abs(at_us[1] - (NOW_US + seq * US_PER_S)) < 2 * US_PER_S, seq
+
+    del written["former"]
+    older.restore(GatewayClock.from_told(written))
+    assert older.offset_us == before.offset_us
+
+
+def test_a_frame_that_was_lost_beside_a_step_is_put_into_its_order() -> None:
+    """Nobody heard with which of the missing frames the clock became another."""
+    clocks = MineClocks()
+    ahead_s = [0, 0, 0, 300, 300, 300, 300, 300, 0, 0, 0]
+    lost = (1, 2, 3, 4, 6, 7, 8, 9)
+    for seq, by_s in enumerate(ahead_s):
+        at_us = NOW_US + seq * 10 * US_PER_S
+        if seq not in lost:
+            judged(clocks, seq, at_us + by_s * US_PER_S, at_us)
+    late_us = NOW_US + 200 * US_PER_S
+
+    for seq in lost:
+        made_us = NOW_US + seq * 10 * US_PER_S
+        device_us = made_us + ahead_s[seq] * US_PER_S
+        assert judged(clocks, seq, device_us, late_us, channel="backfill") == made_us
+
+
+def test_a_new_start_of_the_gateway_has_no_former_corrections() -> None:
+    """They belong to the numbers of the start before it."""
+    before, after = MineClocks(), MineClocks()
+    steps_of_a_clock(before)
+    *_, row = before.changed()
+    after.restore(row)
+    after.know(0, MINE, NOW_US + 29 * US_PER_S, "b2", {"b1": 29, "b2": 3})
+
+    made_us = NOW_US - 5 * US_PER_S
+    late_us = NOW_US + 400 * US_PER_S
+    backfilled = judged(after, 1, made_us, late_us, boot="b2", channel="backfill")
+    assert backfilled == made_us

@@ -280,6 +280,7 @@ def turns(draw: st.DrawFn) -> Judged:
                 *[st.integers(-(2**62), 2**62)] * 2,
                 st.booleans(),
                 *[st.integers(0, 2**60)] * 2,
+                st.lists(st.tuples(TIMES, TIMES, TIMES), max_size=2).map(tuple),
             ),
             max_size=2,
         )
