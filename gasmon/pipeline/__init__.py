@@ -16,7 +16,9 @@
     ourclock.py   our own clock and its witnesses
     annunciate.py what is raised now, on a retained topic, without a database
     voice.py      what is said over the broker after each turn
-    loops.py      the threads; persisting.py the queue between them, acknowledgement
+    loops.py      the parts and their threads, how they begin and end
+    evaluating.py the thread that judges; persisting.py the one that stores, the queue
+                  between them, acknowledgement
 
 The verdict never waits for the disk, no event is told before it is stored, and the
 broker is acknowledged only after the commit.

@@ -1,4 +1,4 @@
-"""Ingest: the evaluating and the persisting thread, and what flows between them.
+"""Ingest: its parts, how they begin and end, and what flows between its threads.
 
 pump (paho's thread) ─▶ inbox ─▶ evaluate ─▶ turns ─▶ persist ─▶ acknowledge
 """
@@ -11,7 +11,6 @@ from functools import partial
 from gasmon.alarms.engine import AlarmEngine
 from gasmon.alarms.forecast import ForecastEngine
 from gasmon.alarms.rules import RuleSet
-from gasmon.batch import Packet
 from gasmon.clock import Clock, SteadyClock
 from gasmon.errors import DependencyError, StateConflict
 from gasmon.ingest.decode import DecodeLimits
@@ -20,13 +19,14 @@ from gasmon.ingest.drop import DropFolder
 from gasmon.ingest.gaps import GapKeeper
 from gasmon.ingest.inbox import Inbox
 from gasmon.ingest.mqtt import Pump
-from gasmon.ingest.order import HOLD_S, Ordered, Resequencer
+from gasmon.ingest.order import Resequencer
 from gasmon.ingest.topics import subscriptions
 from gasmon.pipeline.ahead import ahead_of
 from gasmon.pipeline.annunciate import PLATFORM, Annunciator
 from gasmon.pipeline.book import PointBook
 from gasmon.pipeline.counts import IngestCounts
 from gasmon.pipeline.evaluate import Evaluator
+from gasmon.pipeline.evaluating import Evaluating
 from gasmon.pipeline.gauges import Shown, readiness, show, show_files
 from gasmon.pipeline.judging import Judging
 from gasmon.pipeline.openalarms import RecordDiffers
@@ -49,10 +49,6 @@ from gasmon.telemetry import Metrics
 
 CONFLICTS_MOST = 10
 """Tries, a second each, to own our areas again when we begin anew."""
-
-STALL_S = 3.0
-"""A thread that did not run for so much longer than it meant to was stopped [s]: it
-asks whether others have thought us dead before it says anything."""
 
 log = logging.getLogger(__name__)
 
@@ -117,7 +113,6 @@ class IngestLoop(Shown):
         )
         n_files = self._counts.n_files
         self.drop = DropFolder(settings, self.inbox, self.pump, clock, stop, n_files)
-        self._rivals = Rivals(boot)
         book, seen = PointBook(settings.ingest.areas), SeenFrames()
         self.order = Resequencer(seen)
         self.gaps = GapKeeper(seen, boot, ask_after_s=settings.ingest.gap_patience_s)
@@ -131,21 +126,13 @@ class IngestLoop(Shown):
             settings.ingest.definitions_per_minute,
             self.drop.profiles.now,
         )
-        self._our_clock = OurClock(clock, self.evaluator.clocks)
+        our_clock = OurClock(clock, self.evaluator.clocks)
         self._standing = Standing(
-            self.rules.rules, self.evaluator, self._our_clock, settings.ingest.areas
+            self.rules.rules, self.evaluator, our_clock, settings.ingest.areas
         )
         self._threads = Threads(self._guarded, clock)
-        self._voice = Voice(self.pump, self.annunciator, self.gaps, clock)
         self._windows = QuietWindows(
             settings.database, clock, self._stop, self.rules.hear, self._hear_rulings
-        )
-        self._judging = Judging(
-            self.evaluator,
-            self.suspects,
-            clock,
-            settings.engine.snapshot_interval_s,
-            self._windows.table,
         )
         self.storing = Storing(
             settings,
@@ -168,6 +155,35 @@ class IngestLoop(Shown):
             settings.ingest,
         )
         self.n_waiting = self.persisting.n_waiting
+        self._evaluating = self._build_evaluating(our_clock)
+
+    def _build_evaluating(self, our_clock: OurClock) -> Evaluating:
+        """What judges, over the parts that were built just now."""
+        settings, clock = self._settings, self._clock
+        judging = Judging(
+            self.evaluator,
+            self.suspects,
+            clock,
+            settings.engine.snapshot_interval_s,
+            self._windows.table,
+        )
+        return Evaluating(
+            settings=settings,
+            clock=clock,
+            stop=self._stop,
+            our_clock=our_clock,
+            inbox=self.inbox,
+            pump=self.pump,
+            rivals=Rivals(self._present_boot),
+            order=self.order,
+            rules=self.rules,
+            evaluator=self.evaluator,
+            judging=judging,
+            standing=self._standing,
+            voice=Voice(self.pump, self.annunciator, self.gaps, clock),
+            storing=self.storing,
+            persisting=self.persisting,
+        )
 
     def _new_engine(self, former: RuleSet | None = None) -> AlarmEngine:
         engine, rules = self._settings.engine, former or self.rules.rules
@@ -232,7 +248,7 @@ class IngestLoop(Shown):
         except BaseException:
             self.storing.close()
             raise
-        judge = partial(self._evaluate_for_ever, self._clock.now_us())
+        judge = partial(self._evaluating.run, self._clock.now_us())
         self._threads.start(
             {
                 "evaluate": partial(self.persisting.fed_by, judge),
@@ -244,6 +260,9 @@ class IngestLoop(Shown):
             }
         )
         return True
+
+    def _hear_rulings(self, rulings: Mapping[PointKey, str | None]) -> None:
+        self.evaluator.book.rulings = rulings
 
     def _restart_clock(self) -> None:
         if not self._began:
@@ -316,83 +335,3 @@ class IngestLoop(Shown):
         except BaseException as error:
             self.failure = error
             log.critical("ingest stopped: %r", error, exc_info=True)
-
-    # Evaluate
-
-    def _evaluate_for_ever(self, begun_us: int) -> None:
-        # A rule file that was changed while we were away counts from the first frame.
-        self._follow_rules(begun_us)
-        ingest = self._settings.ingest
-        interval_s = self._settings.engine.mark_interval_s
-        marked_s = awake_s = self._clock.monotonic_s()
-        while not self._stop.is_set():
-            self._our_clock.look()
-            # A lone frame goes at once, however busy the disk is.
-            packets = self.inbox.take(ingest.max_batch_frames, self._idle_s(interval_s))
-            now_s = self._clock.monotonic_s()
-            if now_s - awake_s > interval_s + STALL_S:
-                log.warning("did not run for %.1f s", now_s - awake_s)
-                if not self.storing.line.is_ours(now_s):
-                    return  # the persisting thread says why
-            awake_s = now_s
-            packets = self._rivals.sift(packets)
-            away = self.storing.line.is_away(now_s)
-            if self._rivals.is_there(away, self.pump.counts["contested"]):
-                raise StateConflict(
-                    "another process took our session at the broker while the database"
-                    " is away from us: it may own our areas"
-                )
-            ordered = self._in_order(packets)
-            marks = []
-            if now_s - marked_s >= interval_s:
-                marked_s = now_s
-                marks = [self._clock.now_us()]
-                self._follow_rules(marks[0])
-            if not (ordered.packets or ordered.held or marks):
-                continue
-            if self.storing.snapshot_wanted:
-                self.storing.snapshot_wanted = False
-                self._judging.remember_soon()
-            for judged in self._judging.turns(ordered, marks):
-                confirmed, self.storing.confirmed = self.storing.confirmed, None
-                now_us = self._clock.now_us()
-                self._standing.judge(judged, self.storing.outage, now_us)
-                # Recorded while the relays are told.
-                self.persisting.go_ahead(judged)
-                undefined = self._standing.undefined
-                self._voice.announce(judged, confirmed, undefined, now_us)
-                self._voice.ask_for_gaps(judged)
-                self.persisting.hand_over(judged)
-
-    def _idle_s(self, interval_s: float) -> float:
-        """How long to wait for a packet: not past the end of a hold [s]."""
-        wakeup_s = self.order.next_wakeup_s()
-        if wakeup_s is None:
-            return interval_s
-        return max(0.0, min(interval_s, wakeup_s - self._clock.monotonic_s()))
-
-    def _in_order(self, taken: list[Packet]) -> Ordered:
-        """Put frames back in order that a reconnect mixed up."""
-        self.order.hold_s = HOLD_S.get(self.pump.state.protocol, HOLD_S["3.1.1"])
-        return self.order.order(taken, self._clock.monotonic_s())
-
-    def _hear_rulings(self, rulings: Mapping[PointKey, str | None]) -> None:
-        self.evaluator.book.rulings = rulings
-
-    def _follow_rules(self, now_us: int) -> None:
-        """Judge by the site's rule file as it is now, when that is another one.
-
-        Raises:
-            Poisoned: the engine failed over it, and must be made anew.
-        """
-        in_force = self.evaluator.engine.rules.rules
-        new = self.rules.due(in_force, now_us)
-        if new is None:
-            return
-        try:
-            judged = self.evaluator.change_rules(new.change, new.rules)
-        except Exception as error:
-            self.rules.give_up(new.rules, in_force, error)
-            raise Poisoned(f"the rules of {new.rules.name} failed") from error
-        self._standing.change_rules(new.rules)
-        self.persisting.hand_over(judged)
