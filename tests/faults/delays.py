@@ -63,7 +63,16 @@ class Delays:
     def may_be_missing(self, missing: Alarm, stored: Sequence[Alarm]) -> bool:
         """It went on from one that should have been over, or never have been."""
         at = missing.key.raised_us
-        return self.troubled(missing) and any(
-            s.key.raised_us < at and (s.cleared_us is None or s.cleared_us >= at)
+        lived = [
+            s
             for s in stored
-        )
+            if s.key.raised_us < at and (s.cleared_us is None or s.cleared_us >= at)
+        ]
+        # One that should never have been lives on while its end is interrupted, for
+        # longer than the way was broken.
+        return any(self.troubled(missing) or self._matured_early(s) for s in lived)
+
+    def _matured_early(self, alarm: Alarm) -> bool:
+        """Raised by our clock while the reading that cancels it was under way."""
+        begin_us = alarm.key.raised_us
+        return alarm.key in self.cancelled and self.troubled(alarm, begin_us)

@@ -74,6 +74,16 @@ def test_a_missing_alarm_must_be_part_of_another() -> None:
     assert not delays(trouble=(90, 95)).may_be_missing(missing, [alarm(45, 55)])
 
 
+def test_one_that_should_never_have_been_may_outlive_the_broken_way() -> None:
+    """Its end is interrupted again and again; only the way at its beginning counts."""
+    extra, missing = alarm(50, 90), alarm(85, 90)
+
+    assert delays(extra, trouble=(45, 55)).may_be_missing(missing, [extra])
+    assert not delays(trouble=(45, 55)).may_be_missing(missing, [extra])
+    assert not delays(extra, trouble=(51, 55)).may_be_missing(missing, [extra])
+    assert not delays(extra, trouble=(45, 55)).may_be_missing(missing, [alarm(50, 84)])
+
+
 def test_only_level_and_peak_may_be_forgotten_across_a_full_disk() -> None:
     """Lower, never higher; its times stay; and frames were given up at that time."""
     truth, forgot = alarm(50, 55), {MINE: [at(52)]}
