@@ -22,8 +22,8 @@ from gasmon.ingest.order import HOLD_S
 from gasmon.pipeline.ahead import Ahead
 from gasmon.pipeline.evaluate import Judged, Snapshot
 from gasmon.pipeline.persist import Writer
+from gasmon.pipeline.point_ids import PointIds
 from gasmon.pipeline.sealed import ArrivalLog
-from gasmon.points import PointKey
 
 VARIABLE = "BENCH_OFF"
 
@@ -66,9 +66,7 @@ def _dedupe() -> None:
 
 
 def _log() -> None:
-    def append(
-        self: Writer, steps: Sequence[Step], ids: dict[PointKey, int], now_us: int
-    ) -> None:
+    def append(self: Writer, steps: Sequence[Step], ids: PointIds, now_us: int) -> None:
         pass
 
     def save(self: Writer, snapshot: Snapshot) -> None:

@@ -3,7 +3,8 @@
     book.py       which row a point has; definitions and provisional points
     evaluate.py   packets → decode → engine → what there is to store and to tell
     judging.py    turns of it; one bad packet is tried alone (suspects.py)
-    persist.py    one transaction: readings, rejects, alarms, journal, outbox
+    persist.py    one transaction: readings, rejects, alarms, journal, outbox; beside.py
+                  newest values and reports, point_ids.py the points' numbers
     ahead.py      alarms recorded before the readings of their turn
     storing.py    turns in order into the database, else into the spool
     line.py       the connections to the database: one owns, one writes

@@ -17,24 +17,17 @@ import numpy as np
 import psycopg
 from numpy.typing import NDArray
 
-from gasmon.alarms.crossings import Crossing
-from gasmon.alarms.forecast_speak import Warned
 from gasmon.alarms.steps import Step, encode_steps
 from gasmon.batch import Frame, Int32, ReadingBatch
+from gasmon.pipeline.beside import write_beside
 from gasmon.pipeline.book import PointBook
 from gasmon.pipeline.evaluate import Judged, Snapshot
-from gasmon.pipeline.latest import LatestPoints
 from gasmon.pipeline.merge import join, unrecorded
-from gasmon.pipeline.mine_reports import told_events, told_statistics
+from gasmon.pipeline.point_ids import PointIds
 from gasmon.pipeline.sealed import ArrivalLog
 from gasmon.pipeline.wires import plan_by_key
-from gasmon.points import PointKey
 from gasmon.store import (
     alarms,
-    clocks,
-    crossings,
-    forecasts,
-    mine_events,
     points,
     readings,
     rejects,
@@ -44,7 +37,6 @@ from gasmon.store.alarms import StoredEvent
 from gasmon.store.db import Connection, retry_deadlock
 from gasmon.store.definitions import save_definitions
 from gasmon.store.frame_rows import REFUSALS, insert_frames
-from gasmon.store.latest import LATEST_DTYPE, MineLatest, note_frames, upsert_latest
 from gasmon.store.marks import append_marks
 from gasmon.store.owners import require_ownership
 from gasmon.store.partitions import Partitions
@@ -123,7 +115,7 @@ class Writer:
             self._partitions.ensure(self.conn, batch.at_us, now_us)
             judged_us = np.asarray([f.judged_us for f in batch.frames], np.int64)
             self._partitions.ensure(self.conn, judged_us, now_us)
-        ids: dict[PointKey, int] = {}
+        ids = PointIds(self._book)
 
         def turn() -> Persisted:
             try:
@@ -133,18 +125,18 @@ class Writer:
 
         written = retry_deadlock(turn)
         # Only what is committed may be remembered as stored.
-        self._book.set_ids(ids)
-        self._mines |= {mine for mine, _, _ in ids}
+        self._book.set_ids(ids.given)
+        self._mines |= {mine for mine, _, _ in ids.given}
         self._mines |= {d.mine.code for d, _ in judged.definitions}
         self._mines |= _tellers(judged)
         self._mines |= set(judged.online) | {e.mine for e in judged.events if e.mine}
         return written
 
     def _transact(
-        self, judged: Judged, now_us: int, ids: dict[PointKey, int], *, swiftly: bool
+        self, judged: Judged, now_us: int, ids: PointIds, *, swiftly: bool
     ) -> Persisted:
         """One transaction, committed or taken back."""
-        ids.clear()
+        ids.given.clear()
         try:
             written = self._write(judged, now_us, ids, swiftly)
             self._log.committed()
@@ -160,19 +152,20 @@ class Writer:
             raise
 
     def _write(
-        self, judged: Judged, now_us: int, ids: dict[PointKey, int], swiftly: bool
+        self, judged: Judged, now_us: int, ids: PointIds, swiftly: bool
     ) -> Persisted:
         out = Persisted()
         self._log.begin()
         self._save_definitions(judged)
         self._ensure_mines(judged, now_us)
-        self._ensure_points(judged, now_us, ids)
+        ids.ensure(self.conn, self._run, judged, now_us)
         refused = list(judged.rejects)
         batch = join(judged.batches) if judged.batches else ReadingBatch.empty()
-        point_id = self._point_ids(batch.row, ids)
+        point_id = ids.of_rows(batch.row)
         is_small = swiftly and not refused and readings.are_few(point_id, batch)
         with self.conn.pipeline():
-            self._write_beside(judged, ids, now_us)
+            write_beside(self.conn, self._run, judged, self._book, ids, now_us)
+            self._log_judging(judged, ids, now_us)
             stored = None
             if swiftly and batch.frames:
                 stored = insert_frames(self.conn, self._run, batch.frames)
@@ -221,29 +214,12 @@ class Writer:
     def _require_ownership(self) -> None:
         require_ownership(self.conn, self._fencing())
 
-    def _write_beside(
-        self, judged: Judged, ids: dict[PointKey, int], now_us: int
-    ) -> None:
-        """What a turn found out beside frames, readings and alarms; nothing waits."""
-        upsert_latest(self.conn, self._run, self._latest(judged, ids, now_us))
-        note_frames(self.conn, self._run, _only_judged(judged))
-        if judged.clocks:
-            clocks.save(self.conn, judged.clocks)
-        if judged.mine_events:
-            told = told_events(judged.mine_events, self._book)
-            mine_events.save(self.conn, self._run, told)
-        statistics = told_statistics(judged.statistics)
-        mine_events.save_statistics(self.conn, self._run, statistics)
+    def _log_judging(self, judged: Judged, ids: PointIds, now_us: int) -> None:
+        """What the engine was given, to be given again after a restart."""
         if judged.marks:
             append_marks(self.conn, self._run, self._owner, judged.marks)
         if judged.steps:
             self._append_steps(judged.steps, ids, now_us)
-        if judged.crossed:
-            point_ids = self._ids_of(judged.crossed, ids)
-            crossings.append(self.conn, self._run, point_ids, judged.crossed)
-        if judged.warned:
-            point_ids = self._ids_of(judged.warned, ids)
-            forecasts.append(self.conn, self._run, point_ids, judged.warned, now_us)
 
     def _conclude(
         self, asked: alarms.Asked | None, now_us: int, out: Persisted
@@ -255,12 +231,10 @@ class Writer:
             self.conn.commit()
         out.events, out.last_seq = recorded.events, recorded.last_seq()
 
-    def _append_steps(
-        self, steps: Sequence[Step], ids: dict[PointKey, int], now_us: int
-    ) -> None:
+    def _append_steps(self, steps: Sequence[Step], ids: PointIds, now_us: int) -> None:
         """The engine's log: what was judged, with what came of it."""
         mines = [mine.code for mine in self._book.table.mines]
-        body = encode_steps(steps, lambda rows: self._point_ids(rows, ids), mines)
+        body = encode_steps(steps, ids.of_rows, mines)
         first, last = steps[0].number, steps[-1].number
         append_steps(self.conn, self._run, self._scope, first, last, body)
         for step in steps:
@@ -291,35 +265,6 @@ class Writer:
         for code in sorted(heard - self._mines):
             points.ensure_mine(self.conn, code, now_us)
 
-    def _ensure_points(
-        self, judged: Judged, now_us: int, ids: dict[PointKey, int]
-    ) -> None:
-        rows = [batch.row for batch in judged.batches]
-        rows += [latest.row for latest in judged.latest]
-        told: list[Crossing | Warned] = [*judged.crossed, *judged.warned]
-        rows += [np.asarray([each.row for each in told], np.int32)]
-        again = [point.row for step in judged.steps for point in step.redefined]
-        rows += [np.asarray(again, np.int32)]
-        new = self._book.without_id(np.concatenate(rows))
-        known = {point.key: point for point in new}
-        ids |= points.ensure_points(self.conn, list(known), now_us, known, self._run)
-
-    def _point_ids(self, rows: Int32, ids: dict[PointKey, int]) -> Int32:
-        found = self._book.point_id[rows]
-        if ids:
-            keys = self._book.table.keys
-            for position in np.flatnonzero(found == 0):
-                found[position] = ids[keys[rows[position]]]
-        return found
-
-    def _ids_of(
-        self, told: Sequence[Crossing] | Sequence[Warned], ids: dict[PointKey, int]
-    ) -> list[int]:
-        """The numbers of the points that something is told of."""
-        rows = np.asarray([each.row for each in told], np.int32)
-        found: list[int] = self._point_ids(rows, ids).tolist()
-        return found
-
     def _store(
         self,
         batch: ReadingBatch,
@@ -339,56 +284,9 @@ class Writer:
         out.n_duplicates += result.n_duplicates
         return result
 
-    def _latest(
-        self, judged: Judged, ids: dict[PointKey, int], now_us: int
-    ) -> list[MineLatest]:
-        return [
-            self._mine_latest(points_of, judged, ids, now_us)
-            for points_of in judged.latest
-        ]
-
-    def _mine_latest(
-        self,
-        latest: LatestPoints,
-        judged: Judged,
-        ids: dict[PointKey, int],
-        now_us: int,
-    ) -> MineLatest:
-        packed = np.empty(len(latest.row), LATEST_DTYPE)
-        packed["point_id"] = self._point_ids(latest.row, ids)
-        packed["state"] = latest.state
-        packed["value"] = latest.value
-        packed["at_us"] = latest.at_us
-        packed["arrived_us"] = latest.arrived_us
-        frame = judged.newest.get(latest.mine)
-        arrived = int(latest.arrived_us.max()) if len(latest.row) else now_us
-        return MineLatest(
-            mine=latest.mine,
-            online=judged.online[latest.mine],
-            boot=frame.key.boot if frame else None,
-            frame_seq=frame.key.seq if frame else None,
-            judged_us=frame.judged_us if frame else None,
-            arrived_us=frame.arrived_us if frame else arrived,
-            points=packed,
-        )
-
 
 def _tellers(judged: Judged) -> set[str]:
     """Mines whose own systems told something."""
     return {event.mine for event in judged.mine_events} | {
         statistic.mine for statistic in judged.statistics
-    }
-
-
-def _only_judged(judged: Judged) -> dict[str, Frame]:
-    """The newest frame of each mine whose readings were given up since it was stored.
-
-    A start must know its number: its time was judged, and when it comes again it is
-    old, and no sign of a clock that was set back.
-    """
-    stored = judged.newest
-    return {
-        mine: frame
-        for mine, frame in judged.given_up.items()
-        if mine not in stored or stored[mine].arrived_us <= frame.arrived_us
     }
