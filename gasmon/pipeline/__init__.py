@@ -1,7 +1,8 @@
 """From packets to committed rows: the loops *evaluate* and *persist*.
 
     book.py       which row a point has; definitions and provisional points
-    evaluate.py   packets → decode → engine → what there is to store and to tell
+    evaluate.py   packets → decode → engine → what there is to store and to tell;
+                  signs.py which mines are heard besides
     judging.py    turns of it; one bad packet is tried alone (suspects.py)
     persist.py    one transaction: readings, rejects, alarms, journal, outbox; beside.py
                   newest values and reports, point_ids.py the points' numbers

@@ -4,7 +4,7 @@ The same steps serve live frames and a replay of a file: decode, adopt what mine
 define, judge. What the engine was given is kept beside what came of it.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,21 +30,19 @@ from gasmon.ingest.decode import (
     Definition,
     Layouts,
     MineEvent,
-    MineState,
     MineStatistic,
     Response,
     decode_packets,
 )
 from gasmon.ingest.dedupe import SeenFrames
-from gasmon.ingest.gather import FIRST_BYTES
-from gasmon.ingest.topics import is_of_other_run
 from gasmon.ingest.upload.profiles import Profiles
 from gasmon.ingest.upload.receive import FileReader
+from gasmon.pipeline import signs
 from gasmon.pipeline.book import PointBook
 from gasmon.pipeline.defining import moved, unheeded
 from gasmon.pipeline.definition_rate import DefinitionRate
 from gasmon.pipeline.latest import LatestPoints, latest_points
-from gasmon.pipeline.refused import folded
+from gasmon.pipeline.refused import folded, of_run
 from gasmon.pipeline.stretches import stretches
 from gasmon.points import PointDef, PointKey
 from gasmon.units import US_PER_MS
@@ -177,16 +175,17 @@ class Evaluator:
         if judged.definitions:
             self._judge_again(self.adopt(now_us), now_us, judged)
         if heard:
-            signs = self._signs_of_life(heard)
-            self._tick(ReadingBatch.empty(), (), signs, now_us, judged)
-        ours, replaced = self._rate.pass_on(self._of_our_run(packets, judged), now_us)
-        judged.rejects += replaced
+            alive = signs.of_held(heard, self.book.table.mine_index, self._layouts)
+            self._tick(ReadingBatch.empty(), (), alive, now_us, judged)
+        ours, foreign = of_run(packets, self.engine.run)
+        ours, replaced = self._rate.pass_on(ours, now_us)
+        judged.rejects += [*foreign, *replaced]
         for control, data in stretches(ours):
-            signs = self._control(self._decode(control), judged, now_us)
+            alive = self._control(self._decode(control), judged, now_us)
             decoded = self._decode(data)
             self.adopt(now_us)
-            signs += self._empty_frames(decoded)
-            self._tick(decoded.batch, (), signs, now_us, judged)
+            alive += signs.of_empty(decoded.frames, self.book.table.mine_index)
+            self._tick(decoded.batch, (), alive, now_us, judged)
             self._collect(decoded, judged)
         self.adopt(now_us)
         if marks:
@@ -220,30 +219,6 @@ class Evaluator:
         beside = {"boots": dict(self.boots), "seen": self.seen.dump(engine.run)}
         return Snapshot(self.step, now_us, engine.table.n, dump(engine), beside)
 
-    def _of_our_run(
-        self, packets: Sequence[Packet], judged: Judged
-    ) -> Sequence[Packet]:
-        """Refuse what belongs to another run: a drill must not touch a live row."""
-        run = self.engine.run
-        foreign = [p for p in packets if is_of_other_run(p.topic, run)]
-        if not foreign:
-            return packets
-        judged.rejects += [
-            Reject(
-                reason="other_run",
-                detail=f"{packet.topic[:100]} is not of run {run}",
-                topic=packet.topic[:300],
-                mine=None,
-                run=run,
-                arrived_us=packet.arrived_us,
-                first_bytes=packet.payload[:FIRST_BYTES],
-                size=len(packet.payload),
-                where="packet",
-            )
-            for packet in foreign
-        ]
-        return [p for p in packets if not is_of_other_run(p.topic, run)]
-
     def _decode(self, packets: Sequence[Packet]) -> Decoded:
         if not packets:
             return Decoded()
@@ -268,18 +243,18 @@ class Evaluator:
         self,
         batch: ReadingBatch,
         marks: Sequence[int],
-        signs: Sequence[Sign],
+        alive: Sequence[Sign],
         now_us: int,
         judged: Judged,
     ) -> None:
-        if not (batch.n or signs or marks):
+        if not (batch.n or alive or marks):
             return
         self.step += 1
-        judged.steps.append(Step(self.step, batch, tuple(signs), tuple(marks)))
+        judged.steps.append(Step(self.step, batch, tuple(alive), tuple(marks)))
         self.planned.follow(batch)
         quiet = self.planned.table()
         judged.events += self.engine.tick(
-            batch, now_us=now_us, marks=marks, signs=signs, quiet=quiet
+            batch, now_us=now_us, marks=marks, signs=alive, quiet=quiet
         )
         judged.crossed += self.engine.crossed
         if self.engine.forecast is not None:
@@ -320,45 +295,13 @@ class Evaluator:
                 if batch.n:
                     self._tick(batch, (), (), now_us, judged)
                     judged.batches.append(batch)
-        return [sign for state in decoded.states for sign in self._sign(state, judged)]
-
-    def _sign(self, told: MineState, judged: Judged) -> Iterable[Sign]:
-        mine, state = told.mine, told.state
-        number = self.book.table.mine_index.get(mine)
-        if number is None:
-            return ()
-        online = state.s == "online"
-        if online:
-            self.boots[mine] = state.boot
-        elif self.boots.get(mine, state.boot) != state.boot:
-            # The will of a connection that a newer start has replaced.
-            return ()
-        if online and told.retained:
-            # Kept by the broker since who knows when: no proof of life.
-            return ()
-        judged.online[mine] = online
-        return (Sign(0, number, online, told.arrived_us),)
-
-    def _signs_of_life(self, packets: Sequence[Packet]) -> list[Sign]:
-        """That a mine is heard, from packets that are not decoded yet."""
-        index, signs = self.book.table.mine_index, []
-        for packet in packets:
-            try:
-                mine = self._layouts.topic(packet.topic).mine
-            except ValueError:
-                continue
-            if mine in index:
-                signs.append(Sign(0, index[mine], True, packet.arrived_us))
-        return signs
-
-    def _empty_frames(self, decoded: Decoded) -> list[Sign]:
-        """A frame without a usable reading is a sign of life all the same."""
-        index = self.book.table.mine_index
-        return [
-            Sign(frame.first, index[frame.key.mine], True, frame.arrived_us)
-            for frame in decoded.frames
-            if frame.n_readings == 0 and frame.key.mine in index
-        ]
+        heard: list[Sign] = []
+        for state in decoded.states:
+            sign = signs.of_state(state, self.book.table.mine_index, self.boots)
+            if sign is not None:
+                judged.online[state.mine] = sign.online
+                heard.append(sign)
+        return heard
 
     def know(self, judged: Judged) -> None:
         """Take over what a turn, judged by a former process, says of frames."""
