@@ -14,7 +14,7 @@ from gasmon.api.hub import Hub
 from gasmon.clock import Clock
 from gasmon.errors import DependencyError
 from gasmon.settings import DatabaseSettings
-from gasmon.store.db import AsyncConnection, connect_async
+from gasmon.store.db import AsyncConnection, connect_async, reason_of
 from gasmon.store.outbox import CHANNEL, position_async, read_async
 from gasmon.store.upstream import complete_to
 from gasmon.telemetry import Metrics
@@ -29,6 +29,10 @@ PAGE = 500
 
 RETRY_S = (0.1, 0.2, 0.5, 1.0, 2.0)
 """Waits before connecting again [s]; the last one is repeated."""
+
+TOLD_EVERY = 30
+"""The log has every so many failures in a row: about one a minute, so that an outage of
+hours does not hide in it what else happens. ``/readyz`` and the metrics have all."""
 
 
 class Follower:
@@ -75,8 +79,9 @@ class Follower:
             except (psycopg.Error, DependencyError, OSError) as error:
                 self._reconnects.inc()
                 wait_s = RETRY_S[min(failures, len(RETRY_S) - 1)]
+                if failures % TOLD_EVERY == 0:
+                    log.warning("outbox: %s; tried again and again", reason_of(error))
                 failures += 1
-                log.warning("outbox: %s; again in %g s", error, wait_s)
                 await asyncio.sleep(wait_s)
 
     async def _follow(self, conn: AsyncConnection) -> None:

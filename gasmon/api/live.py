@@ -23,7 +23,7 @@ from gasmon.clock import Clock
 from gasmon.domain import states
 from gasmon.errors import DependencyError
 from gasmon.settings import DatabaseSettings
-from gasmon.store.db import connect_async
+from gasmon.store.db import connect_async, reason_of
 from gasmon.store.latest import LATEST_DTYPE
 from gasmon.telemetry import Metrics
 from gasmon.units import US_PER_MS, from_datetime
@@ -32,6 +32,9 @@ log = logging.getLogger("gasmon.api.live")
 
 TICK_S = 0.25
 """How often the table is asked [s]."""
+
+TOLD_EVERY = 60
+"""The log has every so many failures in a row, one a minute."""
 
 DIRECTORY_S = 5.0
 """How often changed point definitions are looked for [s]."""
@@ -239,17 +242,23 @@ class LiveFollower:
 
     async def run(self) -> None:
         """Follow for ever; returns only by cancellation."""
+        failures = 0
         while True:
             try:
                 conn = await connect_async(self._database)
                 try:
                     while True:
                         await self._tick(conn)
+                        failures = 0
                         await asyncio.sleep(TICK_S)
                 finally:
                     await conn.close()
             except (psycopg.Error, DependencyError, OSError) as error:
-                log.warning("latest values: %s; again in 1 s", error)
+                if failures % TOLD_EVERY == 0:
+                    log.warning(
+                        "latest values: %s; tried each second", reason_of(error)
+                    )
+                failures += 1
                 await asyncio.sleep(1.0)
 
     async def _tick(self, conn: psycopg.AsyncConnection[Any]) -> None:

@@ -12,7 +12,7 @@ from gasmon.duty.jobs import Job
 from gasmon.errors import GasmonError
 from gasmon.settings import Settings
 from gasmon.store import jobs as memory
-from gasmon.store.db import Connection, connect
+from gasmon.store.db import Connection, connect, reason_of
 from gasmon.telemetry import Metrics
 from gasmon.units import US_PER_S
 
@@ -75,7 +75,7 @@ class DutyLoop:
                 with connect(self._settings.database) as conn:
                     self._on_duty(conn)
             except Exception as error:
-                self._problem = str(error) or repr(error)
+                self._problem = reason_of(error)
                 expected = isinstance(error, GasmonError | psycopg.Error)
                 log.error("duty: %s", self._problem, exc_info=not expected)
                 self._stop.wait(self._settings.duty.interval_s)

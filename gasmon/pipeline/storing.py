@@ -29,7 +29,7 @@ from gasmon.pipeline.spool import RESERVE_BYTES, Spool, SpoolFull
 from gasmon.settings import Settings
 from gasmon.store import alarms, frames
 from gasmon.store.alarms import StoredEvent
-from gasmon.store.db import Connection
+from gasmon.store.db import Connection, reason_of
 from gasmon.store.frame_rows import REFUSALS
 from gasmon.store.partitions import open_partitions
 from gasmon.store.probe import NothingTaken
@@ -327,9 +327,8 @@ class Storing:
         except (psycopg.Error, NothingTaken) as error:
             self.database_ok = False
             self._counts.n_retries.inc()
-            log.error(
-                "cannot store a turn of %d packets: %s", len(judged.packets), error
-            )
+            n, why = len(judged.packets), reason_of(error)
+            log.error("cannot store a turn of %d packets: %s", n, why)
             self._settle(writer)
             return False
         except StateConflict as error:

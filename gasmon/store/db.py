@@ -28,6 +28,11 @@ Connection = psycopg.Connection[tuple[object, ...]]
 AsyncConnection = psycopg.AsyncConnection[tuple[object, ...]]
 AsyncPool = AsyncConnectionPool[AsyncConnection]
 
+RECONNECT_S = 2.0
+"""How long a pool tries by itself to replace a connection [s]. It waits twice as long
+after each failure, so with more it would sleep on for minutes behind an outage of
+minutes. When it gives up, each request for a connection is a new try at once."""
+
 T = TypeVar("T")
 
 
@@ -134,6 +139,7 @@ async def open_pool(database: DatabaseSettings, size: int, name: str) -> AsyncPo
         kwargs={"autocommit": True},
         name=name,
         timeout=5.0,
+        reconnect_timeout=RECONNECT_S,
         check=AsyncConnectionPool.check_connection,
         open=False,
     )
@@ -172,7 +178,20 @@ def retry_deadlock(fn: Callable[[], T], attempts: int = 5) -> T:
     raise AssertionError(f"attempts must be at least 1, not {attempts}")
 
 
-def _unreachable(database: DatabaseSettings, error: psycopg.Error) -> str:
+def reason_of(error: Exception) -> str:
+    """What the server or its library says went wrong, in one line for a log.
+
+    libpq adds lines that ask or guess ("Is the server running …?", "This probably means
+    …"), and names before "failed:" what was tried; the reason stands between them.
+    """
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    reason = lines[-1] if lines else type(error).__name__
-    return f"database {place_of(database)} cannot be reached: {reason}"
+    told = [line for line in lines if not line.endswith("?")] or lines
+    if not told:
+        return type(error).__name__
+    if told[0].startswith("connection failed:"):
+        return told[-1].rpartition(" failed: ")[2]
+    return told[0]
+
+
+def _unreachable(database: DatabaseSettings, error: psycopg.Error) -> str:
+    return f"database {place_of(database)} cannot be reached: {reason_of(error)}"

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import httpx
+import asyncio
 
-from gasmon.api.health import Check, create_health_app
+import httpx
+import pytest
+
+from gasmon.api import health
+from gasmon.api.health import Check, create_health_app, run_checks
 from gasmon.telemetry import Metrics
 
 
@@ -27,7 +31,7 @@ async def test_every_check_is_asked_and_named() -> None:
     checks: dict[str, Check] = {
         "fine": fine,
         "plain": lambda: None,
-        "late": lambda: "12 s behind",
+        "late": lambda: "12 s\n\tbehind",
         "broken": broken,
     }
     answer = await ask(checks, "/readyz")
@@ -49,3 +53,26 @@ async def test_without_trouble_it_is_ready() -> None:
 
     assert ready.json()["status"] == "ready"
     assert metrics.headers["content-type"].startswith("text/plain; version=0.0.4")
+
+
+async def test_a_check_that_cannot_be_cancelled_keeps_nobody_waiting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A query of a server that hangs: an answer came after eight seconds, when whoever
+    asked had given up."""
+    monkeypatch.setattr(health, "CHECK_TIMEOUT_S", 0.01)
+    cancelled, server = asyncio.Event(), asyncio.Event()
+
+    async def hangs() -> str | None:
+        try:
+            await server.wait()
+        except asyncio.CancelledError:
+            cancelled.set()
+            await server.wait()
+        return None
+
+    answers = await run_checks({"database": hangs, "ingest": lambda: None})
+
+    assert answers == {"database": "no answer within 0.01 s", "ingest": None}
+    await cancelled.wait()
+    server.set()
