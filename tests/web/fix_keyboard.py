@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from playwright.sync_api import CDPSession, Page
+from playwright.sync_api import CDPSession, Locator, Page, expect
 
 WATCH = """() => {
   const fields = ['input:not([type=hidden])', 'select', 'textarea', 'button'];
@@ -46,6 +46,51 @@ STOPS_OF_A_DATE = 6
 
 CONTAINERS = ("main", "row", "region", "form", "RootWebArea", "generic", "table")
 """Hold the keyboard after an action; they are not operated."""
+
+
+HAS_IT = "(node) => node === document.activeElement"
+
+
+def has_keyboard(one: Locator) -> None:
+    """Wait until it has the keyboard."""
+    expect(one).to_be_focused()
+
+
+def tab_to(page: Page, one: Locator, most: int = 80, key: str = "Tab") -> None:
+    """Press Tab until it has the keyboard, as somebody without a mouse does."""
+    expect(one).to_be_visible()
+    for _ in range(most):
+        if one.evaluate(HAS_IT):
+            return
+        page.keyboard.press(key)
+    raise AssertionError(f"{most} times {key} do not lead to {one}")
+
+
+def tab_back_to(page: Page, one: Locator, most: int = 80) -> None:
+    """The other way round."""
+    tab_to(page, one, most, "Shift+Tab")
+
+
+def press(page: Page, one: Locator, key: str = "Enter") -> None:
+    """Tab to it and press."""
+    tab_to(page, one)
+    page.keyboard.press(key)
+
+
+def write(page: Page, one: Locator, text: str) -> None:
+    """Tab to a field and write into it, in place of what it holds."""
+    tab_to(page, one)
+    page.keyboard.press("Control+a")
+    page.keyboard.type(text)
+
+
+def described(one: Locator) -> str:
+    """What a screen reader says of it beside its name."""
+    told: str = one.evaluate(
+        "(node) => (document.getElementById(node.getAttribute('aria-describedby'))"
+        " || { textContent: '' }).textContent"
+    )
+    return told
 
 
 def walk(page: Page) -> dict[str, list[str]]:

@@ -5,12 +5,22 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import expect
 
+from tests.fix_shifts import begin_shifts
 from tests.fix_wait import wait_until
 from tests.web.conftest import OpenPage
-from tests.web.fix_keyboard import nameless, walk
+from tests.web.fix_drill import Drill
+from tests.web.fix_keyboard import (
+    described,
+    has_keyboard,
+    nameless,
+    tab_back_to,
+    tab_to,
+    walk,
+)
 from tests.web.fix_site import Site
+from tests.web.test_page_duties import COUNTY, earlier_shift
 
 MINE = "530627000001"
 
@@ -27,11 +37,19 @@ PAGES = {
         *("/alarms?tab=history", "/alarms?tab=groups", "/alarms?tab=incidents"),
         *("/alarm/{alarm}", "/plans", "/changes", "/statistics", "/differences"),
         *("/drainage", "/forecasts", "/consoles", "/shifts", "/rules", "/account"),
-        "/drills",
+        *("/drills", "/drill/{drill}", "/handover/{handover}"),
     ),
+    "trainer": ("/drills", "/drill/{drill}?part=timeline"),
     "dispatcher": ("/plans", "/changes?mine=530627000001&point=01-001A01"),
     "chief": ("/users", "/audit", "/shifts"),
 }
+
+
+def handover(site: Site) -> int:
+    """One that waits for its signatures."""
+    begin_shifts(site.database.url, COUNTY)
+    rows = site.get("/handovers")["items"]
+    return rows[0]["handover_id"] if rows else earlier_shift(site)
 
 
 @pytest.mark.long
@@ -42,41 +60,28 @@ def test_each_page_is_walked_by_tab_alone(
     """Whatever can be operated is reached, shows that it is, and has a name."""
     site.alarm(MINE)
     rows = site.get("/alarms?state=open")["items"]
-    point = site.point_id(MINE)
+    drill = Drill(site, stops=False)
+    drill.define()
+    drill.send(1.62, 0.31)
+    drill.alarm()
+    names = {
+        "point": site.point_id(MINE),
+        "alarm": rows[0]["alarm_id"],
+        "drill": drill.run,
+        "handover": handover(site),
+    }
     page = open_page("/account", who)
     page.locator(".banner .brand").click()
     found = {}
     for path in PAGES[who]:
-        path = path.format(point=point, alarm=rows[0]["alarm_id"])
+        path = path.format(**names)
         page.goto(site.url + path)
         expect(page.locator("main h1, main .filters").first).to_be_visible()
         page.wait_for_load_state("networkidle")
         told = {**walk(page), "nameless": nameless(page)}
         found.update({f"{path} {name}": told[name] for name in told if told[name]})
+    drill.close()
     assert found == {}
-
-
-def has_keyboard(one: Locator) -> None:
-    """Wait until it has the keyboard."""
-    expect(one).to_be_focused()
-
-
-def tab_to(page: Page, one: Locator, most: int = 60) -> None:
-    """Press Tab until it has the keyboard, as somebody without a mouse does."""
-    for _ in range(most):
-        if one.evaluate("(node) => node === document.activeElement"):
-            return
-        page.keyboard.press("Tab")
-    raise AssertionError(f"{most} times Tab do not lead to {one}")
-
-
-def described(one: Locator) -> str:
-    """What a screen reader says of it beside its name."""
-    told: str = one.evaluate(
-        "(node) => (document.getElementById(node.getAttribute('aria-describedby'))"
-        " || { textContent: '' }).textContent"
-    )
-    return told
 
 
 def test_a_password_is_set_and_a_log_in_made_by_the_keyboard(
@@ -141,10 +146,7 @@ def test_planned_work_is_filed_and_approved_by_the_keyboard(
     said = refused.inner_text()
     wait_until(lambda: described(reason) == said, what="the field described by it")
     points = page.locator("[name=points]")
-    for _ in range(60):
-        if points.evaluate("(node) => node === document.activeElement"):
-            break
-        page.keyboard.press("Shift+Tab")
+    tab_back_to(page, points)
     page.keyboard.press("Control+a")
     page.keyboard.type("01-001A01")
     page.keyboard.press("Enter")
@@ -183,10 +185,7 @@ def test_an_alarm_is_handled_by_the_keyboard(open_page: OpenPage, site: Site) ->
     page.keyboard.press("Enter")
     expect(page.locator("[data-why-not]")).to_be_visible()
     comment = page.locator("[data-action=comment]")
-    for _ in range(20):
-        if comment.evaluate("(node) => node === document.activeElement"):
-            break
-        page.keyboard.press("Shift+Tab")
+    tab_back_to(page, comment)
     page.keyboard.press("Enter")
     text = page.locator("[data-form=comment] [name=text]")
     has_keyboard(text)

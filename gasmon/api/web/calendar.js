@@ -29,9 +29,10 @@ export function Calendars({ done }) {
 
 function Calendar({ path, done }) {
   const [seen, setSeen] = useState(null);
-  const { busy, failure, run } = useDoing();
+  const { busy, failure, run, setFailure } = useDoing();
   const load = () => get(`${path}/calendar`, { days: DAYS }).then(setSeen);
-  useEffect(() => { run(load, true); }, []);
+  // Not one of the things done: while it loads the forms take what is sent already.
+  useEffect(() => { load().catch((error) => setFailure(error.message || t("error.unreachable"))); }, []);
   const change = (work) => run(() => work().then(load).then(done));
   const sent = (event, tail, bodyOf) => {
     event.preventDefault();

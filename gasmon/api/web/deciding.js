@@ -2,7 +2,7 @@
 import { html, useState } from "./html.js";
 import { t } from "./i18n.js";
 import { moment } from "./format.js";
-import { fieldsOf, Refused, useDoing } from "./doing.js";
+import { fieldsOf, Refused, useDoing, Wanting } from "./doing.js";
 import { post } from "./requests.js";
 import { serverNow } from "./state.js";
 
@@ -39,13 +39,14 @@ export function Deciding({ path, actions, word, done }) {
   const names = Object.keys(actions).filter((name) => actions[name] === null);
   if (!names.length) return null;
   const act = (name) => run(async () => {
+    if (WITH_REASON.includes(name) && !reason.trim()) throw new Wanting(t("decide.reason_wanted"), "why");
     await post(`${path}/actions/${name}`, { reason: reason.trim() });
     // The keyboard finds its place among what is there afterwards.
     await done();
   });
   return html`<div class="action"><label class="fill">${t("decide.why")} <input name="why" maxlength="1000" value=${reason}
       autocomplete="off" onInput=${(event) => setReason(event.target.value)} /></label>
-    ${names.map((name) => html`<button data-action=${name} disabled=${busy || (WITH_REASON.includes(name) && !reason.trim())}
+    ${names.map((name) => html`<button data-action=${name} disabled=${busy}
       onClick=${() => act(name)}>${word(name)}</button>`)}
     <${Refused} failure=${failure} /></div>`;
 }

@@ -3,6 +3,14 @@ import { html, useEffect, useState } from "./html.js";
 import { t } from "./i18n.js";
 import { keepPlace, say } from "./focus.js";
 
+/** A field must be filled before something is asked for at all. */
+export class Wanting extends Error {
+  constructor(text, field) {
+    super(text);
+    this.fields = [field];
+  }
+}
+
 /** Runs one thing at a time; `failure` says why the last one was refused. Its end is told
  *  to screen readers unless it is `quiet`, and the keyboard stays where it was. */
 export function useDoing() {

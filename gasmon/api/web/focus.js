@@ -3,7 +3,8 @@
 import { html, signal } from "./html.js";
 import { t } from "./i18n.js";
 
-const PARTS = "form, tr, section, main";
+const PARTS = "form, .action, tr, section, main";
+const WITH_FIELDS = "form, .action, .do";
 const WRITING = "input, select, textarea";
 const said = signal({ text: "", n: 0 });
 
@@ -47,8 +48,8 @@ export function keepPlace() {
     if (one === from || one.matches(PARTS)) around.push(one);
   }
   return (refused = []) => drawn(() => {
-    const form = around.find((one) => one.matches("form"));
-    const field = form && refused.map((name) => form.elements[name]).find((one) => one && one.matches);
+    const form = around.find((one) => one.matches(WITH_FIELDS));
+    const field = form && refused.map((name) => form.querySelector(`[name="${name}"]`)).find(Boolean);
     const to = field || (isNowhere() ? around.find((one) => one.isConnected && !one.disabled) : null);
     if (field) mark(field);
     const why = around.map((one) => one.querySelector(".failure[id]")).find(Boolean);

@@ -1,7 +1,7 @@
 // One hand-over: what it tells, its notes, two signatures; made to be printed.
 import { html, useState } from "./html.js";
 import { t, tCode } from "./i18n.js";
-import { Refused, useDoing, useLoaded } from "./doing.js";
+import { Refused, useDoing, useLoaded, Wanting } from "./doing.js";
 import { clockTime, dayText, moment } from "./format.js";
 import { loadUnsigned } from "./hub.js";
 import { areaName } from "./overview.js";
@@ -124,12 +124,12 @@ function Actions({ names, act }) {
   const [text, setText] = useState("");
   const { busy, failure, run } = useDoing();
   const sign = (name) => run(async () => {
-    if (WITH_TEXT.includes(name) && !text.trim()) throw new Error(t("handover.text_wanted"));
+    if (WITH_TEXT.includes(name) && !text.trim()) throw new Wanting(t("handover.text_wanted"), "text");
     await act(name, text.trim());
     setText("");
   });
   return html`<section class="do screen-only"><h2>${t("life.actions")}</h2>
-    <textarea rows="3" maxlength="1000" aria-label=${t("handover.text")} placeholder=${t("handover.text")} value=${text} onInput=${(event) => setText(event.target.value)}></textarea>
+    <textarea name="text" rows="3" maxlength="1000" aria-label=${t("handover.text")} placeholder=${t("handover.text")} value=${text} onInput=${(event) => setText(event.target.value)}></textarea>
     <div class="buttons">${names.map((name) => html`<button key=${name} data-action=${name} disabled=${busy} onClick=${() => sign(name)}>${t(`handover.do.${name}`)}</button>`)}</div>
     <${Refused} failure=${failure} /></section>`;
 }

@@ -559,6 +559,7 @@ export default {
   "plans.test_gas": "Test gas",
   "decide.reason": "Reason",
   "plans.send": "File",
+  "decide.reason_wanted": "A remark with the reason is wanted",
   "decide.why": "Remark",
   "plans.approve": "Approve",
   "plans.refuse": "Refuse",

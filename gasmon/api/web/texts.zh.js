@@ -559,6 +559,7 @@ export default {
   "plans.test_gas": "标气浓度",
   "decide.reason": "原因",
   "plans.send": "提交",
+  "decide.reason_wanted": "请填写意见，说明理由",
   "decide.why": "意见",
   "plans.approve": "批准",
   "plans.refuse": "驳回",
