@@ -1,7 +1,8 @@
 """Follows the outbox: woken by NOTIFY, backed by a slow poll, reading by number.
 
-One connection of its own, autocommit: it listens and reads, so a notification costs one
-SELECT and no waiting for a pool. Anything that goes wrong ends in a new connection that
+One connection of its own, autocommit: it listens and reads, without waiting for a pool.
+A notification brings the rows themselves; where one was missed, or was too long, they
+are read. Anything that goes wrong ends in a new connection that
 reads on from the last number it published; nothing is skipped and nothing told twice.
 """
 
@@ -15,7 +16,7 @@ from gasmon.clock import Clock
 from gasmon.errors import DependencyError
 from gasmon.settings import DatabaseSettings
 from gasmon.store.db import AsyncConnection, connect_async, reason_of
-from gasmon.store.outbox import CHANNEL, position_async, read_async
+from gasmon.store.outbox import CHANNEL, news_of, position_async, read_async
 from gasmon.store.upstream import complete_to
 from gasmon.telemetry import Metrics
 
@@ -96,9 +97,19 @@ class Follower:
             # itself by its epoch even if this connection survived it.
             deadline_s = self._clock.monotonic_s() + POLL_S
             while (left_s := deadline_s - self._clock.monotonic_s()) > 0:
-                async for _ in conn.notifies(timeout=left_s, stop_after=1):
-                    pass
-                await self._read(conn)
+                heard = [n async for n in conn.notifies(timeout=left_s, stop_after=1)]
+                # Silence ends the poll, which looks for itself.
+                if not all(self._publish(notify.payload) for notify in heard):
+                    await self._read(conn)
+
+    def _publish(self, payload: str) -> bool:
+        """Publish what a notification brings; False where it must be read."""
+        news = news_of(payload)
+        if news is None or news.after > self._hub.position:
+            return False
+        # Some may have been read before the notification was looked at.
+        self._hub.publish(row for row in news.rows if row.seq > self._hub.position)
+        return True
 
     async def _read(self, conn: AsyncConnection) -> None:
         """Publish everything that is new."""

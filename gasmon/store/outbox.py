@@ -6,6 +6,9 @@ one transaction-scoped advisory lock *before* it draws a number and holds it unt
 has committed: numbers become visible in their order. A rolled-back writer leaves a
 hole, which means nothing.
 
+A notification carries the rows themselves, where they fit, and the number that they
+follow. Who stands there has them without a statement; anybody else reads.
+
 The newest row is never deleted, so that the head of the stream is known from what is
 committed and not from the sequence, which runs ahead of it.
 """
@@ -15,6 +18,7 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 
+import orjson
 import psycopg
 from psycopg.rows import class_row
 
@@ -28,7 +32,7 @@ LOCK_KEY = 0x6761_736D_0003
 """Advisory lock of whoever draws outbox numbers: "gasm", 3."""
 
 CHANNEL = "gasmon_outbox"
-"""NOTIFY channel; the payload is empty, because the rows are the message."""
+"""NOTIFY channel; the payload is what ``news_of`` reads, or empty."""
 
 _APPEND = b"""
 SELECT record_alarms('[]', '[]', '[]', '[]', '[]', %s::json, %s, %s, %s)"""
@@ -100,6 +104,29 @@ class Position:
     epoch: str
     first_seq: int
     last_seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """Rows as a notification carries them.
+
+    Attributes:
+        after: the newest number that was committed before them.
+        rows: at least one, in order.
+    """
+
+    after: int
+    rows: list[Told]
+
+
+def news_of(payload: str) -> News | None:
+    """What a notification says; None when its rows did not fit, or are unreadable."""
+    try:
+        after, rows = orjson.loads(payload)
+        return News(after, [Told(*row) for row in rows])
+    except (TypeError, ValueError):
+        # Empty, or of another version: the rows are in the table.
+        return None
 
 
 def append(conn: Connection, rows: Sequence[OutboxRow], now_us: int) -> int:

@@ -15,6 +15,7 @@ from gasmon.api.hub import Hub
 from gasmon.clock import SystemClock
 from gasmon.settings import DatabaseSettings
 from gasmon.store import db
+from gasmon.store.outbox import CHANNEL, read
 from gasmon.store.scope import Scope
 from gasmon.telemetry import Metrics
 from tests.fix_api import (
@@ -73,6 +74,30 @@ async def test_concurrent_writers_are_followed_in_order(both_world: World) -> No
 
     assert len(told) == 180
     assert [entry.seq for entry in client.queue] == told
+
+
+def test_a_notification_brings_what_the_table_says(world: World) -> None:
+    """It is told once; where something before it was missed, or it is too long, not."""
+    hub, database = Hub(Metrics()), DatabaseSettings(url=world.dsn)
+    follower = Follower(database, hub, Metrics(), SystemClock())
+    with db.connect(database, autocommit=True) as listener:
+        listener.execute(f"LISTEN {CHANNEL}".encode())
+        for note in ("一", "二", "很长" * 2000):
+            world.raise_alarm(explain={"note": note})
+        noted = [n.payload for n in listener.notifies(timeout=20, stop_after=3)]
+        told = read(listener, 0, 10)
+    hub.start_at("epoch", 0, 0)
+    client = hub.join(Scope(None, None), lambda entry: True, 10)
+
+    assert [len(payload) > 0 for payload in noted] == [True, True, False]
+    assert not follower._publish(noted[1])
+    assert not follower._publish(noted[2])
+    assert len(client.queue) == 0
+    assert follower._publish(noted[0])
+    assert follower._publish(noted[0])
+    assert follower._publish(noted[1])
+    assert list(client.queue) == told[:4]
+    assert len(told) == 6
 
 
 async def test_a_cut_connection_skips_nothing(world: World, proxy: Proxy) -> None:
