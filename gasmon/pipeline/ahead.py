@@ -26,6 +26,7 @@ from gasmon.errors import GasmonError
 from gasmon.pipeline.counts import IngestCounts
 from gasmon.pipeline.evaluate import Judged
 from gasmon.pipeline.line import Line
+from gasmon.pipeline.right_of_way import RightOfWay
 from gasmon.pipeline.storing import Storing
 from gasmon.pipeline.wires import cut, plan_by_key, prepare_writer
 from gasmon.store import alarms
@@ -38,10 +39,6 @@ commit takes milliseconds, and a database that hangs is found out by the turn it
 
 REOPEN_S = 1.0
 """A connection that could not be opened is tried again after this long [s]."""
-
-GIVE_WAY_S = 0.02
-"""Ordinary storing lets events pass for so long at most [s]: they take 5 ms, and it may
-not wait for ever while alarms never cease. Ours."""
 
 _LOOK_S = 0.2
 
@@ -79,6 +76,7 @@ class Ahead:
         counts: IngestCounts,
         stop: threading.Event,
         is_direct: Callable[[], bool],
+        way: RightOfWay,
         patience_s: float = PATIENCE_S,
     ) -> None:
         """Nothing is on its way.
@@ -89,6 +87,7 @@ class Ahead:
             stop: tells the thread to end.
             is_direct: whether turns go straight into the database now, none waiting in
                 a spool.
+            way: events on their way go before what is stored.
             patience_s: how long a turn waits for its events [s].
         """
         self._line = line
@@ -97,14 +96,12 @@ class Ahead:
         self._counts = counts
         self._stop = stop
         self._is_direct = is_direct
+        self._way = way
         self._patience_s = patience_s
         self._queue: Queue[Advance] = Queue()
         # By the identity of the turn, which lives until it is stored.
         self._advances: dict[int, Advance] = {}
         self._lock = threading.Lock()
-        # Nothing is on its way.
-        self._is_clear = threading.Event()
-        self._is_clear.set()
         # Turns that must be stored before events may go ahead again.
         self._behind: set[int] = set()
         self._is_broken = self._has_ended = False
@@ -127,7 +124,7 @@ class Ahead:
             self._is_broken = False
             advance = Advance(id(judged), tuple(judged.events))
             self._advances[id(judged)] = advance
-            self._is_clear.clear()
+            self._way.set_out()
             self._queue.put(advance)
 
     # For the persisting thread
@@ -153,16 +150,6 @@ class Ahead:
             if advance.is_recorded:
                 judged.recorded = [event.event_id for event in advance.events]
 
-    def give_way(self) -> bool:
-        """Let the events that are on their way pass, before a turn that can wait.
-
-        Both use the interpreter, the database's log and its disk.
-
-        Returns:
-            False when they did not in ``GIVE_WAY_S``.
-        """
-        return self._is_clear.wait(GIVE_WAY_S)
-
     def stored(self, turns: Sequence[Judged]) -> None:
         """These are in the database or in the spool."""
         with self._lock:
@@ -180,16 +167,17 @@ class Ahead:
                     if self._is_direct():
                         self._present()
                     continue
-                self._take([*advances, *self._waiting()])
-                with self._lock:
-                    if self._queue.empty():
-                        self._is_clear.set()
+                advances += self._waiting()
+                try:
+                    self._take(advances)
+                finally:
+                    self._way.arrive(len(advances))
         finally:
             with self._lock:
                 self._has_ended = True
                 for advance in self._waiting():
                     self._fail(advance)
-                self._is_clear.set()
+                    self._way.arrive()
             if self._conn is not None:
                 self._conn.close()
 
@@ -294,4 +282,5 @@ def ahead_of(
         waits = storing.since_start or (spool is not None and spool.n_turns > 0)
         return storing.database_ok and not waits
 
-    return Ahead(storing.line, encode, clock, counts, stop, is_direct)
+    way = storing.way
+    return Ahead(storing.line, encode, clock, counts, stop, is_direct, way)

@@ -15,7 +15,7 @@ from gasmon.errors import StateConflict
 from gasmon.ingest.inbox import Inbox
 from gasmon.ingest.mqtt import Pump
 from gasmon.ingest.order import HOLD_S, Ordered, Resequencer
-from gasmon.pipeline.evaluate import Evaluator
+from gasmon.pipeline.evaluate import Evaluator, Judged
 from gasmon.pipeline.judging import Judging
 from gasmon.pipeline.ourclock import OurClock
 from gasmon.pipeline.persisting import Persisting
@@ -102,16 +102,21 @@ class Evaluating:
             if self.storing.snapshot_wanted:
                 self.storing.snapshot_wanted = False
                 self.judging.remember_soon()
-            for judged in self.judging.turns(ordered, marks):
-                confirmed, self.storing.confirmed = self.storing.confirmed, None
-                now_us = self.clock.now_us()
-                self.standing.judge(judged, self.storing.outage, now_us)
-                # Recorded while the relays are told.
-                self.persisting.go_ahead(judged)
-                undefined = self.standing.undefined
-                self.voice.announce(judged, confirmed, undefined, now_us)
-                self.voice.ask_for_gaps(judged)
-                self.persisting.hand_over(judged)
+            with self.storing.way.judging():
+                for judged in self.judging.turns(ordered, marks):
+                    self._tell(judged)
+
+    def _tell(self, judged: Judged) -> None:
+        """Say what was found, and hand it over to be stored."""
+        confirmed, self.storing.confirmed = self.storing.confirmed, None
+        now_us = self.clock.now_us()
+        self.standing.judge(judged, self.storing.outage, now_us)
+        # Recorded while the relays are told.
+        self.persisting.go_ahead(judged)
+        undefined = self.standing.undefined
+        self.voice.announce(judged, confirmed, undefined, now_us)
+        self.voice.ask_for_gaps(judged)
+        self.persisting.hand_over(judged)
 
     def _idle_s(self, interval_s: float) -> float:
         """How long to wait for a packet: not past the end of a hold [s]."""

@@ -80,6 +80,7 @@ class Writer:
         fencing: Callable[[], Mapping[str, int]],
         scope: str,
         run: int = 0,
+        give_way: Callable[[], object] = lambda: None,
     ) -> None:
         """Prepare to write.
 
@@ -88,6 +89,7 @@ class Writer:
             owner: who writes, beside the clock marks.
             fencing: our present number of each area; a newer owner's makes us stop.
             scope: what our engine's log is called (``replay_log.scope_name``).
+            give_way: lets what is more urgent pass, between two parts of a turn.
         """
         self.conn = conn
         self._book = book
@@ -97,6 +99,7 @@ class Writer:
         self._fencing = fencing
         self._scope = scope
         self._run = run
+        self._give_way = give_way
         self._log = ArrivalLog(conn, scope)
         self._mines = set(points.load_mine_ids(conn))
         plan_by_key(conn)
@@ -155,6 +158,7 @@ class Writer:
         self, judged: Judged, now_us: int, ids: PointIds, swiftly: bool
     ) -> Persisted:
         out = Persisted()
+        self._give_way()
         self._log.begin()
         self._save_definitions(judged)
         self._ensure_mines(judged, now_us)
@@ -166,11 +170,13 @@ class Writer:
         with self.conn.pipeline():
             write_beside(self.conn, self._run, judged, self._book, ids, now_us)
             self._log_judging(judged, ids, now_us)
+            self._give_way()
             stored = None
             if swiftly and batch.frames:
                 stored = insert_frames(self.conn, self._run, batch.frames)
             if is_small:
                 readings.insert_few(self.conn, self._run, point_id, batch)
+            self._give_way()
             asked = alarms.ask(self.conn, unrecorded(judged))
             # Asked last, because its answer is waited for.
             self._require_ownership()
@@ -202,6 +208,7 @@ class Writer:
         now_us: int,
     ) -> None:
         """Log what is stored; a drill's readings are nobody's evidence."""
+        self._give_way()
         if self._run == 0:
             self._log.add(frames, point_id, batch, stored, now_us)
 

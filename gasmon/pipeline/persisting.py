@@ -131,9 +131,8 @@ class Persisting:
                 for each in turns:
                     self._ahead.settle(each)
                 turn = merge(turns)
-                if len(turn.packets) < COMPANY:
-                    # A backlog waits for nobody: it would grow.
-                    self._ahead.give_way()
+                # A backlog waits for nobody: it would grow.
+                self._storing.way.allow(len(turn.packets) < COMPANY)
                 if not self._storing.store(turn):
                     return
                 self._ahead.stored(turns)

@@ -25,6 +25,7 @@ from gasmon.pipeline.localcopy import LocalCopy
 from gasmon.pipeline.outage import WARN_EVERY_S, Outage, measure
 from gasmon.pipeline.ownership import OwnerRecord
 from gasmon.pipeline.persist import Writer
+from gasmon.pipeline.right_of_way import RightOfWay
 from gasmon.pipeline.spool import RESERVE_BYTES, Spool, SpoolFull
 from gasmon.settings import Settings
 from gasmon.store import alarms, frames
@@ -60,6 +61,7 @@ class Storing:
         copy: what a start without a database reads; None when it is not kept.
         since_start: the database was away when we began, and has not everything yet.
         confirmed: alarm key → rank; the evaluating thread sets it back to None.
+        way: what goes before storing.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class Storing:
         run: int,
     ) -> None:
         self.line = Line(settings, owner, clock, stop)
+        self.way = RightOfWay(clock)
         self.database_ok = False
         self.stored_at_s = clock.monotonic_s()
         self.confirmed: dict[str, int] | None = None
@@ -82,7 +85,7 @@ class Storing:
         self.outage: Outage | None = None
         self.kept: KeptSnapshot | None = None
         self.copy: LocalCopy | None = None
-        self.since_start = False
+        self.since_start = self.snapshot_wanted = False
         self._settings = settings
         self._book = book
         self._encode = encode
@@ -92,7 +95,6 @@ class Storing:
         self._owner = owner
         self._run = run
         self._writer: Writer | None = None
-        self.snapshot_wanted = False
         self._hole_step = 0
         self._together = DRAIN_TURNS
         self._looked_s = self._retry_at_s = self._warn_at_s = 0.0
@@ -249,8 +251,7 @@ class Storing:
             if self.since_start:
                 self._rejoin(writer)
             self._look_for_confirmations(now_s, writer)
-        if self.copy is not None and self.copy.work():
-            self.snapshot_wanted = True
+        self.snapshot_wanted |= self.copy is not None and self.copy.work()
 
     def _rejoin(self, writer: Writer) -> None:
         """The database has everything that came without it: compare what is open.
@@ -393,6 +394,7 @@ class Storing:
             self._encode,
             owner=self._owner,
             fencing=lambda: self.line.fencing,
+            give_way=self.way.give_way,
             scope=self.scope,
             run=self._run,
         )

@@ -19,6 +19,7 @@ from gasmon.pipeline.counts import IngestCounts
 from gasmon.pipeline.evaluate import Judged
 from gasmon.pipeline.line import Line
 from gasmon.pipeline.merge import unrecorded
+from gasmon.pipeline.right_of_way import RightOfWay
 from gasmon.remote.frames import encode_body
 from gasmon.store.outbox import LOCK_KEY
 from tests.fix_pipeline import AREA, MINE
@@ -81,6 +82,7 @@ class Lane:
     plant: Plant
     line: Line
     ahead: Ahead
+    way: RightOfWay
     is_direct: bool = True
 
     def offer(self, *events: AlarmEvent) -> Judged:
@@ -113,6 +115,7 @@ def lane(paired: Plant) -> Iterator[Lane]:  # noqa: F811
     line = Line(paired.settings(), "test", SystemClock(), stop)
     assert line.own(standby=False)
     made: list[Lane] = []
+    way = RightOfWay(SystemClock())
     ahead = Ahead(
         line,
         encode_body,
@@ -120,9 +123,10 @@ def lane(paired: Plant) -> Iterator[Lane]:  # noqa: F811
         IngestCounts(paired.metrics),
         stop,
         lambda: made[0].is_direct,
+        way,
         patience_s=2.0,
     )
-    made.append(Lane(paired, line, ahead))
+    made.append(Lane(paired, line, ahead, way))
     thread = threading.Thread(target=ahead.run)
     thread.start()
     yield made[0]
@@ -266,13 +270,14 @@ def test_an_end_leaves_nobody_waiting(lane: Lane) -> None:
 @SITE
 def test_a_turn_lets_events_pass_but_not_for_ever(lane: Lane) -> None:
     """While nothing is on its way it does not wait at all."""
-    assert lane.ahead.give_way()
+    lane.way.allow(is_patient=True)
+    assert lane.way.give_way()
     with held(lane.plant.dsn, f"SELECT pg_advisory_xact_lock({LOCK_KEY})"):
         judged = lane.offer(raised("001A01"))
-        assert not lane.ahead.give_way()
-    wait_until(lane.ahead.give_way, 20, "they have passed")
+        assert not lane.way.give_way()
+    wait_until(lane.way.give_way, 20, "they have passed")
     assert lane.settled(judged) == []
     lane.is_direct = False
     # What does not go ahead is waited for by nobody.
     lane.offer(raised("002A01"))
-    assert lane.ahead.give_way()
+    assert lane.way.give_way()

@@ -1,0 +1,86 @@
+"""Who goes first where judging, recording and storing want the same two processors.
+
+All of them use the interpreter, one at a time, and the database's log and disk. What
+is judged may be an alarm, and what was judged to be one is waited for by people; the
+storing of readings is waited for by nobody but the broker. So it stands aside while
+frames are judged and events are on their way: before it begins, and between its parts,
+but not for ever.
+"""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from gasmon.clock import Clock
+
+GIVE_WAY_S = 0.02
+"""Ordinary storing stands aside for so long in all, each transaction [s]: events take
+5 ms, and it may not wait for ever while alarms never cease. Ours."""
+
+
+class RightOfWay:
+    """Of the judging thread and the lane of events, before the storing thread."""
+
+    def __init__(self, clock: Clock) -> None:
+        """Nothing is on its way; storing stands aside for nobody yet."""
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._is_clear = threading.Event()
+        self._is_clear.set()
+        self._is_judging = False
+        self._n_events = 0
+        self._left_s = 0.0
+
+    # For those who go first
+
+    @contextmanager
+    def judging(self) -> Iterator[None]:
+        """Frames are judged within it."""
+        with self._lock:
+            self._is_judging = True
+            self._is_clear.clear()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._is_judging = False
+                self._tell()
+
+    def set_out(self) -> None:
+        """A turn's events are on their way to the database."""
+        with self._lock:
+            self._n_events += 1
+            self._is_clear.clear()
+
+    def arrive(self, n: int = 1) -> None:
+        """The events of so many turns are recorded, or take the long way."""
+        with self._lock:
+            self._n_events -= n
+            self._tell()
+
+    def _tell(self) -> None:
+        if self._n_events == 0 and not self._is_judging:
+            self._is_clear.set()
+
+    # For the storing thread
+
+    def allow(self, is_patient: bool) -> None:
+        """A transaction begins.
+
+        Args:
+            is_patient: it can wait; a backlog cannot, for it would grow.
+        """
+        self._left_s = GIVE_WAY_S if is_patient else 0.0
+
+    def give_way(self) -> bool:
+        """Let pass what goes first.
+
+        Returns:
+            False when it did not pass in the time that this transaction has.
+        """
+        if self._is_clear.is_set() or self._left_s <= 0:
+            return self._is_clear.is_set()
+        began_s = self._clock.monotonic_s()
+        is_clear = self._is_clear.wait(self._left_s)
+        self._left_s -= self._clock.monotonic_s() - began_s
+        return is_clear
