@@ -23,6 +23,7 @@ from gasmon.ingest.topics import (
     points_topic,
     state_topic,
 )
+from gasmon.ingest.upload.profiles import Profiles
 from gasmon.pipeline.book import PointBook
 from gasmon.pipeline.evaluate import Evaluator, Judged
 from gasmon.units import US_PER_MS, US_PER_S
@@ -102,11 +103,19 @@ def told_state(
 class Live:
     """An evaluator with nothing before it."""
 
-    def __init__(self, areas: Sequence[str] = (), **patience: int) -> None:
+    def __init__(
+        self,
+        areas: Sequence[str] = (),
+        profiles: Profiles | None = None,
+        **patience: int,
+    ) -> None:
         self.book = PointBook(areas)
         self.engine = AlarmEngine(PLAIN_RULES, Patience(**patience))
         self.seen = SeenFrames()
-        self.evaluator = Evaluator(self.book, self.engine, self.seen)
+        written = profiles or Profiles()
+        self.evaluator = Evaluator(
+            self.book, self.engine, self.seen, profiles=lambda: written
+        )
 
     def take(
         self, *packets: Packet, marks: Sequence[float] = (), **more: Any

@@ -69,6 +69,10 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         print(json.dumps({"mine": mine, "profile": profile}, ensure_ascii=False))
         return 0
     print(f"[mine.{mine}]")
+    untold = [code for code, word in profile["power_codes"] if word == "untold"]
+    if untold:
+        codes = ", ".join(map(repr, untold))
+        print(f"# 分站电源状态未上报 power state of substations untold: {codes}")
     for name, value in profile.items():
         print(_line(name, value))
     return 0

@@ -66,6 +66,19 @@ def test_no_data_is_never_zero(page: Page) -> None:
     assert found == ["——", "——", "——", "0.00", "1.24", "24", "——"]
 
 
+def test_a_power_state_is_a_word_and_untold_is_one(page: Page) -> None:
+    """Nobody can read 9.00; without a value it is a dash as everywhere."""
+    found = run(
+        page,
+        "values",
+        "const point = {quantity: 'POWER', value_kind: 'DT'};"
+        "return [...x.map((v) => m.valueText(v, 'good', point)),"
+        " m.valueText(null, 'none', point), m.valueText(9, 'good', {uom: '%'})]",
+        [0, 1, 2, 9, 5],
+    )
+    assert found == ["无电", "交流", "电池", "未上报", "5", "——", "9.00"]
+
+
 def test_times_are_beijing_times_and_ages_never_negative(page: Page) -> None:
     """Whatever the PC's zone is, times are Beijing's; an age does not go below 0."""
     found = run(

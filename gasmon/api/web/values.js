@@ -28,9 +28,15 @@ function switchWord(value, point) {
   return value === 1 ? point.state_1 || "1" : String(value);
 }
 
-/** The value as text: a number, a switch's word, or `——`. */
+/** How something is fed; 9 is a mine that never tells it, and no number to be read. */
+function powerWord(value) {
+  return [0, 1, 2, 9].includes(value) ? t(`power.${value}`) : String(value);
+}
+
+/** The value as text: a number, a switch's or a power state's word, or `——`. */
 export function valueText(value, quality, point) {
   if (quality === "none" || typeof value !== "number") return NO_DATA;
+  if (point.quantity === "POWER") return powerWord(value);
   return isSwitch(point) ? switchWord(value, point) : number(value, point.uom);
 }
 

@@ -179,15 +179,15 @@ def word_reader(reason: str, words: dict[str, str]) -> Callable[[str], str]:
     """Return the function that reads a code to its word.
 
     It raises `PayloadError` with `reason` for a code without a word; an empty field
-    is `unknown`.
+    is `unknown`, unless it has a word.
     """
 
     def read(text: str) -> str:
         text = text.strip()
+        if text in words:
+            return words[text]
         if not text:
             return "unknown"
-        if text not in words:
-            raise PayloadError(reason, f"{show(text)}, known: {', '.join(words)}")
-        return words[text]
+        raise PayloadError(reason, f"{show(text)}, known: {', '.join(words)}")
 
     return read

@@ -20,6 +20,7 @@ from gasmon.ingest.upload.profile import (
     ORDINAL_STATES,
     POWER_FROM_ONE,
     POWER_STANDARD,
+    POWER_UNTOLD,
     RECORD_SEPARATORS,
     SINGLE_STATES,
     Profile,
@@ -28,6 +29,10 @@ from gasmon.ingest.upload.records import FIELDS
 
 FIELD_SEPARATORS = (";", "|", ",", "#")
 _TIME = re.compile(r"\s*[0-9]{4}[-/][0-9]{1,2}[-/][0-9]{1,2}[ T][0-9: .]+\s*")
+LEAST_UNTOLD = 3
+"""Records with nothing but 9 from which on a power state is taken as never told: one
+substation may be unknown for once, a mine's all are not."""
+
 _NO_VALUE_ORDINALS = frozenset((5, 6, 7, 8))
 """Substation fault, not polled, paused and sensor fault, when states are counted."""
 
@@ -297,6 +302,9 @@ def _power(rows: Sequence[Sequence[str]]) -> Finding:
     """Most substations run on the mains, so the usual code is AC."""
     seen = Counter(row[2].strip() for row in rows if len(row) == len(FIELDS["FZSS"]))
     told = ", ".join(f"{code!r} × {n}" for code, n in sorted(seen.items()))
+    if seen["9"] >= LEAST_UNTOLD and set(seen) == {"9"}:
+        reason = f"{told}: nothing else, so this mine's program does not tell it"
+        return Finding("power_codes", POWER_UNTOLD, 0.6, reason)
     if seen["0"]:
         return Finding("power_codes", POWER_STANDARD, 0.95, f"{told}: 0 occurs")
     if seen["1"] + seen["2"] == 0:

@@ -32,6 +32,9 @@ POWER_STANDARD = (("0", "dc"), ("1", "ac"), ("2", "fault"), ("9", "unknown"))
 POWER_FROM_ONE = (("1", "dc"), ("2", "ac"), ("9", "fault"))
 """The other numbering of a substation's power, seen in one program."""
 
+POWER_UNTOLD = (("0", "dc"), ("1", "ac"), ("2", "fault"), ("9", "untold"))
+"""Of a mine whose program writes 9 for every substation, always: it tells nothing."""
+
 
 @dataclass(frozen=True, slots=True)
 class Profile:

@@ -64,7 +64,8 @@ RELATION_SEPARATOR = "◇"
 RUN_STATES = {"0": "normal", "1": "communication_break", "2": "fault", "9": "unknown"}
 """How a substation runs, by its code in FZSS."""
 
-POWER_WORDS = ("dc", "ac", "fault", "unknown")
+POWER_WORDS = ("dc", "ac", "fault", "unknown", "untold")
+"""How a substation is fed; `untold` only by a profile: this mine never says it."""
 
 
 class PointCode(NamedTuple):

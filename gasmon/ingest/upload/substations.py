@@ -32,7 +32,10 @@ substation's number it is seven of the eight that a point may have."""
 POWER_TYPE = "4002"
 """Sensor type of a power state (`domain/sensor_types.csv`)."""
 
-POWER = {"ac": 1.0, "dc": 2.0, "fault": 0.0, "unknown": nan}
+UNTOLD = 9.0
+"""Value of a power state that the mine's program never tells: no rule asks for it."""
+
+POWER = {"ac": 1.0, "dc": 2.0, "fault": 0.0, "unknown": nan, "untold": UNTOLD}
 """Power state of FZSS as a value of the sensor type; a fault of it is none."""
 
 STATE = {
@@ -45,8 +48,12 @@ STATE = {
 
 
 def _state(one: SubstationState) -> int:
-    """State bits; a power state that is not told is no data, and ends nothing."""
-    return STATE[one.run] or (NOT_POLLED if one.power == "unknown" else NORMAL)
+    """State bits; a power state that is not told is no data, and ends nothing.
+
+    Of a mine that never tells it, the run state alone counts; unknown, it is no data.
+    """
+    dark = one.power == "unknown" or (one.power == "untold" and one.run == "unknown")
+    return STATE[one.run] or (NOT_POLLED if dark else NORMAL)
 
 
 def code_of(substation: SubstationCode) -> PointCode:

@@ -44,6 +44,24 @@ def test_a_profile_is_proposed_as_a_section_of_the_sites_file(
     assert set(tomllib.loads(text)["mine"]) == {MINE.code}
 
 
+def test_a_power_state_that_is_never_told_is_pointed_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of that mine, by the site's file; still TOML, and nothing of other mines."""
+    file = tmp_path / "profiles.toml"
+    file.write_text(
+        f'[mine.{MINE.code}]\npower_codes = [["0", "dc"], ["9", "untold"]]\n', "utf-8"
+    )
+    told = []
+    for mine in (MINE.code, "530627999999"):
+        words = ["mines", "profile", mine, "--set", f"files.profiles_file={file}"]
+        assert cli.main(words) == 0
+        told.append(capsys.readouterr().out)
+    assert "# 分站电源状态未上报" in told[0]
+    assert "untold" not in told[1]
+    assert tomllib.loads(told[0])["mine"][MINE.code]["power_codes"][1][1] == "untold"
+
+
 def test_the_proposal_says_how_sure_it_is_and_why(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

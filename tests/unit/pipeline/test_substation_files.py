@@ -10,6 +10,7 @@ import pytest
 from gasmon.batch import Packet
 from gasmon.ingest.topics import file_topic
 from gasmon.ingest.upload.profile import Profile
+from gasmon.ingest.upload.profiles import Profiles
 from gasmon.ingest.upload.records import (
     Header,
     PointCode,
@@ -20,6 +21,7 @@ from gasmon.ingest.upload.records import (
     SubstationCode,
     SubstationState,
 )
+from gasmon.ingest.upload.substations import UNTOLD
 from gasmon.ingest.upload.write import write_file
 from gasmon.points import PointKey
 from tests.fix_pipeline import AREA, MINE, Live, at, spoken
@@ -28,10 +30,12 @@ GAS = PointCode(MINE, "01", "MN", "0001", "001A01")
 KEY = PointKey(MINE, "01", "FZ001")
 
 
-def packet(file_type: str, second: float, *records: Record) -> Packet:
+def packet(
+    file_type: str, second: float, *records: Record, profile: Profile | None = None
+) -> Packet:
     """A whole file that arrives when it was uploaded."""
     header = Header(MINE, "示范煤矿", at(second))
-    data = write_file(file_type, header, records, Profile())
+    data = write_file(file_type, header, records, profile or Profile())
     return Packet(file_topic(AREA, MINE, file_type), data, at(second))
 
 
@@ -104,6 +108,35 @@ def test_power_and_reach_are_alarms_of_the_substation() -> None:
     assert ("substation_not_reachable", "raised") in gone
     back = spoken(live.take(told(60)))
     assert ("substation_not_reachable", "cleared") in back
+
+
+@pytest.mark.parametrize("code", ["9", ""])
+def test_a_power_state_that_is_never_told_is_no_alarm(code: str) -> None:
+    """Its run state alone is judged, by the profile; a power state told all the same
+    counts, and of one that tells neither there is no data."""
+    codes = (("0", "dc"), ("1", "ac"), ("2", "fault"), (code, "untold"))
+    by_mine = {MINE: Profile(power_codes=codes)}
+    live = Live(profiles=Profiles(by_mine=by_mine))
+    live.take(points(1))
+    live.take(packet("FZDY", 2, station()))
+
+    def untold(second: float, run: str = "normal", power: str = "untold") -> Packet:
+        state = SubstationState(SubstationCode(MINE, "001"), run, power, at(second))
+        return packet("FZSS", second, state, profile=by_mine[MINE])
+
+    quiet = live.take(untold(10))
+    assert spoken(quiet) == []
+    assert quiet.batches[0].value.tolist() == [UNTOLD]
+    lost = spoken(live.take(untold(20, "communication_break")))
+    assert lost == [("substation_not_reachable", "raised")]
+    back = spoken(live.take(untold(30)))
+    assert back == [("substation_not_reachable", "cleared")]
+    assert spoken(live.take(untold(40, "unknown"))) == [("no_data", "raised")]
+    assert spoken(live.take(untold(50))) == [("no_data", "cleared")]
+    dark = spoken(live.take(untold(60, power="fault")))
+    assert dark == [("substation_power_loss", "raised")]
+    over = spoken(live.take(untold(70)))
+    assert over == [("substation_power_loss", "cleared")]
 
 
 def test_a_file_of_states_is_a_frame_beside_readings() -> None:

@@ -13,6 +13,8 @@ from gasmon.ingest.upload.names import FileName, format_file_name, parse_file_na
 from gasmon.ingest.upload.profile import (
     ORDINAL_STATES,
     POWER_FROM_ONE,
+    POWER_STANDARD,
+    POWER_UNTOLD,
     Profile,
     profile_from,
 )
@@ -188,6 +190,24 @@ def test_the_usual_power_state_is_the_mains() -> None:
     profile = Profile(power_codes=POWER_FROM_ONE)
     proposal = propose(samples_of(profile, FZSS=rows))
     assert proposal.profile.power_codes == POWER_FROM_ONE
+
+
+@pytest.mark.parametrize(
+    ("powers", "codes"),
+    [
+        (["unknown"] * 4, POWER_UNTOLD),
+        (["unknown"] * 2, POWER_STANDARD),
+        (["unknown", "unknown", "unknown", "ac"], POWER_STANDARD),
+    ],
+)
+def test_nothing_but_unknown_power_states_is_a_mine_that_never_tells(
+    powers: list[str], codes: tuple[tuple[str, str], ...]
+) -> None:
+    """Two records are too few to say so, and one that is told says otherwise."""
+    code = SubstationCode(MINE, "001")
+    rows: list[Record] = [SubstationState(code, power=power) for power in powers]
+    proposal = propose(samples_of(Profile(), FZSS=rows))
+    assert proposal.profile.power_codes == codes
 
 
 def test_useless_samples_are_named() -> None:
