@@ -36,7 +36,7 @@ from gasmon.pipeline.annunciate import Annunciator
 from gasmon.pipeline.book import PointBook
 from gasmon.pipeline.evaluate import Evaluator, Judged
 from gasmon.pipeline.past import Past
-from gasmon.pipeline.restore import living_of
+from gasmon.pipeline.restore import living_of, newest_judged
 from gasmon.points import PointDef
 
 SAY_EVERY = 1000
@@ -64,6 +64,8 @@ class Recovered:
         n_spooled: turns of the spool among them.
         said: what was told in the spooled turns; ``clocks`` and ``definitions``: what
             they tell of gateways and points.
+        stored_us: newest event time of each mine in what was stored or spooled [µs];
+            None where only its alarms are known.
         differed: alarms in which the engine and the records did not agree.
     """
 
@@ -75,6 +77,7 @@ class Recovered:
     said: list[AlarmEvent] = field(default_factory=list)
     clocks: list[GatewayClock] = field(default_factory=list)
     definitions: list[tuple[Definition, list[PointDef]]] = field(default_factory=list)
+    stored_us: dict[str, int] | None = None
     differed: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
@@ -128,6 +131,7 @@ def recover(
             # than no judging.
             log.exception("the snapshot of step %d is not used", snapshot.step)
             continue
+        done.stored_us = newest_judged(book, engine)
         _agree(past, evaluator, done)
         excuse_absence(engine, now_us)
         evaluator.step = done.step

@@ -29,7 +29,7 @@ from gasmon.store import frames, latest, points
 from gasmon.store.alarms import OpenAlarm
 from gasmon.store.db import Connection
 from gasmon.store.retired import load_history
-from gasmon.units import US_PER_H, US_PER_MS
+from gasmon.units import TIME_MIN_US, US_PER_H, US_PER_MS
 
 SEEN_BACK_US = 24 * US_PER_H
 """How far back frames are remembered as seen [µs]: longer than a broker's backlog of
@@ -108,7 +108,7 @@ def restore(
     engine: AlarmEngine,
     open_now: Iterable[OpenAlarm],
     now_us: int,
-) -> None:
+) -> dict[str, int]:
     """Go on without a snapshot: from the newest values and the open alarms.
 
     Delays that had not matured begin anew, and so does the time in each level's band
@@ -117,10 +117,15 @@ def restore(
     Args:
         engine: knows the points of its run and has judged nothing.
         now_us: from when silence counts: while we were away nobody was silent [µs].
+
+    Returns:
+        The newest event time of each mine that is stored, as of ``newest_judged``.
     """
     know_values(conn, book, engine, now_us)
+    stored_us = newest_judged(book, engine)
     engine.resume(living_of(book, open_now))
     conn.commit()
+    return stored_us
 
 
 def know_values(
@@ -148,24 +153,36 @@ def know_values(
 
 
 def know_newest(
-    evaluator: Evaluator, boots: Mapping[str, str], recorded: Mapping[str, FrameKey]
+    evaluator: Evaluator,
+    boots: Mapping[str, str],
+    recorded: Mapping[str, FrameKey],
+    stored_us: Mapping[str, int] | None = None,
 ) -> None:
     """The newest frame of each gateway, by which its clock is judged.
 
     What was given up on a full disk counts, too: its times were judged, and when it
-    comes again it is old, and no sign of a clock that went back.
+    comes again it is old, and no sign of a clock that went back. An alarm that went
+    ahead of its readings does not count: its frame was not stored, nobody knows its
+    number, and it comes again as a new one, at the very time of the alarm.
 
     Args:
         boots: the present start of each gateway, as it was recorded.
         recorded: the newest frame of each mine that is recorded as judged; what the
             spool tells is newer.
+        stored_us: the newest event time of each mine before the open alarms were heeded
+            [µs]; None where the alarms are all that is known.
     """
     run, seen = evaluator.engine.run, evaluator.seen
     for mine, newest_us in newest_judged(evaluator.book, evaluator.engine).items():
         newest_seq = seen.newest_of_boots(run, mine)
+        is_given_up = False
         for key in (recorded.get(mine), evaluator.given_up.get(mine)):
             if key is not None:
-                newest_seq[key.boot] = max(key.seq, newest_seq.get(key.boot, key.seq))
+                stored_seq = newest_seq.get(key.boot, -1)
+                is_given_up |= key.seq > stored_seq
+                newest_seq[key.boot] = max(key.seq, stored_seq)
+        if stored_us is not None and not is_given_up:
+            newest_us = stored_us.get(mine, TIME_MIN_US - 1)
         told = (evaluator.boots.get(mine), boots.get(mine))
         boot = next((each for each in told if each in newest_seq), None)
         evaluator.clocks.know(run, mine, newest_us, boot, newest_seq)

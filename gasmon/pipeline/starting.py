@@ -162,10 +162,11 @@ class Beginning:
         now_us = self.clock.now_us()
         evaluator = self.evaluator
         engine = evaluator.engine = self._know_the_present(past, now_us)(())
-        restore(conn, evaluator.book, engine, past.open_alarms(), now_us)
+        alarms = past.open_alarms()
+        stored_us = restore(conn, evaluator.book, engine, alarms, now_us)
         evaluator.step = replay_log.last_step(conn, engine.run, self.storing.scope)
         conn.commit()
-        return Recovered(step=evaluator.step)
+        return Recovered(step=evaluator.step, stored_us=stored_us)
 
     def _with_less_memory(self, past: FromCopy) -> Recovered:
         """The kept snapshot is of another version: the open alarms must do."""
@@ -215,7 +216,7 @@ class Beginning:
         self.standing.change_rules(evaluator.engine.rules.rules)
         self.standing.begin(past.open_alarms(), done.said, self.clock.now_us())
         stored = past.boots()
-        know_newest(evaluator, stored, past.newest_frames())
+        know_newest(evaluator, stored, past.newest_frames(), done.stored_us)
         # Those of the spool are newer.
         evaluator.boots = stored | evaluator.boots
 

@@ -190,6 +190,10 @@ def test_dying_between_an_alarm_and_its_readings(paired: Plant) -> None:  # noqa
 
     wait_until(begins, 20, "the server has noticed")
     paired.stored(2)
+    off = (
+        "SELECT seq FROM frame WHERE extract(epoch FROM judged_at) * 1000 <> device_ms"
+    )
+    assert paired.ask(off) == [], "its clock did not go back"
     assert paired.ask("SELECT event_id FROM alarm_journal ORDER BY event_id") == before
     assert [kind for kind, _ in open_of(paired.running[0])] == ["cut_off", "over_limit"]
     paired.gateway.gas(LOW)
