@@ -113,7 +113,8 @@ def lane(paired: Plant) -> Iterator[Lane]:  # noqa: F811
     paired.stop()
     stop = threading.Event()
     line = Line(paired.settings(), "test", SystemClock(), stop)
-    assert line.own(standby=False)
+    # The server may believe in the former owner's session for a moment.
+    assert line.own(standby=True)
     made: list[Lane] = []
     way = RightOfWay(SystemClock())
     ahead = Ahead(
