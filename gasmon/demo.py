@@ -19,6 +19,7 @@ from typing import Any
 
 from gasmon import domain
 from gasmon.clock import SystemClock
+from gasmon.demo_shifts import begin_shifts, pairs_of
 from gasmon.embedded.broker import EmbeddedBroker
 from gasmon.embedded.postgres import EmbeddedPostgres
 from gasmon.embedded.process import require_free_port, stop_orphan
@@ -101,6 +102,8 @@ class Demo:
         self._progress = progress
         self._dir = options.data_dir.absolute()
         self._passwords: dict[str, str] = {}
+        self._county = domain.area_by("zhenxiong").code
+        self._mine = ""
         self._simulator: subprocess.Popen[bytes] | None = None
         self._stopping = False
         self._postgres = EmbeddedPostgres(
@@ -130,11 +133,15 @@ class Demo:
         for part in parts:
             part.result()
         self.settings = self._make_settings()
+        self._mine = self._first_mine(self._county)
         with connect(self.settings.database) as conn:
             migrate.upgrade(conn, progress=self._progress)
             points.ensure_areas(conn)
             conn.commit()
             self.told = self._tell(conn)
+            conn.commit()
+            pairs = pairs_of(self._county, self._mine)
+            begin_shifts(conn, pairs, SystemClock().now_us())
         _write_private(self._dir / "demo.json", self.told)
 
     def _broker_passwords(self) -> dict[str, str]:
@@ -227,13 +234,15 @@ class Demo:
 
     def _principals(self) -> dict[str, tuple[str, list[str] | None, list[str] | None]]:
         """Name → role, areas, mines."""
-        county = domain.area_by("zhenxiong").code
-        mine = self._first_mine(county)
+        county, mine = self._county, self._mine
         who: dict[str, tuple[str, list[str] | None, list[str] | None]] = {
             "viewer": ("viewer", None, None),
             "mine_dispatcher": ("mine_dispatcher", [mine[:6]], [mine]),
+            "mine_colleague": ("mine_dispatcher", [mine[:6]], [mine]),
             "county_officer": ("county_officer", [county], None),
+            "county_colleague": ("county_officer", [county], None),
             "city_officer": ("city_officer", None, None),
+            "city_colleague": ("city_officer", None, None),
             "trainer": ("trainer", None, None),
             "administrator": ("administrator", None, None),
         }
