@@ -3,7 +3,8 @@
 A broker may send new frames before the ones that were under way when the connection
 broke: the embedded one repeats those only when its `ack_wait` (10 s) runs out. So for a
 short while after each new connection a frame that leaves a gap behind the newest one
-of its (mine, boot) is held until the gap closes, or the while is over. Why nothing is
+of its (mine, boot) is held until the gap closes, or the while is over. Upload files,
+which nobody counts, wait for the end of the while (`order_files.py`). Why nothing is
 let past, not even an alarm: `docs/decisions/0013-resequencing.md`.
 
 Nothing waits here in ordinary times: no packet is looked into, none is delayed.
@@ -20,6 +21,7 @@ import orjson
 
 from gasmon.batch import Packet
 from gasmon.ingest.dedupe import SeenFrames
+from gasmon.ingest.order_files import FileOrder
 from gasmon.ingest.topics import parse_topic
 
 HOLD_S: Mapping[str, float] = {"3.1.1": 12.0, "5": 2.0}
@@ -134,6 +136,7 @@ class Resequencer:
         self._until_s = float("-inf")
         self._lines: dict[tuple[str, str], _Line] = {}
         self._of_mine: dict[str, list[_Line]] = {}
+        self._files = FileOrder(seen, PER_MINE)
         self._count = 0
 
     def order(self, packets: Sequence[Packet], now_s: float) -> Ordered:
@@ -142,7 +145,8 @@ class Resequencer:
         Call it also without packets, at `next_wakeup_s` at the latest.
 
         Args:
-            packets: any channels; only frames of `data` are ever held.
+            packets: any channels; only frames of `data`, and upload files with values
+                that came from the broker, are ever held.
             now_s: monotonic time [s].
 
         Returns:
@@ -152,7 +156,7 @@ class Resequencer:
             # The newest connection: generations only rise within what was taken.
             self._generation = packets[-1].generation
             self._until_s = now_s + self.hold_s
-        elif not self._lines and now_s >= self._until_s:
+        elif self.n_held == 0 and not self._lines and now_s >= self._until_s:
             return Ordered(packets)
         out = self._overdue(now_s)
         if now_s >= self._until_s:
@@ -171,7 +175,7 @@ class Resequencer:
         if self.n_held == 0:
             return None
         waiting = (line.until_s for line in self._lines.values() if line.waiting)
-        return min(self._until_s, *waiting)
+        return min(self._until_s, self._files.next_s(), *waiting)
 
     def _take(self, packet: Packet, out: list[Packet]) -> bool:
         """Pass a packet on, with what it releases; returns whether it is held."""
@@ -179,6 +183,8 @@ class Resequencer:
             out.append(packet)
             return False
         stem, _, channel = packet.topic.rpartition("/")
+        if stem.endswith("/file"):
+            return self._take_file(packet, out)
         head = peek(packet.payload) if channel in ("data", "backfill") else None
         line = None if head is None else self._line(stem, head[0])
         if head is not None and line is None and channel == "data":
@@ -213,6 +219,24 @@ class Resequencer:
         self._push(line, seq, packet)
         self.n_held += 1
         return not self._bound(stem, out)
+
+    def _take_file(self, packet: Packet, out: list[Packet]) -> bool:
+        """Hold an upload file, or pass it on; returns whether it is held."""
+        passed = self._files.take(packet, self._until_s)
+        if passed is None:
+            self.n_held += 1
+            return True
+        out += passed
+        self.n_held -= len(passed) - 1
+        self.n_reordered += len(passed) - 1
+        return False
+
+    def _let_files_go(self, now_s: float, out: list[Packet]) -> None:
+        """Pass on the files whose hold is over, by their times."""
+        files = self._files.due(now_s)
+        self.n_held -= len(files)
+        self.n_reordered += len(files)
+        out += files
 
     def _line(self, stem: str, boot: str) -> _Line | None:
         """The line of a frame; None when nothing before it is known."""
@@ -288,6 +312,7 @@ class Resequencer:
         for line in self._lines.values():
             self._give_up(line, out)
         self._forget_lines()
+        self._let_files_go(float("inf"), out)
         self._until_s = float("-inf")
 
     def _overdue(self, now_s: float) -> list[Packet]:
@@ -296,4 +321,6 @@ class Resequencer:
             # The while itself may end before a line's, when `hold_s` was lowered.
             if line.waiting and now_s >= min(line.until_s, self._until_s):
                 self._give_up(line, out)
+        # The while may be over before a file's, as above.
+        self._let_files_go(float("inf") if now_s >= self._until_s else now_s, out)
         return out

@@ -15,6 +15,7 @@ from gasmon.alarms.rules import default_rules
 from gasmon.embedded.postgres import EmbeddedPostgres
 from gasmon.ingest.topics import file_topic
 from gasmon.ingest.upload.profile import Profile
+from gasmon.pipeline.loops import IngestLoop
 from gasmon.units import US_PER_S
 from simulators.city import City
 from simulators.files import FileMine
@@ -162,3 +163,48 @@ def test_files_on_topics_go_the_same_way(site: Plant) -> None:
     site.stored(2)
     assert site.count("reading") == 2 * len(pair.files.points)
     assert site.count("point_version", "source = 'file'") == len(pair.files.points)
+
+
+@pytest.mark.parametrize(
+    "kind", ["mosquitto", pytest.param("nats", marks=pytest.mark.long)]
+)
+def test_files_that_a_reconnect_mixed_up_are_put_back_in_order(
+    kind: str,
+    new_migrated: Callable[[EmbeddedPostgres], str],
+    postgres_server: EmbeddedPostgres,
+    request: pytest.FixtureRequest,
+) -> None:
+    """The newer ones wait in the broker before the older: all are judged in order."""
+    broker = request.getfixturevalue(f"{kind}_broker")
+    for plant in plant_of(new_migrated(postgres_server), broker):
+        again, told = mixed_up(plant)
+        assert again.order.n_held == 0
+        assert again.order.n_reordered > 0
+        assert len(told) == 6
+        assert told == sorted(told)
+
+
+def mixed_up(plant: Plant) -> tuple[IngestLoop, list[int]]:
+    """One file, and five in disorder that wait in the broker for the next ingest.
+
+    Returns:
+        The next ingest, and the files' times in the order in which they were stored.
+    """
+    first = plant.start()
+    pair = twins(plant.gateway.now_ms * 1000)
+    writer, area, code = FileMine(pair.files), pair.files.area, pair.files.code
+    show = file_topic(area, code, "CDSS")
+    files = [writer.readings(*step) for step in pair.steps[:6]]
+    define = writer.definitions(pair.steps[0][0])
+    plant.gateway.send(file_topic(area, code, "CDDY"), define)
+    wait_until(lambda: first.evaluator.book.rev_of(code), 20, "it is defined")
+    plant.gateway.send(show, files[0])
+    plant.stored(1)
+    plant.stop()
+    for i in (4, 3, 5, 1, 2):
+        plant.gateway.send(show, files[i])
+    again = plant.start()
+    plant.stored(6)
+    # A new table's rows lie as they were written.
+    rows = plant.ask("SELECT device_ms FROM frame ORDER BY tableoid, ctid")
+    return again, [at_ms for (at_ms,) in rows]

@@ -136,9 +136,7 @@ class FileReader:
         uploaded_us = uploaded_at(file, arrived_us)
         device_ms = uploaded_us // US_PER_MS
         boot, newest_us = _standing(topic, clocks)
-        # Seconds before 2000, of an absurd clock, must not make a negative number.
-        second = max(0, (uploaded_us - TIME_MIN_US) // US_PER_S)
-        seq = second << _CONTENT_BITS | crc32(packet.payload) & _CONTENT
+        seq = second_of(uploaded_us) << _CONTENT_BITS | crc32(packet.payload) & _CONTENT
         key = FrameKey(topic.run, mine, boot, seq)
         if not is_new(key, device_ms, arrived_us // US_PER_MS):
             return FileFrame(file, key, "backfill", device_ms, is_new=False)
@@ -181,6 +179,17 @@ class FileReader:
             return f"{mine}_{file_type}"
         profile = self._profiles().of(mine)
         return format_file_name(mine, file_type, header.uploaded_us, profile)
+
+
+def second_of(uploaded_us: int) -> int:
+    """The part of a file's number that is its upload time [s since 2000]."""
+    # Seconds before 2000, of an absurd clock, must not make a negative number.
+    return max(0, (uploaded_us - TIME_MIN_US) // US_PER_S)
+
+
+def second_of_number(seq: int) -> int:
+    """The upload time [s since 2000] in a file's number."""
+    return seq >> _CONTENT_BITS
 
 
 def uploaded_at(file: ReadingFile, arrived_us: int) -> int:
