@@ -113,7 +113,7 @@ class LivingAlarms:
                 s, slot, batch, line, raise_, known, before, step.raised, speech
             )
         cancelled = (before == debounce.PENDING) & (step.phase == debounce.IDLE)
-        for position in np.flatnonzero(cancelled):
+        for position in cancelled.nonzero()[0]:
             row = int(rows[position])
             self.told.add(row, slot, int(begun[position]), int(at[position]))
         pending = step.phase == debounce.PENDING
@@ -123,13 +123,13 @@ class LivingAlarms:
         if slot in DOUBTED_SLOTS:
             self._doubt(slot, batch, r.good, living, speech)
         if step.raised.any():
-            new = np.flatnonzero(step.raised)
+            new = step.raised.nonzero()[0]
             self.begin(slot, batch.select(new), at[new], line[new], speech)
         if living.any():
-            old = np.flatnonzero(living)
+            old = living.nonzero()[0]
             regrade(s, self.rules, slot, rows[old], line[old])
             self.rise(slot, batch.select(old), at[old], speech)
-        ended = np.flatnonzero(step.cleared_us)
+        ended = step.cleared_us.nonzero()[0]
         if len(ended) and slot < N_VALUE_SLOTS:
             # What is found late before this end was over by then.
             self.late.know_notable(batch.select(ended))
@@ -157,7 +157,7 @@ class LivingAlarms:
         """A living alarm whose value is not known holds, and says so."""
         s, rows = self.state, batch.index
         changed = living & (s.unknown[rows, slot] == good)
-        for position in np.flatnonzero(changed):
+        for position in changed.nonzero()[0]:
             row = int(rows[position])
             s.unknown[row, slot] = not good[position]
             speech.point(
@@ -252,7 +252,7 @@ class LivingAlarms:
             s.level[rows, slot], self._since(slot, rows), now_us, before
         )
         s.rank[rows, slot], s.slot_due_us[rows, slot] = rank, due
-        for position in np.flatnonzero(rank > before):
+        for position in (rank > before).nonzero()[0]:
             speech.point(
                 "level",
                 slot,
@@ -325,7 +325,7 @@ class LivingAlarms:
                 limit_us = clock_us
             while True:
                 due = s.slot_due_us[rows, slot]
-                hit = np.flatnonzero(due <= limit_us)
+                hit = (due <= limit_us).nonzero()[0]
                 if len(hit) == 0:
                     break
                 self._mature(slot, rows[hit], due[hit], arrived_us[hit], speech)
@@ -343,11 +343,11 @@ class LivingAlarms:
         batch = self.as_batch(rows, due_us, arrived_us)
         pending = s.phase[rows, slot] == debounce.PENDING
         if pending.any():
-            new = np.flatnonzero(pending)
+            new = pending.nonzero()[0]
             line = self.rules.version_at(batch.row[new], due_us[new])
             self.begin(slot, batch.select(new), due_us[new], line, speech)
         if not pending.all():
-            old = np.flatnonzero(~pending)
+            old = (~pending).nonzero()[0]
             self.rise(slot, batch.select(old), due_us[old], speech)
 
     def as_batch(self, rows: Index, at_us: Int64, arrived_us: Int64) -> ReadingBatch:

@@ -81,12 +81,12 @@ class RelationLives:
         s["due_us"][numbers] = np.where(idle, NEVER_US, due_us)
         living = (step.phase >= debounce.ACTIVE) & ~step.raised
         self._note_doubt(numbers, ~true & ~false, living, at_us, arrived_us, speech)
-        new, old = np.flatnonzero(step.raised), np.flatnonzero(living)
+        new, old = step.raised.nonzero()[0], living.nonzero()[0]
         if len(new):
             self._begin(numbers[new], at_us[new], arrived_us[new], speech)
         if len(old):
             self._rise(numbers[old], at_us[old], arrived_us[old], speech)
-        ended = np.flatnonzero(step.cleared_us)
+        ended = step.cleared_us.nonzero()[0]
         if len(ended):
             self._end(numbers[ended], step.cleared_us[ended], arrived_us[ended], speech)
 
@@ -121,12 +121,12 @@ class RelationLives:
         s = self.table.state
         while True:
             due_us = s["due_us"][numbers]
-            hit = np.flatnonzero(due_us <= until_us)
+            hit = (due_us <= until_us).nonzero()[0]
             if len(hit) == 0:
                 return
             own, due_us, arrived = numbers[hit], due_us[hit], arrived_us[hit]
             pending = s["phase"][own] == debounce.PENDING
-            new, old = np.flatnonzero(pending), np.flatnonzero(~pending)
+            new, old = pending.nonzero()[0], (~pending).nonzero()[0]
             if len(new):
                 self._begin(own[new], due_us[new], arrived[new], speech)
             if len(old):
@@ -152,7 +152,7 @@ class RelationLives:
         before = s["rank"][numbers]
         rank, due_us = self._level(numbers, at_us)
         s["rank"][numbers], s["due_us"][numbers] = rank, due_us
-        up = np.flatnonzero(rank > before)
+        up = (rank > before).nonzero()[0]
         if len(up):
             times = np.maximum(at_us[up], s["raised_us"][numbers[up]])
             self._say("level", numbers[up], times, arrived_us[up], speech)
@@ -241,7 +241,7 @@ class RelationLives:
         changed = living & (unknown[numbers] != doubted)
         unknown[numbers[changed]] = doubted[changed]
         for word, which in (("unknown", doubted), ("known", ~doubted)):
-            hit = np.flatnonzero(changed & which)
+            hit = (changed & which).nonzero()[0]
             self._say(word, numbers[hit], at_us[hit], arrived_us[hit], speech)
 
     def _say(
