@@ -18,7 +18,8 @@ The pure half decides, the small half does:
 * `decode`: packets to `Decoded`; `told`: what of it is neither reading nor definition.
 * `clocks`: how far a gateway's clock is off.
 * `dedupe`: which frames were taken already.
-* `order` (with `order_files`): back in order after a reconnect; `gaps`: what gateways are asked for.
+* `order` (with `order_files`): back in order after a reconnect; `gaps`: what gateways
+  are asked for.
 * `inbox`: the bounded queue, with the arithmetic of its limit.
 * `upload`: the text files of mines that speak no JSON; `drop` (with `drop_disk`): the
   folder that FTP or SFTP fills with them, read like the broker.
