@@ -12,11 +12,12 @@ from gasmon.units import US_PER_S
 from tests.faults import check, check_alarms, evidence
 from tests.faults.chaos import AWAY, KINDS, Chaos, Fault, Happened, schedule
 from tests.faults.delays import MATURED_S, Delays
-from tests.faults.facts import Facts, OutboxReader, held_by, look
+from tests.faults.facts import Facts, OutboxReader, held_by
 from tests.faults.finding import Finding, Span
 from tests.faults.forgetting import forgotten
 from tests.faults.gateways import Gateways, by_mine
 from tests.faults.plan import Outcome, Plan
+from tests.faults.rest import Rest
 from tests.faults.script import city
 from tests.faults.stack import INGESTS, RECEIVERS, Stack
 from tests.faults.times import Judged, judge_series, judged_times
@@ -24,7 +25,6 @@ from tests.faults.truth import Alarm, Truth
 
 ENDS = ("kill", "restart")
 HOLD_S = {"nats": 12.0, "mosquitto": 2.0}
-SETTLE_S = 90.0
 CALM_S = 5.0
 SLACK_US = 1_500_000
 MINE_US = 20 * US_PER_S
@@ -47,13 +47,18 @@ class World:
         ports = [stack.lines[name].port for name in ("gateways-a", "gateways-b")]
         self.gateways = Gateways(self.mines, seed, ports, plan.cycle_s)
         self.reader = OutboxReader(stack.dsn)
-        self.facts = Facts()
+        self._rest = Rest(stack, self.gateways, self.reader)
         self.n_sounded = 0
         self._pauses: list[tuple[int, int]] = []
         self._paused_us = 0
         self._garbage: set[str] = set()
         self._happened: list[Happened] = []
         self.gateways.start()
+
+    @property
+    def facts(self) -> Facts:
+        """What was stored at the last look."""
+        return self._rest.facts
 
     def stop(self) -> None:
         """End gateways and reader."""
@@ -84,13 +89,13 @@ class World:
         self._garbage |= chaos.n_garbage.keys()
         self._say(f"{len(faults)} faults in {length_s:.0f} s; healing")
         threading.Event().wait(CALM_S)
-        found = self.settle(self.unrest)
+        found = self._rest.wait(is_paused=False)
         if not found:
             self.gateways.pause()
             self._paused_us = begin_us = time.time_ns() // 1000
             if self.rules.on_delay_us:
                 threading.Event().wait(MATURED_S)
-            found = self.settle(lambda: self.unrest() or self.unequal())
+            found = self._rest.wait(is_paused=True)
             self._pauses.append((begin_us, time.time_ns() // 1000))
         self._happened += chaos.happened
         if not found:
@@ -106,74 +111,6 @@ class World:
         """Every third round breaks nothing between mines and relays, for I6's sake."""
         is_third = len(self._pauses) % 3 == 1
         return is_third and self._plan.kinds == tuple(KINDS)
-
-    def settle(self, left: Callable[[], dict[str, object]]) -> list[Finding]:
-        """Wait until everything has come to rest; what does not is a finding of I5.
-
-        Args:
-            left: what is still to come.
-        """
-        waiting: dict[str, object] = {}
-
-        def rests() -> bool:
-            waiting.clear()
-            waiting.update(left())
-            return not waiting
-
-        try:
-            self.stack.wait(rests, SETTLE_S, "rest")
-        except DependencyError:
-            return [Finding("I5", f"no rest within {SETTLE_S:g} s: {waiting}")]
-        return []
-
-    def unrest(self) -> dict[str, object]:
-        """What is broken, held back or waiting; frames may go on meanwhile."""
-        if self.gateways.failure is not None:
-            raise self.gateways.failure
-        found: dict[str, object] = dict(self.stack.problems())
-        if self.gateways.n_connected < len(self.mines):
-            found["connected"] = self.gateways.n_connected
-        ingest = self.stack.ingest()
-        for name in (
-            "gasmon_spool_turns", "gasmon_frames_held", "gasmon_gaps_open",
-            "gasmon_late_waiting",
-        ):  # fmt: skip
-            value = ingest.metric(name)
-            if value != 0:
-                found[name] = value
-        return found
-
-    def unequal(self) -> dict[str, object]:
-        """What was made and is not everywhere yet; while the gateways pause."""
-        found: dict[str, object] = {}
-        if self.gateways.n_open:
-            found["gateways"] = f"{self.gateways.n_open} frames not acknowledged"
-        ingest = self.stack.ingest()
-        for name in (
-            "gasmon_inbox_depth", "gasmon_unacknowledged", "gasmon_turns_waiting",
-        ):  # fmt: skip
-            value = ingest.metric(name)
-            if value != 0:
-                found[name] = value
-        if found:
-            return found
-        with self.stack.connect() as conn:
-            self.facts = look(conn)
-        made = {f.key for f in self.gateways.frames() if f.acked}
-        missing = made - self.facts.frames.keys()
-        missing = {key for key in missing if not check.is_lost(key, self.facts)}
-        if missing:
-            found["frames"] = sorted(missing)[:5]
-        last = self.facts.outbox[-1].seq if self.facts.outbox else 0
-        for name, area in RECEIVERS.items():
-            held = held_by(self.stack.state_file(name))
-            told = self.facts.outbox
-            wanted = [t.seq for t in told if area in ("all", t.area)] or [0]
-            if (held[-1].seq if held else 0) != wanted[-1]:
-                found[f"receive-{name}"] = f"not at {wanted[-1]}"
-        if (self.reader.seen[-1] if self.reader.seen else 0) != last:
-            found["reader"] = f"not at {last}"
-        return found
 
     def check(self, outcome: Outcome) -> list[Finding]:
         """Every invariant over everything since the stack began, counted."""
@@ -266,8 +203,7 @@ class World:
         return check_alarms.judged_late(self.gateways.frames(), facts, hold_us)
 
     def _keep_evidence(self) -> None:
-        with self.stack.connect() as conn:
-            self.facts = look(conn)
+        self._rest.look()
         stepped = {c for c, s in self.gateways.stations.items() if s.stepped}
         evidence.keep(
             self.stack.folder,
