@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from importlib.resources import files
 from pathlib import Path
@@ -160,6 +160,18 @@ def living(stack: ScenarioStack, folder: Path) -> Iterator[None]:
 
 
 @contextmanager
+def beside(act: Callable[[], None], patience_s: float) -> Iterator[None]:
+    """Somebody does something meanwhile, and is done with it in the end."""
+    thread = threading.Thread(target=act)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join(patience_s)
+    assert not thread.is_alive()
+
+
+@contextmanager
 def interrupted(stack: ScenarioStack) -> Iterator[None]:
     """Methane rises for true in another mine of the county once a drill goes on."""
 
@@ -172,13 +184,8 @@ def interrupted(stack: ScenarioStack) -> Iterator[None]:
         wait_until(is_held, 60, "the drill goes on")
         stack.simulate(60, *LOAD)
 
-    thread = threading.Thread(target=rise)
-    thread.start()
-    try:
+    with beside(rise, 120):
         yield
-    finally:
-        thread.join(120)
-    assert not thread.is_alive()
 
 
 @pytest.mark.long
@@ -232,13 +239,8 @@ def called_off(stack: ScenarioStack) -> Iterator[None]:
         path = f"/drills/{declared[0]}/end"
         trainer.ask("POST", path, body={"reason": "今天不练了 not today"})
 
-    thread = threading.Thread(target=call_off)
-    thread.start()
-    try:
+    with beside(call_off, 90):
         yield
-    finally:
-        thread.join(90)
-    assert not thread.is_alive()
 
 
 @pytest.mark.long
