@@ -27,6 +27,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--delays", choices=("yes", "no", "both"), default="both")
     parser.add_argument("--standby", action="store_true", help="two ingests, one waits")
+    parser.add_argument("--timescaledb", action="store_true", help="else PostgreSQL")
     parser.add_argument("--mines", type=int, default=14)
     parser.add_argument("--round", type=float, default=60.0, help="[s]")
     parser.add_argument("--keep", type=Path, help="folder in which logs stay")
@@ -56,6 +57,7 @@ def main(argv: list[str]) -> int:
         keep=args.keep,
         delays=args.delays,
         standby=args.standby,
+        timescaledb=args.timescaledb,
     )
     begin_s = time.monotonic()
 

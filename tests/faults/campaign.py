@@ -58,6 +58,7 @@ class Campaign:
             self.plan.keep,
             self._rules(seed),
             standby=self.plan.standby,
+            timescaledb=self.plan.timescaledb,
         )
         self.outcome.folders.append(str(stack.folder))
         world = None

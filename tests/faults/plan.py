@@ -37,6 +37,7 @@ class Plan:
     keep: Path | None = None
     delays: str = "both"
     standby: bool = False
+    timescaledb: bool = False
 
 
 @dataclass

@@ -33,7 +33,8 @@ from gasmon.ingest.connect import hang_up
 from tests.faults.facts import has_position
 from tests.faults.services import GASMON, Service, Supervisor, environment
 from tests.fix_broker import MosquittoBroker
-from tests.fix_found import mosquitto_program
+from tests.fix_found import mosquitto_program, timescaledb_bin_dir
+from tests.fix_postgres import TIMESCALE
 from tests.fix_proxy import Proxy
 
 RECEIVERS = {
@@ -129,6 +130,7 @@ class Stack:
         rules: str | None = None,
         *,
         standby: bool = False,
+        timescaledb: bool = False,
     ) -> None:
         """Describe it; ``start`` runs it.
 
@@ -138,6 +140,10 @@ class Stack:
             keep: folder in which logs stay; None removes everything at the end.
             rules: text of a rule file; None means the shipped one.
             standby: a second ingest stands by.
+            timescaledb: on Debian's server with TimescaleDB, else on the wheel's.
+
+        Raises:
+            DependencyError: what it needs is not installed.
         """
         self.folder = Path(tempfile.mkdtemp(prefix="gasmon-faults-", dir=keep))
         self.folder.chmod(0o711)
@@ -149,9 +155,7 @@ class Stack:
             path = self.folder / "rules.toml"
             path.write_text(rules, "utf-8")
             self._settings["engine.rules_file"] = str(path)
-        self.postgres = EmbeddedPostgres(
-            self.folder / "database", port=free_port(), start_timeout_s=60.0
-        )
+        self.postgres = self._make_postgres(timescaledb)
         self.broker = self._make_broker(broker)
         self.services: dict[str, Service] = {}
         self.lines: dict[str, Proxy] = {}
@@ -160,6 +164,18 @@ class Stack:
         self._supervisor: Supervisor | None = None
         self.relays: Relays | None = None
         self._guard = threading.Lock()
+
+    def _make_postgres(self, timescaledb: bool) -> EmbeddedPostgres:
+        bin_dir = timescaledb_bin_dir() if timescaledb else None
+        if timescaledb and bin_dir is None:
+            raise DependencyError("TimescaleDB is not installed")
+        return EmbeddedPostgres(
+            self.folder / "database",
+            port=free_port(),
+            start_timeout_s=60.0,
+            extra_settings=TIMESCALE if timescaledb else None,
+            bin_dir=bin_dir,
+        )
 
     def _make_broker(self, kind: str) -> NatsBroker | Mosquitto:
         if kind == "nats":
