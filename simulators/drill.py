@@ -149,7 +149,13 @@ class Drill:
         ended_by = "stopped"
         longest_s = self.longest_s
         try:
-            self._until(run, lambda drill: bool(drill["judged_by"]), begin_us)
+
+            def wait() -> None:
+                time.sleep(0.05)
+                # Already now: who dies before the begin is missed after it.
+                player.beat()
+
+            self._until(run, lambda drill: bool(drill["judged_by"]), begin_us, wait)
             fleet.start(self._settings.patience_s, lambda: self._stopping)
 
             def prepare() -> None:
@@ -195,7 +201,7 @@ class Drill:
         run: int,
         is_so: Callable[[dict[str, Any]], bool],
         from_us: int,
-        meanwhile: Callable[[], None] = lambda: time.sleep(0.05),
+        meanwhile: Callable[[], None],
     ) -> None:
         """Wait until the platform says so of a drill, or that it is over: a real alarm
         may end it before its mines are known.

@@ -14,7 +14,7 @@ from gasmon.batch import Packet
 from gasmon.clock import Clock
 from gasmon.errors import DependencyError
 from gasmon.ingest.drill_pump import DrillPump
-from gasmon.ingest.topics import PLAYER_CHANNEL, parse_topic
+from gasmon.ingest.topics import PLAYER_CHANNEL, Topic, parse_topic
 from gasmon.pipeline.apart import write_all
 from gasmon.pipeline.drill_run import DrillRun, Ground, Spent, is_empty
 from gasmon.pipeline.drill_writer import DrillWriter
@@ -37,7 +37,14 @@ CONFIRMED_EVERY = 2
 
 REFUSED_RUNS = 1000
 """Runs of which a process counts refusals apart: whoever sends under ever new numbers
-would fill the table; the others are run -1."""
+would fill the table; the others are ``NO_RUN``."""
+
+NO_RUN = -1
+"""Where refusals are counted that belong to no run of their own."""
+
+EARLY_RUNS = 1000
+"""Players that are remembered before their drill begins here; the one heard the longest
+ago goes first, and his drill then ends as it was declared."""
 
 DEAF_S = 3.0
 """Not having listened for so long [s], we cannot tell who was silent."""
@@ -79,6 +86,7 @@ class DrillDesk:
         self._confirmed: dict[int, Mapping[str, int]] = {}
         self._refused: Counter[tuple[int, str]] = Counter()
         self._named: set[int] = set()
+        self._early: dict[int, None] = {}
         self._ending: dict[int, tuple[str, str]] = {}
         self._waiting: list[Waiting] = []
         self._waits_s: float | None = None
@@ -160,6 +168,10 @@ class DrillDesk:
         self.runs[drill.run] = DrillRun(
             drill, ground, self._settings, self._pump, self._clock
         )
+        if drill.run in self._early:
+            # He waited for the begin: from now on his silence counts.
+            del self._early[drill.run]
+            self.runs[drill.run].hear()
         log.warning(
             "drill %d (%s) begins with %d mines", drill.run, drill.scenario, len(mines)
         )
@@ -177,50 +189,49 @@ class DrillDesk:
     def turn(self, packets: Sequence[Packet]) -> Counter[int]:
         """Judge, store and acknowledge; returns how many packets each run sent."""
         of_run: dict[int, list[Packet]] = defaultdict(list)
-        refused = []
+        done = []
         for packet in packets:
+            topic = _topic_of(packet)
             if not packet.payload:
-                # So is a retained message taken back: a tool that tidies up.
-                refused.append(packet)
-                continue
-            run, reason = self._sort(packet)
-            if reason == PLAYER_CHANNEL:
-                # Ingest of other areas hears it too: no run of ours is no refusal.
-                refused.append(packet)
-                if run in self.runs:
-                    self.runs[run].hear()
-            elif reason is None:
-                of_run[run].append(packet)
+                pass  # a retained message taken back: a tool that tidies up
+            elif topic is None:
+                self._refuse(NO_RUN, "bad_topic")
+            elif topic.channel == PLAYER_CHANNEL:
+                self._hear(topic.run)
+            elif reason := self._why_not(topic):
+                self._refuse(topic.run, reason)
             else:
-                refused.append(packet)
-                self._refuse(run, reason)
-        self._pump.ack(refused)
+                of_run[topic.run].append(packet)
+                continue
+            done.append(packet)
+        self._pump.ack(done)
         for run in list(self.runs):
             self._judge(run, of_run.get(run, ()))
         self.store_waiting()
         return Counter({run: len(each) for run, each in of_run.items()})
 
-    def _sort(self, packet: Packet) -> tuple[int, str | None]:
-        """The run of a packet, and why it is not taken; None when it is.
+    def _hear(self, run: int) -> None:
+        """A player says that he goes on; no refusal, whoever judges his run."""
+        if run in self.runs:
+            self.runs[run].hear()
+            return
+        self._early.pop(run, None)
+        self._early[run] = None
+        if len(self._early) > EARLY_RUNS:
+            del self._early[next(iter(self._early))]
 
-        What a player says has his channel in place of a reason.
-        """
-        try:
-            topic = parse_topic(packet.topic)
-        except ValueError:
-            return -1, "bad_topic"
-        if topic.channel == PLAYER_CHANNEL:
-            return topic.run, PLAYER_CHANNEL
+    def _why_not(self, topic: Topic) -> str | None:
+        """Why what came at a topic is not taken; None when it is."""
         run = self.runs.get(topic.run)
         if run is None:
-            return topic.run, "undeclared_run"
-        return topic.run, None if run.admits(topic.mine) else "outside_drill"
+            return "undeclared_run"
+        return None if run.admits(topic.mine) else "outside_drill"
 
     def _refuse(self, run: int, reason: str) -> None:
         self._n_refused.inc(reason=reason)
         if len(self._named) < REFUSED_RUNS:
             self._named.add(run)
-        self._refused[run if run in self._named else -1, reason] += 1
+        self._refused[run if run in self._named else NO_RUN, reason] += 1
 
     def _judge(self, number: int, packets: Sequence[Packet]) -> None:
         run = self.runs[number]
@@ -378,3 +389,11 @@ class DrillDesk:
             be_quick(self._conn)
             prepare_writer(self._conn)
         return self._conn
+
+
+def _topic_of(packet: Packet) -> Topic | None:
+    """Where a packet came; None when that is no topic of ours."""
+    try:
+        return parse_topic(packet.topic)
+    except ValueError:
+        return None

@@ -34,7 +34,7 @@ from gasmon.remote.frames import encode_body
 from gasmon.settings import Settings, load
 from gasmon.store import access
 from gasmon.telemetry import Metrics
-from gasmon.units import US_PER_MIN, iso_us
+from gasmon.units import US_PER_MIN, US_PER_S, iso_us
 from tests.fix_api import MINE_S, MINE_Z, ZHENXIONG, World
 from tests.fix_broker import NatsBroker
 from tests.fix_look import Look
@@ -188,14 +188,18 @@ class Site:
 
     def declare(self, **more: Any) -> int:
         """Declare a drill as the trainer and wait until it is judged."""
+        run = self.announce(**more)
+        wait_until(lambda: self.drill(run)["judged_by"], what="it is judged")
+        return run
+
+    def announce(self, **more: Any) -> int:
+        """Declare a drill, now or for later."""
         until = iso_us(SystemClock().now_us() + 60 * US_PER_MIN)
         body = {"scenario": "outburst", "areas": ["zhenxiong"], "until": until, **more}
         with self.client("trainer") as http:
             answer = http.post("/api/v1/drills", json=body)
         assert answer.status_code == 200, answer.text
-        run = int(answer.json()["run"])
-        wait_until(lambda: self.drill(run)["judged_by"], what="it is judged")
-        return run
+        return int(answer.json()["run"])
 
     def drill(self, run: int) -> dict[str, Any]:
         """A drill as its trainer sees it."""
@@ -370,6 +374,19 @@ def test_a_drill_whose_player_died_is_ended(site: Site) -> None:
     with site.client("trainer") as http:
         refused = http.get("/api/v1/drills/refused").json()["items"]
     assert [row for row in refused if row["run"] == 4711] == []
+
+
+def test_a_drill_whose_player_died_before_it_began_is_ended(site: Site) -> None:
+    """He was heard while he waited for the begin, and never after it."""
+    site.start(drills__player_silence_s=1.0)
+    begin_us = SystemClock().now_us() + 4 * US_PER_S
+    awaited, scripted = (site.announce(**{"from": iso_us(begin_us)}) for _ in range(2))
+    site.gateway().send(player_topic(awaited), b'{"ts": 1}')
+    ended = site.ended(awaited)
+    assert ended["end_cause"] == "player_gone"
+    # It began, so that its silence could be told from a long wait.
+    assert ended["ended_at"] > iso_us(begin_us + US_PER_S)
+    assert site.drill(scripted)["state"] == "running"
 
 
 def test_drills_end_by_themselves_and_by_their_limits(site: Site) -> None:
