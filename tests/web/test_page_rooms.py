@@ -79,6 +79,39 @@ def test_a_room_on_desk_and_wall(open_page: OpenPage, site: Site) -> None:
     expect(row.locator("td.v")).to_have_text("0.42")
 
 
+READ_AT_8_M_PX = 58
+"""16 minutes of arc at 8 m on a 55-inch screen of 1920 times 1080 [css px]."""
+
+FROM_AFAR = """() => [...document.querySelectorAll(".wall-cell")].filter((cell) => {
+  const { top, bottom, left, right } = cell.getBoundingClientRect();
+  const foot = document.querySelector(".wall-foot").getBoundingClientRect();
+  return top >= 0 && left >= 0 && bottom <= foot.top && right <= innerWidth;
+}).map((cell) => ["place", "v"].map((name) =>
+  parseFloat(getComputedStyle(cell.querySelector(`.${name}`)).fontSize)))"""
+
+
+@pytest.mark.slow
+def test_a_wall_seen_from_8_m_shows_points_while_sound_is_blocked(
+    open_page: OpenPage, site: Site
+) -> None:
+    """The sound's bar is one line; the points that stand there are read from afar."""
+    for no in ("001A01", "004A01"):
+        site.alarm(MINE, no=no)
+    page = open_page(f"/mine/{MINE}?mode=wall", "dispatcher", width=1920, height=1080)
+    page.evaluate("localStorage.setItem('gasmon.wall.distance', '8')")
+    page.reload()
+    expect(page.locator(".blocked-bar")).to_be_visible()
+    expect(page.locator(".wall-alarms tr")).to_have_count(2)
+    expect(page.locator(".wall-cell .sym.c-4").first).to_be_visible()
+    sizes = page.evaluate(FROM_AFAR)
+    assert len(sizes) >= 3
+    assert min(px for cell in sizes for px in cell) >= READ_AT_8_M_PX
+    bar = page.locator(".blocked-bar").bounding_box()
+    assert bar is not None
+    assert READ_AT_8_M_PX <= bar["height"] < 2 * READ_AT_8_M_PX
+    assert page.evaluate("document.documentElement.scrollHeight") <= 1080
+
+
 @pytest.mark.slow
 def test_a_trend_shows_what_happened_and_gives_a_file(
     open_page: OpenPage, site: Site

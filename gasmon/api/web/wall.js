@@ -15,6 +15,7 @@ const ARC_MINUTES = 16;
 const MM_PER_INCH = 25.4;
 const SORT_SECONDS = 5;
 const MOST_ALARMS = 5;
+const LINES_OF_ALARM = 9; // of so many lines of the screen one may be an alarm in words
 
 /**
  * Least height of text in css px that is read at `distanceM` on a screen of `inches`:
@@ -41,6 +42,12 @@ export function shortPlace(place, unit) {
   return name && place.startsWith(name) && place.length > name.length ? place.slice(name.length) : place;
 }
 
+/** How many alarms stand above the points: fewer where text must be so large that they
+ *  would leave no room for these. Pure. */
+export function mostAlarms(screenPx, textPx) {
+  return Math.max(1, Math.min(MOST_ALARMS, Math.floor(screenPx / textPx / LINES_OF_ALARM)));
+}
+
 function diagonalPx() {
   return Math.hypot(window.screen.width, window.screen.height);
 }
@@ -50,6 +57,7 @@ export function WallRoom({ code, mine, points, onLink }) {
   const [hidden, setHidden] = useState({ all: 0, abnormal: 0 });
   const [distance, setDistance] = useState(recall("wall.distance", "3"));
   const [inches, setInches] = useState(recall("wall.inches", "55"));
+  const most = mostAlarms(window.innerHeight, readablePx(Number(distance), Number(inches), diagonalPx()) || 1);
   const groups = useMemo(() => groupByUnit(mine.units, points.filter((point) => !point.retired_at)), [mine, points]);
   const shown = useMemo(() => groups.flatMap((group) => group.points), [groups]);
   useEffect(() => {
@@ -75,7 +83,7 @@ export function WallRoom({ code, mine, points, onLink }) {
     set(event.target.value);
     remember(`wall.${name}`, event.target.value);
   };
-  return html`<${WallAlarms} code=${code} />
+  return html`<${WallAlarms} code=${code} most=${most} />
     <div class="wall-points" ref=${root}>${groups.map((group, index) => html`<section class="wall-unit" data-order=${index} key=${group.unit ? group.unit.id : ""}>
       <h2>${group.unit ? group.unit.name || group.unit.id : t("mine.other_points")}</h2>
       ${group.points.map((point) => html`<${Cell} key=${point.point_id} point=${point} unit=${group.unit} />`)}</section>`)}</div>
@@ -113,15 +121,15 @@ function arrange(root, live) {
 }
 
 /** The worst open alarms of the mine, in words. */
-function WallAlarms({ code }) {
+function WallAlarms({ code, most }) {
   bookSeq.value;
   const mine = [...alarmBook().byId.values()].filter((alarm) => alarm.mine === code)
     .sort((a, b) => worstRank(b) - worstRank(a) || toMs(a.raised_at) - toMs(b.raised_at));
   if (!mine.length) return html`<p class="wall-quiet muted">${t("mine.no_alarms")}</p>`;
-  return html`<table class="wall-alarms"><tbody>${mine.slice(0, MOST_ALARMS).map((alarm) => html`<tr key=${alarm.alarm_id}>
+  return html`<table class="wall-alarms"><tbody>${mine.slice(0, most).map((alarm) => html`<tr key=${alarm.alarm_id}>
     <td><${Level} alarm=${alarm} owed=${owes(alarm, tier.value)} /></td><td class="place">${alarm.place || alarm.point || alarm.unit}</td>
     <td>${kindName(alarm.kind)}</td><td class="r num">${typeof alarm.value === "number" ? withUnit(alarm.value, alarm.uom) : ""}</td>
     <td class="r"><${Age} since=${alarm.raised_at} until=${alarm.cleared_at} /></td>
     <td>${owes(alarm, tier.value) ? t("mark.unconfirmed") : ""}</td></tr>`)}</tbody></table>
-    ${mine.length > MOST_ALARMS ? html`<p class="muted">${t("wall.more_alarms", { n: mine.length - MOST_ALARMS })}</p>` : null}`;
+    ${mine.length > most ? html`<p class="muted">${t("wall.more_alarms", { n: mine.length - most })}</p>` : null}`;
 }
