@@ -88,6 +88,12 @@ class MqttSettings(Section):
     session_expiry_s: int = Field(
         604_800, ge=60, description="how long the broker keeps our queue [s]"
     )
+    flood_per_minute: int = Field(
+        3000,
+        ge=60,
+        description="a mine that sends more messages in a minute is named in log and "
+        "metrics: others wait behind it",
+    )
 
 
 class IngestSettings(Section):
@@ -152,7 +158,8 @@ class IngestSettings(Section):
     definitions_per_minute: int = Field(
         30,
         ge=1,
-        description="definitions of one mine that are read; of more the newest waits",
+        description="definitions of one mine, and as many births and wills, that are "
+        "read; of more the newest waits",
     )
     gap_patience_s: float = Field(
         15.0,

@@ -23,7 +23,8 @@ The pure half decides, the small half does:
 * `inbox`: the bounded queue, with the arithmetic of its limit.
 * `upload`: the text files of mines that speak no JSON; `drop` (with `drop_disk`): the
   folder that FTP or SFTP fills with them, read like the broker.
-* `mqtt` (with `acks`, `connect`): the one client of the broker.
+* `mqtt` (with `acks`, `connect`): the one client of the broker; `floods`: which mines
+  send it far too much.
 
 Rules that hold everywhere here. Bytes from outside never raise: they become a `Reject`
 with a stable reason and a detail that names the thing and the number. A bad reading

@@ -30,6 +30,7 @@ from gasmon.errors import ConfigError, DependencyError, GasmonError
 from gasmon.ingest import connect
 from gasmon.ingest.acks import AckOrder
 from gasmon.ingest.connect import PumpState
+from gasmon.ingest.floods import Floods
 from gasmon.ingest.inbox import Inbox
 from gasmon.ingest.payloads import encode_state
 from gasmon.ingest.topics import QOS, platform_state_topic, subscriptions
@@ -45,7 +46,7 @@ class Pump:
     Attributes:
         counts: `received`, `acknowledged`, `stale_acks`, `refused_full`,
             `lost_qos0`, `forced_redeliveries`, `contested`, `connections`,
-            `sessions_lost`, `subscriptions_refused`.
+            `sessions_lost`, `subscriptions_refused`; `floods`: by mine.
     """
 
     def __init__(
@@ -91,6 +92,7 @@ class Pump:
         self._lives = connect.Lives()
         self._state = PumpState(False, 0, self._protocol)
         self.counts: Counter[str] = Counter()
+        self.floods = Floods(settings.flood_per_minute)
         self._client = self._make_client()
 
     @property
@@ -329,16 +331,13 @@ class Pump:
     ) -> None:
         topic = connect.topic_of(message)
         mid = message.mid if message.qos else 0
-        packet = Packet(
-            topic,
-            bytes(message.payload),
-            self._clock.now_us(),
-            message.retain,
-            self._state.generation,
-            mid,
-        )
+        payload, now_us = bytes(message.payload), self._clock.now_us()
+        generation = self._state.generation
+        packet = Packet(topic, payload, now_us, message.retain, generation, mid)
         with self._lock:
             self.counts["received"] += 1
+            if said := self.floods.count(topic, now_us):
+                log.warning("%s", said)
             if mid:
                 self._acks.arrived(mid)
         # Without the lock: whoever makes room must be able to acknowledge.

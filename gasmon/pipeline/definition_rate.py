@@ -14,10 +14,6 @@ from gasmon.batch import Packet, Reject
 from gasmon.ingest.topics import parse_topic
 from gasmon.units import US_PER_MIN
 
-STATES_PER_MINUTE = 30
-"""Births and wills of one mine that are read, at once or spread. A link that breaks
-more often is told as broken or whole every two seconds; no event tells more. Ours."""
-
 _REASONS = {"points": "definitions", "state": "states"}
 """What is limited: channel → the word for it."""
 
@@ -41,8 +37,9 @@ class DefinitionRate:
         """Begin with nothing held.
 
         Args:
-            per_minute: definitions taken of one mine, at once or spread; None takes
-                all, and all states.
+            per_minute: definitions taken of one mine, at once or spread, and as many
+                births and wills: a link that breaks each two seconds is told as broken
+                or whole as often, and no event tells more. None takes all.
         """
         self._per_minute = per_minute
         self._buckets: dict[str, _Bucket] = {}
@@ -78,7 +75,7 @@ class DefinitionRate:
         return out, [self._reject(text, n, now_us) for text, n in replaced.items()]
 
     def _filled(self, text: str, now_us: int) -> _Bucket:
-        most = self._most(text)
+        most = float(self._per_minute or 0)
         bucket = self._buckets.get(text)
         if bucket is None:
             if len(self._buckets) >= _BUCKETS:
@@ -88,11 +85,6 @@ class DefinitionRate:
         bucket.room = min(most, bucket.room + most * passed_us / US_PER_MIN)
         bucket.at_us = now_us
         return bucket
-
-    def _most(self, text: str) -> float:
-        if text.endswith("/state"):
-            return STATES_PER_MINUTE
-        return float(self._per_minute or 0)
 
     def _forget_full(self, now_us: int) -> None:
         for text, bucket in list(self._buckets.items()):
@@ -121,7 +113,7 @@ class DefinitionRate:
         what = _REASONS[topic.channel]
         return Reject(
             reason=f"{what}_too_often",
-            detail=f"mine {topic.mine}: more than {self._most(text):g} {what} a"
+            detail=f"mine {topic.mine}: more than {self._per_minute} {what} a"
             f" minute; {n} were replaced by newer ones before they were read",
             topic=text[:300],
             mine=topic.mine,

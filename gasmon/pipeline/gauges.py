@@ -96,6 +96,7 @@ def show(metrics: Metrics, parts: Callable[[], Shown]) -> None:
         "Messages acknowledged to the broker since the start",
         lambda p: p.pump.counts["acknowledged"],
     )
+    _show_floods(follow)
     follow(
         "gasmon_alarms_raised",
         "Alarms that are raised now",
@@ -126,6 +127,31 @@ def show(metrics: Metrics, parts: Callable[[], Shown]) -> None:
     _show_spool(follow)
 
 
+def _show_floods(
+    follow: Callable[[str, str, Callable[[Shown], float]], None],
+) -> None:
+    follow(
+        "gasmon_messages_lost_qos0",
+        "Messages at QoS 0 that a full inbox did not take",
+        lambda p: p.pump.counts["lost_qos0"],
+    )
+    follow(
+        "gasmon_messages_of_busiest_mine",
+        "Most messages of one mine in the last whole minute",
+        lambda p: p.pump.floods.busiest,
+    )
+    follow(
+        "gasmon_messages_over_flood_limit",
+        "Messages of mines beyond mqtt.flood_per_minute since the start",
+        lambda p: p.pump.floods.total,
+    )
+    follow(
+        "gasmon_mines_flooding",
+        "Mines that sent more than mqtt.flood_per_minute in this minute or the last",
+        lambda p: len(p.pump.floods.flooding),
+    )
+
+
 def readiness(
     parts: Callable[[], Shown], clock: Clock
 ) -> dict[str, Callable[[], str | None]]:
@@ -151,10 +177,18 @@ def readiness(
             return f"{waiting} packets wait and nothing was stored for over 30 s"
         return None
 
+    def persist() -> str | None:
+        storing = parts().storing
+        if not storing.line.fencing and storing.line.lost is None:
+            return (
+                None  # standing by or starting, as ``ingest`` says: it writes nothing
+            )
+        return storing.problem()
+
     return {
         "broker": broker,
         "ingest": ingest,
-        "persist": lambda: parts().storing.problem(),
+        "persist": persist,
         "rules": lambda: parts().rules.problem,
     }
 
