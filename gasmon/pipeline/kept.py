@@ -35,6 +35,7 @@ class KeptSnapshot:
         self._folder = folder
         self._snapshot = folder / "engine.snapshot"
         self._boots = folder / "boots.json"
+        self._is_told = False
 
     def write(
         self,
@@ -65,11 +66,15 @@ class KeptSnapshot:
         if leave_bytes:
             left_bytes = shutil.disk_usage(self._folder).free - len(record)
             if left_bytes < leave_bytes:
+                if self._is_told:
+                    return False  # once an outage, not once a second
+                self._is_told = True
                 log.error(
                     "a snapshot of %d bytes is not kept: %d bytes would be left, and"
                     " %d are for alarms", len(record), left_bytes, leave_bytes,
                 )  # fmt: skip
                 return False
+        self._is_told = False
         return write_whole(self._snapshot, record)
 
     def read(self) -> Snapshot | None:

@@ -48,7 +48,13 @@ def warn(spool: Spool, now_us: int) -> None:
         now_us: wall time [µs UTC].
     """
     left_min = spool.minutes_left(now_us)
-    if left_min is not None:
+    if spool.readings_refused:
+        log.critical(
+            "the database is away and the spool takes no readings any more: %d were not"
+            " kept; alarms go on",
+            spool.n_refused,
+        )
+    elif left_min is not None:
         say = log.critical if left_min < LOUD_BELOW_MIN else log.warning
         say(
             "the database is away: %d turns are spooled, readings fit for %.0f"
@@ -69,6 +75,11 @@ def problem(spool: Spool | None, now_us: int, since_start: bool) -> str:
         return "the database is away"
     left_min = spool.minutes_left(now_us)
     room = "" if left_min is None else f", room for {left_min:.0f} more minutes"
+    if spool.readings_refused:
+        room = (
+            f", no room for readings any more ({spool.n_refused} were not kept);"
+            " alarms go on"
+        )
     began = " since the start, which was from the local copy" if since_start else ""
     waiting = f"{spool.n_turns} turns are spooled"
     return f"the database is away or behind{began}: {waiting}{room}"

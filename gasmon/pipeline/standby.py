@@ -9,7 +9,7 @@ import psycopg
 from gasmon.clock import Clock
 from gasmon.errors import DependencyError
 from gasmon.store import owners
-from gasmon.store.db import Connection
+from gasmon.store.db import Connection, reason_of
 
 GRACE_S = 3.5
 """How long areas must be free before a standby takes them [s]: above the beat and the
@@ -20,6 +20,9 @@ LOOK_S = 0.25
 
 AWAY_S = 1.0
 """Wait before the next try while the database is away [s]."""
+
+SAID_EVERY_S = 60.0
+"""How often the log is told of it [s]."""
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +47,7 @@ def wait_until_free(
         DependencyError: the database cannot be reached at first.
     """
     free_since_s: float | None = None
-    said = False
+    said, without_s = False, float("-inf")
     conn = connect()
     try:
         while not stop.is_set():
@@ -61,7 +64,10 @@ def wait_until_free(
                 # Not free: nobody could tell us of an owner.
                 free = False
                 conn.close()
-                log.warning("standing by, without database: %s", error)
+                if now_s - without_s >= SAID_EVERY_S:
+                    without_s = now_s
+                    why = reason_of(error)
+                    log.warning("standing by, without database: %s", why)
                 stop.wait(AWAY_S)
             if not free:
                 free_since_s = None

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from gasmon.errors import ConfigError
+from gasmon.pipeline import outage
 from gasmon.pipeline.book import PointBook
 from gasmon.pipeline.spool import Spool, SpoolFull
 from tests.fix_pipeline import MINE, Live, at, frame
@@ -110,6 +111,12 @@ def test_at_the_limit_readings_stop_and_alarms_go_on(
         seq += 1
     assert "takes no readings any more" in caplog.text
     assert spool.readings_refused
+    told = outage.problem(spool, at(600), since_start=False)
+    assert f"no room for readings any more ({spool.n_refused} were not kept)" in told
+    caplog.clear()
+    outage.warn(spool, at(600))
+    assert [record.levelname for record in caplog.records] == ["CRITICAL"]
+    assert f"{spool.n_refused} were not kept; alarms go on" in caplog.text
     assert spool.minutes_left(at(seq)) == 0
     assert not (tmp_path / "reserve").exists()
     assert 1.5 * MB < spool.size_bytes < 2.1 * MB
