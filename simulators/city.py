@@ -89,6 +89,7 @@ class City:
         self._cut_of = np.concatenate([self._ch4.working, self._corner.working])
         self._co, self._o2, self._temp = cast("co"), cast("o2"), cast("temp")
         self._velocity, self._velocity_mine = cast("velocity"), cast("velocity_mine")
+        self._quantity_mine = cast("quantity_mine")
         self._fan_pressure = cast("fan_pressure")
         self._fan, self._duct, self._feed = cast("fan"), cast("duct"), cast("feed")
         self._machine, self._belt = cast("machine"), cast("belt")
@@ -177,6 +178,9 @@ class City:
         velocity = self._velocity_mine
         through = (fresh + air.doors_m3_s) / (fresh / share)
         truth[velocity.at] = velocity.gain * through[velocity.mine]
+        quantity = self._quantity_mine
+        air_m3_min = (fresh + air.doors_m3_s) * 60
+        truth[quantity.at] = quantity.gain * air_m3_min[quantity.mine]
         pressure = self._fan_pressure
         running = forcing.main_fan & forcing.power
         truth[pressure.at] = pressure.gain * np.where(

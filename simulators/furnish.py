@@ -32,6 +32,10 @@ _RANGES: dict[str, tuple[float, float]] = {
 }
 
 
+TOTAL_RETURN_SHARE = 0.65
+"""Air of the working places in that of the total return; the rest is clean leakage."""
+
+
 class _Builder:
     """Numbers points as substations do: ``<substation><letter><channel>``."""
 
@@ -235,7 +239,7 @@ def _returns(build: _Builder, rng: Random) -> None:
     for place, place_class, gain, delay_s in (
         ("采区回风巷", "PANEL_RETURN", 0.85, 120.0),
         ("一翼回风巷", "WING_RETURN", 0.7, 200.0),
-        ("总回风巷", "TOTAL_RETURN", 0.65, 320.0),
+        ("总回风巷", "TOTAL_RETURN", TOTAL_RETURN_SHARE, 320.0),
     ):
         build.point(
             "0001",
@@ -247,7 +251,12 @@ def _returns(build: _Builder, rng: Random) -> None:
         )
     build.point("0004", "总回风巷一氧化碳", "co", rng.uniform(0.5, 3.0))
     build.point("0002", "总回风巷风速", "velocity_mine", rng.uniform(2.4, 3.8))
-    build.point("0003", "总回风巷温度", "temp", rng.uniform(18, 22))
+    warm_c = rng.uniform(18, 22)
+    if build.mine_kind == "low_gas":
+        build.point("0003", "总回风巷温度", "temp", warm_c)
+    else:
+        # Who drains measures the air as well: a drainage rate needs what it carries.
+        build.point("0019", "总回风巷风量", "quantity_mine", 1 / TOTAL_RETURN_SHARE)
     build.point("1002", "总回风联络巷第一道风门", "door")
     build.point("1002", "总回风联络巷第二道风门", "door")
 

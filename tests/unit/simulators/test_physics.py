@@ -157,12 +157,35 @@ def test_less_air_reaches_every_sensor_of_it() -> None:
     for role, low, high in (
         ("velocity", 0.1, 0.25),
         ("velocity_mine", 0.1, 0.25),
+        ("quantity_mine", 0.1, 0.25),
         ("fan_pressure", 0.02, 0.05),
         ("corner", 2.0, 9.0),
     ):
         at = roles(role)
         ratio = np.nanmean(after[at]) / np.nanmean(before[at])
         assert low < ratio < high, role
+
+
+def test_the_total_return_carries_what_the_workings_give() -> None:
+    """Air quantity × methane of the return is the workings' methane: a rate of
+    drainage needs the two to fit, and only who drains measures the air."""
+    shown = np.mean(run(quiet_city(), 900)[-20:], axis=0)
+    points = [p for mine in MINES for p in mine.points]
+    begin, n_gassy = 0, 0
+    for mine in MINES:
+        own = range(begin, begin := begin + len(mine.points))
+        air = [k for k in own if points[k].role == "quantity_mine"]
+        assert len(air) == (mine.kind != "low_gas")
+        gas = [k for k in own if points[k].place_class == "TOTAL_RETURN"]
+        for k in air:
+            n_gassy += 1
+            carried_m3_min = shown[k] * shown[gas[0]] / 100
+            given_m3_min = sum(w.air_m3_s * 60 * w.ch4_pct / 100 for w in mine.workings)
+            # Workings give more and less than at mean production, each for itself.
+            assert carried_m3_min == pytest.approx(given_m3_min, rel=0.5)
+            nominal_m3_min = sum(w.air_m3_s * 60 for w in mine.workings)
+            assert nominal_m3_min < shown[k] < 2 * nominal_m3_min
+    assert n_gassy
 
 
 def test_power_takes_everything_with_it() -> None:
