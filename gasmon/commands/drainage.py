@@ -73,6 +73,7 @@ def _stations(mines: Sequence[Row]) -> list[str]:
         lines.append(
             f"{mine['mine']} {mine['mine_name']}  抽采率 rate {rate} (≥ {asked})"
             f"  抽采 drained {_text(mine['drained_m3_min'], ' m³/min')}"
+            f"  风排 in the return air {_text(mine['ventilated_m3_min'], ' m³/min')}"
         )
         for place in mine["places"]:
             now = place["now"]

@@ -36,8 +36,9 @@ function Mine({ item }) {
   const short = item.rate_pct !== null && item.required_pct !== null && item.rate_pct < item.required_pct;
   return html`<section data-mine=${item.mine}><h2><a href=${`/mine/${item.mine}`}>${item.mine_name || item.mine}</a>${" "}
       <span class="muted">${areaName(item.area)}</span></h2>
-    <p>${t("drainage.rate")} <b class=${`num ${short ? "flag" : ""}`} data-rate>${fixed(item.rate_pct, 1)}</b> %
-      ${item.required_pct === null ? null : html`<span class="muted">${t("drainage.required", { pct: item.required_pct })}</span>`}${" "}
+    <p>${t("drainage.rate")} <b class=${`num ${short ? "flag" : ""}`} data-rate>${fixed(item.rate_pct, 1)}</b> %${" "}
+      ${item.required_pct === null ? html`<span class="muted" data-why>${t(item.drained_m3_min === null ? "drainage.no_flow" : "drainage.no_air")}</span>`
+    : html`<span class=${short ? "flag" : "muted"} data-met=${!short}>${t(short ? "drainage.not_met" : "drainage.met", { pct: item.required_pct })}</span>`}${" "}
       · ${t("drainage.drained")} <b class="num">${fixed(item.drained_m3_min, 2)}</b> ${FLOW}${" "}
       · ${t("drainage.ventilated")} <b class="num">${fixed(item.ventilated_m3_min, 2)}</b> ${FLOW}${" "}
       · ${t("drainage.atmosphere")} <b class="num">${fixed(item.atmosphere_kpa, 1)}</b> ${PRESSURE}</p>
