@@ -202,7 +202,7 @@ def test_rows_leave_a_list_when_nobody_owes_them(
     """A list that is open for months does not hold every alarm that it ever had."""
     found = run(
         page,
-        "alarmlist",
+        "listmodel",
         "const { merge } = await import('/static/alarmbook.js');"
         "const row = x[1].reduce((row, e) => merge(row, e, 'county'), null);"
         "return m.isOver(x[0], row, 'county');",
