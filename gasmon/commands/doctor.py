@@ -85,7 +85,7 @@ def exit_code(findings: list[Finding]) -> int:
 
 
 def lines(findings: list[Finding]) -> list[str]:
-    """The findings for people, and a last line that counts them."""
+    """The findings for people, then their counts, and what is not well by name."""
     out = []
     for finding in findings:
         out.append(f"[{MARKS[finding.level]}] {finding.check}: {finding.zh}")
@@ -97,4 +97,8 @@ def lines(findings: list[Finding]) -> list[str]:
         f"{sum(f.level == level for f in findings)} {mark}"
         for level, mark in MARKS.items()
     ]
-    return [*out, ", ".join(counts)]
+    out.append(", ".join(counts))
+    for level in (UNREACHABLE, WRONG, WARNING):
+        if named := [f.check for f in findings if f.level == level]:
+            out.append(f"[{MARKS[level]}] {', '.join(named)}")
+    return out

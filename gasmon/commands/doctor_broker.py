@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 from gasmon.clock import Clock
 from gasmon.commands import doctor_queue as queues
+from gasmon.commands.doctor_crowd import Crowd
 from gasmon.commands.doctor_findings import OK, UNREACHABLE, WARNING, WRONG, Finding
 from gasmon.commands.doctor_probe import Probe, greet
 from gasmon.commands.doctor_told import Listener
@@ -124,11 +125,13 @@ class _Doctor:
     def checks(self) -> Iterator[list[Finding]]:
         """All findings, step by step."""
         listener = Listener(self._mqtt, self._protocol, f"{self._id}-listens")
+        crowd = Crowd(self._mqtt, self._protocol, f"{self._id}-counts")
         yield [self._anonymous()]
         yield [self._subscriptions(), self._alarms()]
         yield self._window_and_session()
         yield [self._keeps_retained(), self._packet_size()]
         yield listener.findings()
+        yield [crowd.finding(), _restart()]
 
     def _anonymous(self) -> Finding:
         """Nobody may come in without a name."""
@@ -311,3 +314,15 @@ class _Doctor:
 
 def _n_queued(payloads: set[bytes]) -> int:
     return sum(payload.startswith(b"q") for payload in payloads)
+
+
+def _restart() -> Finding:
+    """What is not measured here must not be taken for measured."""
+    return Finding(
+        "broker.restart",
+        OK,
+        "未测:消息服务器重启或断电后是否保留队列;用 --restart before、重启、"
+        "--restart after 测量",
+        "not measured here: whether its queue survives a restart or a power cut; run"
+        " --restart before, restart it, then --restart after",
+    )

@@ -48,11 +48,14 @@ class Listener:
             and time.monotonic() < until
         ):
             time.sleep(LOOK_AGAIN_S)
-        told = {topic: _text(payload) for topic, payload, _, _ in [*self._probe.got]}
+        got = [*self._probe.got]
+        told = {topic: _text(payload) for topic, payload, _, _ in got}
+        drops = (_text(payload) for topic, payload, _, _ in got if topic == DROPPED)
+        first = next(drops, None)
         self._probe.close()
         return [
             version_finding(told.get(VERSION), told.get(UPTIME)),
-            dropped_finding(told.get(DROPPED)),
+            dropped_finding(told.get(DROPPED), first),
             client_id_finding(self._client_id, boots),
             _clock(),
         ]
@@ -100,8 +103,13 @@ def version_finding(version: str | None, uptime: str | None) -> Finding:
     )
 
 
-def dropped_finding(text: str | None) -> Finding:
-    """Has it thrown messages away for want of room?"""
+def dropped_finding(text: str | None, first: str | None = None) -> Finding:
+    """Has it thrown messages away for want of room?
+
+    Args:
+        first: the same number when the doctor came; what came since is of its own try
+            of the queue, as a rule.
+    """
     if text is None or not text.isdigit():
         return Finding(
             "broker.dropped",
@@ -110,11 +118,14 @@ def dropped_finding(text: str | None) -> Finding:
             "the broker does not tell how many messages it has thrown away",
         )
     n = int(text)
+    n_since = n - int(first) if first is not None and first.isdigit() else 0
+    own_zh = f",其中本次检查期间 {n_since} 条" if n_since > 0 else ""
+    own_en = f", {n_since} of them while the doctor tried it" if n_since > 0 else ""
     return Finding(
         "broker.dropped",
         WARNING if n else OK,
-        f"启动以来丢弃 {n} 条消息",
-        f"{n} messages were thrown away since it started"
+        f"启动以来丢弃 {n} 条消息{own_zh}",
+        f"{n} messages were thrown away since it started{own_en}"
         + (": some client's queue was full, perhaps ours" if n else ""),
         n,
         "提高 max_queued_messages 和 max_queued_bytes(0 条才正常)" if n else "",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ import psycopg
 import pytest
 
 from gasmon.clock import ManualClock
+from gasmon.commands.doctor_crowd import crowd_finding
 from gasmon.commands.doctor_database import session_findings
 from gasmon.commands.doctor_database_work import age_finding, commit_finding
 from gasmon.commands.doctor_told import client_id_finding, dropped_finding
@@ -18,7 +21,7 @@ from gasmon.settings import load
 from gasmon.store import db, migrate
 from tests.fix_broker import Broker
 from tests.fix_doctor import examine
-from tests.fix_gateway import Consumer
+from tests.fix_gateway import MINE, Consumer, Gateway
 from tests.fix_wait import wait_until
 
 # Broker
@@ -91,6 +94,54 @@ def test_words_about_turns_and_drops() -> None:
     assert dropped_finding(None).level == "ok"
     assert dropped_finding("0").measured == 0
     assert dropped_finding("7").level == "warning"
+    assert "7 messages were thrown away since it started:" in dropped_finding("7").en
+    assert "4 of them while the doctor" in dropped_finding("7", "3").en
+
+
+def test_words_about_the_busiest_mine() -> None:
+    """A flood is a warning with what to do; a short look is no minute."""
+    assert crowd_finding(Counter(), 2, 3000).measured == 0
+    calm = crowd_finding(Counter({MINE: 40, "530627000001": 10}), 10, 3000)
+    assert (calm.level, calm.measured) == ("ok", 240)
+    assert "of 2 mines" in calm.en
+    assert crowd_finding(Counter({MINE: 40}), 0.1, 3000).measured == 2400
+    flood = crowd_finding(Counter({MINE: 600}), 10, 3000)
+    assert (flood.level, flood.measured) == ("warning", 3600)
+    assert MINE in flood.en
+    assert flood.todo_en
+    assert flood.todo_zh
+
+
+@pytest.mark.slow
+def test_a_mine_that_floods_is_named(
+    broker: Broker,
+    make_gateway: Callable[..., Gateway],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """By the doctor, which counts what it hears while it does the rest."""
+    gateway, ended = make_gateway(broker.port), threading.Event()
+
+    def flood() -> None:
+        seq = 0
+        while not ended.wait(0.01):
+            gateway.frames(seq, 10)
+            seq += 10
+
+    thread = threading.Thread(target=flood)
+    thread.start()
+    try:
+        _, found = examine(
+            capsys,
+            *("--only", "broker", "--set", "mode=test"),
+            mqtt__port=broker.port,
+            mqtt__receive_window=200,
+            mqtt__flood_per_minute=60,
+        )
+    finally:
+        ended.set()
+        thread.join()
+    assert found["broker.busiest_mine"]["level"] == "warning"
+    assert MINE in found["broker.busiest_mine"]["en"]
 
 
 @pytest.mark.slow
