@@ -41,6 +41,10 @@ def test_what_is_over_but_unconfirmed_stays_in_its_room(
     rows = page.locator(".alarms-of tr[data-alarm]")
     expect(rows).to_have_count(1)
     expect(rows).to_contain_text("已解除")
+    county = open_page("/alarms", "county")
+    county.locator(".to-over").click()
+    expect(county.locator("tr[data-alarm]")).to_have_count(1)
+    expect(county).to_have_url(re.compile("tab=cleared"))
     with db.connect(site.database, autocommit=True) as conn:
         conn.execute(
             "INSERT INTO confirmation (alarm_id, tier, rank, principal, confirmed_at)"

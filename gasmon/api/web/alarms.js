@@ -1,6 +1,7 @@
 // The alarm page: tabs and filters kept in the address, filtering done by the server.
 import { html, useEffect, useMemo, useRef, useState } from "./html.js";
 import { t } from "./i18n.js";
+import { owes } from "./alarmbook.js";
 import { AlarmList } from "./alarmlist.js";
 import { Groups } from "./groups.js";
 import { Incidents } from "./incidents.js";
@@ -8,7 +9,7 @@ import { KINDS, isDevice, RANKS } from "./levels.js";
 import { areaName } from "./overview.js";
 import { queryText } from "./requests.js";
 import { route, setQuery } from "./router.js";
-import { areas } from "./state.js";
+import { alarmBook, areas, bookSeq, tier } from "./state.js";
 import { kindName } from "./widgets.js";
 
 const TABS = {
@@ -76,7 +77,14 @@ export function AlarmConsole({ area }) {
       <a class="export" href="/statistics">${t("nav.statistics")}</a>
       ${tab === "incidents" || tab === "groups" ? null : html`<a class="export" download href=${`/api/v1/alarms/export${queryText(filterOf(query))}`}>${t("alarms.export")}</a>`}
     </div>
-    ${tab === "incidents" ? html`<${Incidents} area=${query.area} mine=${query.mine} />` : tab === "groups" ? html`<${Groups} area=${query.area} mine=${query.mine} />` : html`<${AlarmList} filter=${filterOf(query)} extraKeys=${keys} empty=${t(tab === "unconfirmed" ? "alarms.none_unconfirmed" : "alarms.none")} />`}`;
+    ${tab === "incidents" ? html`<${Incidents} area=${query.area} mine=${query.mine} />` : tab === "groups" ? html`<${Groups} area=${query.area} mine=${query.mine} />` : html`<${AlarmList} filter=${filterOf(query)} extraKeys=${keys} empty=${tab === "unconfirmed" ? html`<${NoneOwed} area=${query.area} />` : t("alarms.none")} />`}`;
+}
+
+/** Nothing that goes on is unconfirmed. What is over already may be, and is counted with it. */
+function NoneOwed({ area }) {
+  bookSeq.value;
+  const over = [...alarmBook().byId.values()].filter((alarm) => alarm.cleared_at && [undefined, alarm.area, `${alarm.area.slice(0, 4)}00`].includes(area || undefined) && owes(alarm, tier.value)).length;
+  return html`${t("alarms.none_unconfirmed")}${over ? html` <button class="to-over" onClick=${() => setQuery({ tab: "cleared" })}>${t("alarms.over_unconfirmed", { n: over })}</button>` : null}`;
 }
 
 function Choice({ name, value, options }) {
