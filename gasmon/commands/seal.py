@@ -17,7 +17,7 @@ from gasmon.settings import Settings
 from gasmon.store import seal_check, seals
 from gasmon.store.db import connect
 from gasmon.store.seal_check import Hour
-from gasmon.units import TIME_MAX_US, iso_us
+from gasmon.units import TIME_MAX_US, US_PER_DAY, US_PER_H, iso_us
 
 NOT_MET = 4
 """Exit code: an hour does not agree, or its seal is missing."""
@@ -72,15 +72,28 @@ def _verify(
     hours = []
     with connect(settings.database) as conn:
         now_us = SystemClock().now_us()
+        end_us = now_us if to_us is None else min(to_us, now_us)
+        _go_on("第一天 the first day", 0)
         for hour in seal_check.check(conn, from_us, to_us, now_us):
             hours.append(hour)
             if not args.json:
                 _print(hour)
+            next_us = hour.hour_us + US_PER_H
+            if next_us % US_PER_DAY == 0 and next_us < end_us:
+                _go_on(iso_us(next_us)[:16], len(hours))
     all_agree = f"全部相符 all {len(hours)} hours agree"
     if not hours:
         all_agree = "没有封存的数据 nothing is sealed yet"
     wrong = [hour for hour in hours if hour.is_wrong]
     return _verdict(args.json, wrong, hours, {}, all_agree)
+
+
+def _go_on(day: str, n_hours: int) -> None:
+    """Say that the next day is read: a city's takes minutes, and is no standstill.
+
+    On stderr, so that programs can read what is told of the hours.
+    """
+    print(f"读取 reading {day} …  已核对 checked {n_hours} h", file=sys.stderr)
 
 
 def _verdict(
@@ -123,10 +136,11 @@ WORDS = {
 def _print(hour: Hour) -> None:
     print(
         f"{iso_us(hour.hour_us)[:16]}  {WORDS[hour.state]:<24} {hour.n_batches:>7}"
-        f" 批 batches {hour.n_frames:>8} 帧 frames {hour.n_readings:>9} 条 readings"
+        f" 批 batches {hour.n_frames:>8} 帧 frames {hour.n_readings:>9} 条 readings",
+        flush=True,
     )
     for problem in hour.problems:
-        print(f"    {problem.code} × {problem.n}: {problem.detail}")
+        print(f"    {problem.code} × {problem.n}: {problem.detail}", flush=True)
 
 
 def _list(

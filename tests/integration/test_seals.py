@@ -334,7 +334,9 @@ def test_the_command_names_the_first_hour(
     assert "全部相符 all 4 hours agree" in capsys.readouterr().out
     log.meddle(f"UPDATE reading SET value = 0.29 WHERE {IN_HOUR_2}")
     assert cli.main(["seal", "verify", "--json", *span, *at_database]) == 4
-    told = json.loads(capsys.readouterr().out)
+    said = capsys.readouterr()
+    told = json.loads(said.out)
+    assert "读取 reading 第一天 the first day" in said.err
     assert told["first_wrong_hour"] == iso_us(FIRST + 2 * US_PER_H)
     assert [hour["state"] for hour in told["hours"]].count("differs") == 1
     assert cli.main(["seal", "verify", *span, *at_database]) == 4
@@ -345,3 +347,19 @@ def test_the_command_names_the_first_hour(
         hashlib.sha256(item["body"].encode()).hexdigest() for item in items
     ]
     assert cli.main(["seal", "verify", "--to", "x", *at_database]) == 2
+
+
+def test_each_day_that_is_read_is_told(
+    log: Log, migrated_dsn: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Over the end of a day: the next one by name, with the hours behind it."""
+    next_day = log.end_us - log.end_us % US_PER_DAY + US_PER_DAY
+    log.write(next_day + US_PER_MIN)
+    log.seal(next_day + US_PER_H + 2 * US_PER_MIN)
+    span = ["--from", iso_us(next_day - 2 * US_PER_H)]
+    span += ["--to", iso_us(next_day + US_PER_H)]
+    words = ["seal", "verify", *span, "--set", f"database.url={migrated_dsn}"]
+    assert cli.main(words) == 0
+    told = capsys.readouterr().err.splitlines()
+    assert [line.split()[2] for line in told] == ["第一天", iso_us(next_day)[:16]]
+    assert told[1].endswith("checked 2 h")
