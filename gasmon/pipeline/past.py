@@ -57,6 +57,9 @@ class Past(Protocol):
     def newest_frames(self) -> dict[str, FrameKey]:
         """The newest frame of each mine, as far as it may not be among those seen."""
 
+    def judged_us(self) -> dict[str, int] | None:
+        """When the newest frame of each mine was judged [µs]; None: not recorded."""
+
     def snapshots(self) -> Iterator[Snapshot]:
         """What the engine remembered, the newest first."""
 
@@ -113,6 +116,11 @@ class FromDatabase:
         newest = latest.load_frames(self.conn, self.run)
         self.conn.commit()
         return newest
+
+    def judged_us(self) -> dict[str, int]:
+        judged_us = latest.load_judged(self.conn, self.run)
+        self.conn.commit()
+        return judged_us
 
     def snapshots(self) -> Iterator[Snapshot]:
         own = self.kept.read() if self.kept is not None else None
@@ -180,6 +188,9 @@ class FromCopy:
 
     def newest_frames(self) -> dict[str, FrameKey]:
         return {}  # the memory of a process holds what it gave up as seen
+
+    def judged_us(self) -> None:
+        return None  # no alarm is in the copy before its turn is
 
     def snapshots(self) -> Iterator[Snapshot]:
         yield self.snapshot

@@ -36,7 +36,7 @@ from gasmon.pipeline.annunciate import Annunciator
 from gasmon.pipeline.book import PointBook
 from gasmon.pipeline.evaluate import Evaluator, Judged
 from gasmon.pipeline.past import Past
-from gasmon.pipeline.restore import living_of, newest_judged
+from gasmon.pipeline.restore import living_of
 from gasmon.points import PointDef
 
 SAY_EVERY = 1000
@@ -64,8 +64,8 @@ class Recovered:
         n_spooled: turns of the spool among them.
         said: what was told in the spooled turns; ``clocks`` and ``definitions``: what
             they tell of gateways and points.
-        stored_us: newest event time of each mine in what was stored or spooled [µs];
-            None where only its alarms are known.
+        turned_us: when the newest frame of each mine in the spooled turns was judged
+            [µs UTC], also where its readings were given up.
         differed: alarms in which the engine and the records did not agree.
     """
 
@@ -77,7 +77,7 @@ class Recovered:
     said: list[AlarmEvent] = field(default_factory=list)
     clocks: list[GatewayClock] = field(default_factory=list)
     definitions: list[tuple[Definition, list[PointDef]]] = field(default_factory=list)
-    stored_us: dict[str, int] | None = None
+    turned_us: dict[str, int] = field(default_factory=dict)
     differed: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
@@ -131,7 +131,6 @@ def recover(
             # than no judging.
             log.exception("the snapshot of step %d is not used", snapshot.step)
             continue
-        done.stored_us = newest_judged(book, engine)
         _agree(past, evaluator, done)
         excuse_absence(engine, now_us)
         evaluator.step = done.step
@@ -156,6 +155,10 @@ def know_turns(
         annunciator.know(judged.online)
         done.said += judged.events
         done.clocks += judged.clocks
+        for frames in (judged.newest, judged.given_up):
+            for mine, frame in frames.items():
+                known_us = done.turned_us.get(mine, frame.judged_us)
+                done.turned_us[mine] = max(known_us, frame.judged_us)
         done.definitions += judged.definitions
         done.n_spooled += 1
         if done.n_spooled % SAY_EVERY == 0:

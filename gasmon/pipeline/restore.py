@@ -108,7 +108,7 @@ def restore(
     engine: AlarmEngine,
     open_now: Iterable[OpenAlarm],
     now_us: int,
-) -> dict[str, int]:
+) -> None:
     """Go on without a snapshot: from the newest values and the open alarms.
 
     Delays that had not matured begin anew, and so does the time in each level's band
@@ -117,15 +117,10 @@ def restore(
     Args:
         engine: knows the points of its run and has judged nothing.
         now_us: from when silence counts: while we were away nobody was silent [µs].
-
-    Returns:
-        The newest event time of each mine that is stored, as of ``newest_judged``.
     """
     know_values(conn, book, engine, now_us)
-    stored_us = newest_judged(book, engine)
     engine.resume(living_of(book, open_now))
     conn.commit()
-    return stored_us
 
 
 def know_values(
@@ -163,25 +158,23 @@ def know_newest(
     What was given up on a full disk counts, too: its times were judged, and when it
     comes again it is old, and no sign of a clock that went back. An alarm that went
     ahead of its readings does not count: its frame was not stored, nobody knows its
-    number, and it comes again as a new one, at the very time of the alarm.
+    number, and it comes again as a new one, at the very time of the alarm. An engine
+    that heeded the alarm remembers that time, over any number of restarts.
 
     Args:
         boots: the present start of each gateway, as it was recorded.
         recorded: the newest frame of each mine that is recorded as judged; what the
             spool tells is newer.
-        stored_us: the newest event time of each mine before the open alarms were heeded
-            [µs]; None where the alarms are all that is known.
+        stored_us: the time at which the newest frame of each mine was judged, as far as
+            it is recorded or spooled [µs]; None where only the engine knows it.
     """
     run, seen = evaluator.engine.run, evaluator.seen
     for mine, newest_us in newest_judged(evaluator.book, evaluator.engine).items():
         newest_seq = seen.newest_of_boots(run, mine)
-        is_given_up = False
         for key in (recorded.get(mine), evaluator.given_up.get(mine)):
             if key is not None:
-                stored_seq = newest_seq.get(key.boot, -1)
-                is_given_up |= key.seq > stored_seq
-                newest_seq[key.boot] = max(key.seq, stored_seq)
-        if stored_us is not None and not is_given_up:
+                newest_seq[key.boot] = max(key.seq, newest_seq.get(key.boot, key.seq))
+        if stored_us is not None:
             newest_us = stored_us.get(mine, TIME_MIN_US - 1)
         told = (evaluator.boots.get(mine), boots.get(mine))
         boot = next((each for each in told if each in newest_seq), None)

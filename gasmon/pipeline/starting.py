@@ -162,11 +162,10 @@ class Beginning:
         now_us = self.clock.now_us()
         evaluator = self.evaluator
         engine = evaluator.engine = self._know_the_present(past, now_us)(())
-        alarms = past.open_alarms()
-        stored_us = restore(conn, evaluator.book, engine, alarms, now_us)
+        restore(conn, evaluator.book, engine, past.open_alarms(), now_us)
         evaluator.step = replay_log.last_step(conn, engine.run, self.storing.scope)
         conn.commit()
-        return Recovered(step=evaluator.step, stored_us=stored_us)
+        return Recovered(step=evaluator.step)
 
     def _with_less_memory(self, past: FromCopy) -> Recovered:
         """The kept snapshot is of another version: the open alarms must do."""
@@ -216,7 +215,11 @@ class Beginning:
         self.standing.change_rules(evaluator.engine.rules.rules)
         self.standing.begin(past.open_alarms(), done.said, self.clock.now_us())
         stored = past.boots()
-        know_newest(evaluator, stored, past.newest_frames(), done.stored_us)
+        judged_us = past.judged_us()
+        if judged_us is not None:
+            for mine, at_us in done.turned_us.items():
+                judged_us[mine] = max(at_us, judged_us.get(mine, at_us))
+        know_newest(evaluator, stored, past.newest_frames(), judged_us)
         # Those of the spool are newer.
         evaluator.boots = stored | evaluator.boots
 

@@ -7,6 +7,7 @@ highest one can miss a row: it compares the seq of each mine instead.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, cast
 
 import numpy as np
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from gasmon.batch import Frame, FrameKey
 from gasmon.store.db import Connection
 from gasmon.store.recordset import recordset
-from gasmon.units import to_datetime
+from gasmon.units import from_datetime, to_datetime
 
 LATEST_DTYPE = np.dtype(
     [
@@ -136,6 +137,17 @@ def load_frames(conn: Connection, run: int) -> dict[str, FrameKey]:
     ).fetchall()
     told = cast(list[tuple[str, str, int]], rows)
     return {mine: FrameKey(run, mine, boot, seq) for mine, boot, seq in told}
+
+
+def load_judged(conn: Connection, run: int) -> dict[str, int]:
+    """When the newest frame of each mine was judged, also where none is stored [µs]."""
+    rows = conn.execute(
+        "SELECT m.code, l.judged_at FROM mine_latest l JOIN mine m USING (mine_id)"
+        " WHERE l.run = %s AND l.judged_at IS NOT NULL",
+        (run,),
+    ).fetchall()
+    told = cast(list[tuple[str, datetime]], rows)
+    return {mine: from_datetime(judged_at) for mine, judged_at in told}
 
 
 def load_latest(conn: Connection, run: int) -> dict[str, tuple[int, PackedPoints]]:

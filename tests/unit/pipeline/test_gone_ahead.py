@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from gasmon.alarms.engine import LivingAlarm
+from gasmon.alarms.snapshot import dump, load
 from gasmon.batch import FrameKey
 from gasmon.pipeline.restore import know_newest, newest_judged
 from tests.fix_pipeline import BOOT, MINE, Live, at, defined, frame
@@ -12,13 +15,21 @@ from tests.fix_pipeline import BOOT, MINE, Live, at, defined, frame
 HIGH = [("001A01", 1.6, 0)]
 
 
-def second() -> Live:
-    """A process that knows frame 1, and that something of frame 3 began an alarm."""
+@pytest.fixture(params=["first restart", "second restart"])
+def second(request: pytest.FixtureRequest) -> Live:
+    """A process that knows frame 1, and that something of frame 3 began an alarm.
+
+    At a second restart the engine's memory is that of the first, with the alarm.
+    """
     live = Live()
     live.take(defined(), frame(1, [("001A01", 0.1, 0)]))
     stored_us = newest_judged(live.book, live.engine)
     assert stored_us == {MINE: at(1)}
     live.engine.resume([LivingAlarm("over_limit", 0, 0, at(3), 1, 1.6, at(3))])
+    if request.param == "second restart":
+        former, live = live, Live()
+        live.take(defined(), frame(1, [("001A01", 0.1, 0)]))
+        load(live.engine, dump(former.engine))
     recorded = {MINE: FrameKey(0, MINE, BOOT, 1)}
     know_newest(live.evaluator, {MINE: BOOT}, recorded, stored_us)
     return live
@@ -31,15 +42,17 @@ def times(live: Live, seq: int, second: float, arrived: float) -> list[int]:
     return list(batch.at_us)
 
 
-def test_what_comes_again_behind_its_alarm_is_no_clock_that_went_back() -> None:
+def test_what_comes_again_behind_its_alarm_is_no_clock_that_went_back(
+    second: Live,
+) -> None:
     """Older than the alarm, at its time, and all that follows: each at its own time."""
-    live = second()
+    live = second
     assert times(live, 2, 2, 20) == [at(2)]
     assert times(live, 3, 3, 20) == [at(3)]
     assert times(live, 4, 19.9, 20) == [at(19.9)]
     assert live.evaluator.clocks.offset_us == {}
 
 
-def test_a_clock_that_went_back_behind_what_was_stored_is_one() -> None:
+def test_a_clock_that_went_back_behind_what_was_stored_is_one(second: Live) -> None:
     """Only the alarm does not count."""
-    assert times(second(), 2, 0.5, 20) == [at(20)]
+    assert times(second, 2, 0.5, 20) == [at(20)]
