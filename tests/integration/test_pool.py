@@ -32,8 +32,8 @@ async def answers(pool: AsyncPool) -> bool:
 async def test_a_pool_is_there_again_as_soon_as_its_database_is(
     plain_dsn: str, make_proxy: Callable[[int], Proxy]
 ) -> None:
-    """It slept for as long again as the outage had taken: after three and a half
-    minutes of one, pages answered 503 for another minute."""
+    """It slept on for up to as long again as the outage had taken, and pages answered
+    503 with a database that was there."""
     proxy = make_proxy(int(str(conninfo_to_dict(plain_dsn)["port"])))
     url = make_conninfo(plain_dsn, host="127.0.0.1", port=proxy.port)
     pool = await open_pool(DatabaseSettings(url=url), 2, "pool")
