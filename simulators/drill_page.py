@@ -33,6 +33,7 @@ table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nu
 th, td { border-bottom: 1px solid #ddd; padding: 4px 8px; text-align: left;
   vertical-align: top; overflow-wrap: anywhere; }
 td.n { text-align: right; white-space: nowrap; }
+table:first-of-type td.n { text-align: left; }
 .verdict { font-size: 28px; padding: 8px 16px; border: 3px solid;
   display: inline-block; }
 .legend { list-style: none; padding: 0; font-size: 13px; }
