@@ -30,7 +30,7 @@ from gasmon.pipeline.right_of_way import RightOfWay
 from gasmon.pipeline.storing import Storing
 from gasmon.pipeline.wires import cut, plan_by_key, prepare_writer
 from gasmon.store import alarms
-from gasmon.store.db import Connection, retry_deadlock
+from gasmon.store.db import Connection, reason_of, retry_deadlock
 from gasmon.store.owners import require_ownership
 
 PATIENCE_S = 3.0
@@ -222,7 +222,7 @@ class Ahead:
             new = retry_deadlock(lambda: self._transact(conn, events))
         except Exception as error:
             if isinstance(error, psycopg.Error | GasmonError):
-                log.warning("events take the long way: %s", error)
+                log.warning("events take the long way: %s", reason_of(error))
             else:
                 # A mistake of ours: the turn makes it again, where it is dealt with.
                 log.exception("events take the long way")
@@ -261,7 +261,7 @@ class Ahead:
                 prepare_writer(conn)
                 plan_by_key(conn)
             except (GasmonError, psycopg.Error) as error:
-                log.warning("events take the long way: %s", error)
+                log.warning("events take the long way: %s", reason_of(error))
                 self._reopen_s = now_s + REOPEN_S
                 return None
             self._conn = conn

@@ -25,6 +25,7 @@ from gasmon.pipeline.loops import IngestLoop
 from gasmon.pipeline.ourclock import OurClock
 from gasmon.settings import Settings
 from gasmon.store.alarms import Encode
+from gasmon.store.db import reason_of
 from gasmon.telemetry import Metrics
 
 TURN_FRAMES = 32
@@ -139,7 +140,7 @@ class DrillLoop:
             try:
                 self.desk.look(self._pump.connected)
             except (psycopg.Error, GasmonError) as error:
-                log.warning("drills are not looked at: %s", error)
+                log.warning("drills are not looked at: %s", reason_of(error))
                 self.desk.drop()
         if not self._may_go(now_s):
             self._stop.wait(IDLE_S / 10)

@@ -12,7 +12,7 @@ from gasmon.alarms.engine import AlarmEngine
 from gasmon.alarms.forecast import ForecastEngine
 from gasmon.alarms.rules import RuleSet
 from gasmon.clock import Clock, SteadyClock
-from gasmon.errors import DependencyError, StateConflict
+from gasmon.errors import DependencyError, GasmonError, StateConflict
 from gasmon.ingest.decode import DecodeLimits
 from gasmon.ingest.dedupe import SeenFrames
 from gasmon.ingest.drop import DropFolder
@@ -220,7 +220,7 @@ class IngestLoop(Shown):
         if self._ended.is_set():
             return False
         if standby:
-            self.not_begun = "standing by: another process owns our areas"
+            self.not_begun = "standing by until our areas are free"
         beginning = Beginning(
             self.storing,
             self.evaluator,
@@ -312,7 +312,7 @@ class IngestLoop(Shown):
             # Nothing more may be said: another process may own our areas.
             self._stop.set()
             # The command sees it and ends; raising it here would only print it twice.
-            log.critical("ingest stopped: %r", error, exc_info=True)
+            _log_end(error)
 
     def _begin_anew(self) -> None:
         """Build everything again, from what is stored; the broker sends the rest."""
@@ -334,4 +334,11 @@ class IngestLoop(Shown):
                     self._ended.wait(1.0)
         except BaseException as error:
             self.failure = error
-            log.critical("ingest stopped: %r", error, exc_info=True)
+            _log_end(error)
+
+
+def _log_end(error: BaseException) -> None:
+    """Say why ingest ends; where it broke only when nobody foresaw it."""
+    is_foreseen = isinstance(error, GasmonError)
+    told = error if is_foreseen else repr(error)
+    log.critical("ingest stopped: %s", told, exc_info=not is_foreseen)

@@ -17,6 +17,11 @@ class Reserve:
         self.held = False
         self._path = path
 
+    @property
+    def wanted_bytes(self) -> int:
+        """How much must be free for it to be taken [bytes]."""
+        return self.n_bytes * 3 // 2
+
     def take(self) -> bool:
         """Take the space, when half as much again would be left.
 
@@ -27,7 +32,7 @@ class Reserve:
             return True
         try:
             self._path.unlink(missing_ok=True)
-            if self.free_bytes() < self.n_bytes * 3 // 2:
+            if self.free_bytes() < self.wanted_bytes:
                 return False
             handle = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             try:

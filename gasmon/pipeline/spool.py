@@ -134,7 +134,11 @@ class Spool:
             os.close(self._lock)
             raise
         if not self._reserve.held:
-            self._refuse(f"there is no room for the reserve of {reserve_bytes} bytes")
+            mb = f"{reserve_bytes / 2**20:g} MB"
+            wanted_mb = self._reserve.wanted_bytes / 2**20
+            self._refuse(
+                f"the reserve of {mb} is taken where {wanted_mb:g} MB are free"
+            )
         if self.n_turns:
             log.warning("%d turns wait in %s", self.n_turns, folder)
 
