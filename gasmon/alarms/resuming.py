@@ -70,6 +70,8 @@ def go_on(s: PointState, rules: RuleTable, alarm: LivingAlarm) -> None:
         inside = alarm.peak >= rules.lines.band[line]
         s.band_us[row] = np.where(inside, alarm.peak_at_us, NEVER_US)
     if slot != NO_DATA:  # which is reckoned in arrival times
-        s.last_at_us[row] = max(int(s.last_at_us[row]), alarm.raised_us)
+        # The reading that began it is none: recorded ahead, it may come again, and says
+        # more than this alarm.
+        s.last_at_us[row] = max(int(s.last_at_us[row]), alarm.raised_us - 1)
     s.slot_due_us[row, slot] = alarm.raised_us
     s.due_us[row] = min(int(s.due_us[row]), alarm.raised_us)

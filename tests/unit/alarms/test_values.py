@@ -7,6 +7,7 @@ from math import nan
 import pytest
 
 from gasmon.alarms.events import AlarmEvent
+from gasmon.alarms.resuming import LivingAlarm
 from gasmon.alarms.rules import RuleSet
 from gasmon.domain import states
 from gasmon.units import US_PER_S
@@ -162,6 +163,20 @@ def test_a_rise_or_an_unknown_restarts_an_off_delay(value: float | None) -> None
         live(0, 0.5, 71), rules=delayed("0s", "30s"),
     )  # fmt: skip
     assert words(said)[-1] == ("cleared", 71)
+
+
+def test_a_reading_whose_alarm_was_recorded_ahead_is_judged_when_it_comes_again() -> (
+    None
+):
+    """Killed between the two: it interrupts another alarm's end all the same."""
+    broken = live(0, None, 11, states.SENSOR_FAULT)
+    rules = delayed("0s", "1500ms")
+    engine = World.of(FACE, rules=rules).engine()
+    said = feed(engine, [live(0, 1.2, 0), live(0, 0.5, 10)])
+    engine.resume([LivingAlarm("sensor_break", 0, 0, at(11), 1, nan, 0)])
+    said += feed(engine, [broken, live(0, 0.5, 12), live(0, 1.2, 13)])
+    assert "cleared" not in dict(words(said))
+    assert [e.event for e in said if e.kind == "sensor_break"] == ["cleared"]
 
 
 def test_an_old_good_reading_never_ends_an_alarm_before_it_began() -> None:
