@@ -15,7 +15,7 @@ def test_the_first_may_end_all_before_the_last_has_begun() -> None:
     stop = threading.Event()
     started: list[str] = []
     joined: list[int] = []
-    enders: list[threading.Thread] = []
+    ended = threading.Event()
 
     def guarded(target: Callable[[], None]) -> None:
         target()
@@ -24,11 +24,10 @@ def test_the_first_may_end_all_before_the_last_has_begun() -> None:
         stop.set()
         threads.join(60.0)
         joined.append(len(started))
+        ended.set()
 
     def first() -> None:
-        ender = threading.Thread(target=end)
-        enders.append(ender)
-        ender.start()
+        threading.Thread(target=end).start()
 
     def part(name: str) -> Callable[[], None]:
         def live() -> None:
@@ -40,7 +39,7 @@ def test_the_first_may_end_all_before_the_last_has_begun() -> None:
     threads = Threads(guarded, SystemClock())
     parts = {f"part {number}": part(f"part {number}") for number in range(20)}
     threads.start({"first": first, **parts})
-    enders[0].join(60.0)
+    assert ended.wait(60.0)
 
     assert joined == [len(parts)]
     assert sorted(started) == sorted(parts)
