@@ -176,8 +176,7 @@ class Storing:
             is_kept = self._keep_snapshot(snapshot)
             if is_kept and snapshot.step >= self._hole_step:
                 self._hole_step = 0
-        # A log without some readings makes another engine of a restart, unless there
-        # is a snapshot from behind the hole.
+        # From a log with a hole another engine begins, but for a snapshot behind it.
         self.snapshot_wanted |= self._hole_step > 0
         return True
 
@@ -251,7 +250,8 @@ class Storing:
             if self.since_start:
                 self._rejoin(writer)
             self._look_for_confirmations(now_s, writer)
-        self.snapshot_wanted |= self.copy is not None and self.copy.work()
+        if self.copy is not None and self.copy.work():
+            self.snapshot_wanted = True
 
     def _rejoin(self, writer: Writer) -> None:
         """The database has everything that came without it: compare what is open.
