@@ -20,19 +20,15 @@ from gasmon.alarms.crossings import Crossing
 from gasmon.alarms.events import AlarmEvent
 from gasmon.alarms.falling_silent import doubt, tell_silent
 from gasmon.alarms.forecast import ForecastEngine
-from gasmon.alarms.kinds import (
-    FORECAST_KINDS,
-    LINK_BREAK,
-    N_VALUE_SLOTS,
-    SUBSTATION_BREAK,
-)
+from gasmon.alarms.kinds import N_VALUE_SLOTS
 from gasmon.alarms.late import judge_late, note_first_after_gap
 from gasmon.alarms.late_tell import settle_late
 from gasmon.alarms.levels import NEVER_US
 from gasmon.alarms.living import LivingAlarms
+from gasmon.alarms.owing import Owed
 from gasmon.alarms.quiet import QuietTable
 from gasmon.alarms.relations import Relations, over_limit_units
-from gasmon.alarms.resuming import LivingAlarm, go_on
+from gasmon.alarms.resuming import LivingAlarm, resume
 from gasmon.alarms.retired import Retirements, unpaused
 from gasmon.alarms.rule_asked import Asked
 from gasmon.alarms.rule_history import told_differently
@@ -77,6 +73,7 @@ class AlarmEngine:
         state: what it remembers of each point; ``links`` of each mine.
         substations: which of them are silent as a whole.
         forecast: looks ahead at methane, if wanted; it decides no alarm.
+        owed: what the record knows more after a restart; nothing nearly always.
         mark_us: the newest clock mark [µs UTC].
         crossed: crossings of the last ``tick`` by which no alarm began.
         n_late: readings that were not newer than what was judged before.
@@ -97,6 +94,7 @@ class AlarmEngine:
         self.state = PointState()
         self.retired = Retirements()
         self.alarms = LivingAlarms(self.state, self.rules)
+        self.owed = Owed()
         self.mark_us = LONG_AGO_US
         self.n_late = 0
         self.crossed: list[Crossing] = []
@@ -164,27 +162,7 @@ class AlarmEngine:
         A reading from before an alarm began is late for its point from here on: sent
         again after a restart it must not end what came after it.
         """
-        self.relations.follow_points()
-        for alarm in alarms:
-            if alarm.kind == LINK_BREAK:
-                self.links.resume(alarm.mine, alarm.raised_us, alarm.rank)
-                continue
-            if alarm.kind == SUBSTATION_BREAK:
-                self.substations.resume_named(
-                    alarm.subject, alarm.raised_us, alarm.rank
-                )
-                continue
-            if alarm.subject:
-                self.relations.resume(
-                    alarm.subject, alarm.kind, alarm.raised_us, alarm.rank,
-                    alarm.unknown,
-                )  # fmt: skip
-                continue
-            if alarm.kind in FORECAST_KINDS:
-                if self.forecast is not None:
-                    self.forecast.resume(alarm.kind, alarm.row, alarm.raised_us)
-                continue
-            go_on(self.state, self.rules, alarm)
+        resume(self, alarms)
 
     def tick(
         self,
@@ -260,9 +238,13 @@ class AlarmEngine:
         self.substations.hear(rows, batch.arrived_us, speech)
         # What is judged after a mark cannot have arrived before it.
         s.lag_us[rows] = np.maximum(batch.arrived_us, self.mark_us) - at
+        if self.owed:
+            self.owed.end(self.alarms, batch, speech)
         due = s.due_us[rows] <= at
         if np.count_nonzero(due):
             self.alarms.fire(rows[due], at[due], batch.arrived_us[due], speech)
+        if self.owed:
+            self.owed.go_on(self.alarms, batch)
         line = self.rules.version_at(rows, at)
         readings = self._interpret(batch, rows, line)
         raising = conditions.raise_bits(readings, self.rules.lines.kinds[line])
@@ -340,6 +322,8 @@ class AlarmEngine:
         s.last_arrived_us[:n] = np.minimum(s.last_arrived_us[:n], mark_us)
         self.mark_us = mark_us
         settle_late(self.alarms, mark_us, self.patience.late_us, speech)
+        if self.owed:
+            self.owed.mark(self.alarms, mark_us, speech)
         waiting = np.flatnonzero(s.due_us[:n] != NEVER_US)
         reached = self._reached(waiting, mark_us)
         hit = s.due_us[waiting] <= np.maximum(reached, mark_us)
@@ -375,6 +359,7 @@ class AlarmEngine:
         # The time of mines stands still until they are heard, or silent.
         s.lag_us[:n] += passed_us
         self.relations.pass_over(passed_us)
+        self.owed.pass_over(passed_us - lived_us)
         if self.forecast is not None:
             self.forecast.pass_over(passed_us)
 
@@ -392,4 +377,6 @@ class AlarmEngine:
 
     def _doubt_mine(self, mine: int, mark_us: int, speech: Speech) -> None:
         rows = np.asarray(self.table.rows[mine], np.intp)
+        if self.owed:
+            self.owed.settle(self.alarms, rows.tolist(), mark_us, speech)
         doubt(self.alarms, rows, mark_us, speech)

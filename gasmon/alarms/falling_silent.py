@@ -34,6 +34,9 @@ def tell_silent(engine: "AlarmEngine", mark_us: int, speech: Speech) -> None:
     rows, since_us = rows[apart], since_us[apart]
     gone = engine.retired.gone(mark_us)
     children = engine.substations.mark(rows, since_us, gone, mark_us, speech)
+    if engine.owed:
+        for silent in (children, rows):
+            engine.owed.settle(alarms, silent.tolist(), mark_us, speech)
     if len(children):
         doubt(alarms, children, mark_us, speech)
     new = (s.phase[rows, NO_DATA] == debounce.IDLE) & ~s.folded[rows]

@@ -2,10 +2,12 @@
 
 After a restart both should be the same. Where they are not (readings were lost on a
 full disk, the rules have changed), what people see counts: an alarm that is recorded
-as open goes on, one that is not is forgotten.
+as open goes on, one that is not is forgotten. What was recorded ahead of readings that
+come again is left to them (``owing.py``).
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from dataclasses import replace
 
 import numpy as np
 
@@ -23,6 +25,7 @@ from gasmon.alarms.kinds import (
     SWITCH_KINDS,
 )
 from gasmon.alarms.levels import NEVER_US
+from gasmon.alarms.owing import OWED_KINDS, Debt
 from gasmon.alarms.resuming import LivingAlarm
 
 Subject = tuple[str, int | str]
@@ -58,27 +61,68 @@ def subject_of(alarm: LivingAlarm) -> Subject:
     return alarm.kind, alarm.mine if alarm.kind == LINK_BREAK else alarm.row
 
 
+def owed(
+    engine: AlarmEngine, recorded: Iterable[LivingAlarm], ended: Iterable[Debt]
+) -> list[Debt]:
+    """What readings are still to make that come again, because it went ahead of them.
+
+    Only what happened after the newest reading that was judged of its point: nothing
+    of before will be judged any more.
+
+    Args:
+        recorded: what is recorded as open.
+        ended: ends that are recorded lately.
+    """
+    last_us = engine.state.last_at_us
+    ends = [
+        end
+        for end in ended
+        if end.alarm.kind in OWED_KINDS
+        and end.cleared_us is not None
+        and end.cleared_us > last_us[end.alarm.row]
+    ]
+    begun = [
+        Debt(replace(alarm, mine=-1))
+        for alarm in recorded
+        if alarm.kind in OWED_KINDS and alarm.raised_us > last_us[alarm.row]
+    ]
+    return ends + [debt for debt in begun if not debt.lives(engine.state)]
+
+
 def reconcile(
-    engine: AlarmEngine, recorded: Iterable[LivingAlarm]
+    engine: AlarmEngine,
+    recorded: Iterable[LivingAlarm],
+    owed: Collection[Debt] = (),
 ) -> tuple[list[Subject], list[Subject]]:
     """Make an engine live what is recorded as open.
 
     An alarm of the same subject that began at another time is another alarm: its end
     would be told of one that is over, and the one that is open would never end.
 
+    Args:
+        owed: what may be as it is, because readings are still to come.
+
     Returns:
         What it had not, and goes on with now; and what it had, and forgot.
     """
     wanted = {subject_of(alarm): alarm for alarm in recorded}
+    to_come = {subject_of(debt.alarm) for debt in owed if debt.cleared_us is None}
+    to_end = {subject_of(debt.alarm) for debt in owed if debt.lives(engine.state)}
     same = {
         subject
         for subject in living(engine) & wanted.keys()
         if _raised_us(engine, subject) == wanted[subject].raised_us
     }
-    surplus = sorted(living(engine) - same, key=lambda about: (about[0], str(about[1])))
+    surplus = sorted(
+        living(engine) - same - to_end, key=lambda about: (about[0], str(about[1]))
+    )
     for kind, index in surplus:
         _forget(engine, kind, index)
-    missing = [alarm for subject, alarm in wanted.items() if subject not in same]
+    missing = [
+        alarm
+        for subject, alarm in wanted.items()
+        if subject not in same and subject not in to_come
+    ]
     engine.resume(missing)
     return [subject_of(alarm) for alarm in missing], surplus
 

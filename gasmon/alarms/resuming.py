@@ -1,6 +1,8 @@
-"""An alarm of a point that was open when the process ended goes on, silently."""
+"""Alarms that were open when the process ended go on, silently."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -8,15 +10,21 @@ from gasmon.alarms import debounce
 from gasmon.alarms.compiled import RuleTable
 from gasmon.alarms.kinds import (
     EVASION,
+    FORECAST_KINDS,
+    LINK_BREAK,
     N_VALUE_SLOTS,
     NO_DATA,
     OVER_LIMIT,
     SLOT_OF,
+    SUBSTATION_BREAK,
     SWITCH,
     SWITCH_KINDS,
 )
 from gasmon.alarms.levels import NEVER_US
 from gasmon.alarms.state import PointState
+
+if TYPE_CHECKING:
+    from gasmon.alarms.engine import AlarmEngine
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +46,25 @@ class LivingAlarm:
     peak_at_us: int
     unknown: bool = False
     subject: str = ""
+
+
+def resume(engine: "AlarmEngine", alarms: Iterable[LivingAlarm]) -> None:
+    """Let each of them live where its kind does."""
+    engine.relations.follow_points()
+    for alarm in alarms:
+        if alarm.kind == LINK_BREAK:
+            engine.links.resume(alarm.mine, alarm.raised_us, alarm.rank)
+        elif alarm.kind == SUBSTATION_BREAK:
+            engine.substations.resume_named(alarm.subject, alarm.raised_us, alarm.rank)
+        elif alarm.subject:
+            engine.relations.resume(
+                alarm.subject, alarm.kind, alarm.raised_us, alarm.rank, alarm.unknown
+            )
+        elif alarm.kind in FORECAST_KINDS:
+            if engine.forecast is not None:
+                engine.forecast.resume(alarm.kind, alarm.row, alarm.raised_us)
+        else:
+            go_on(engine.state, engine.rules, alarm)
 
 
 def go_on(s: PointState, rules: RuleTable, alarm: LivingAlarm) -> None:

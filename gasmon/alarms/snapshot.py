@@ -30,6 +30,7 @@ from gasmon.alarms.kinds import (
     SWITCH_KINDS,
 )
 from gasmon.alarms.levels import NEVER_US, OFF
+from gasmon.alarms.owing import Debt
 from gasmon.alarms.packing import Array, BadPacking, pack, unpack
 from gasmon.alarms.rule_versions import RuleChange, as_lists
 from gasmon.alarms.rules import MAX_BANDS, RuleSet
@@ -111,6 +112,9 @@ def dump(engine: AlarmEngine) -> bytes:
         "substations": substations,
         "relations": relations,
     }
+    if engine.owed:
+        owed = [debt.as_list(debt.alarm.row) for debt in engine.owed]
+        header["owed"] = [int(engine.owed.since_us), owed]
     if engine.forecast is not None:
         header["forecast"] = forecast_header(engine.forecast)
         arrays |= forecast_arrays(engine.forecast)
@@ -184,6 +188,7 @@ def load(engine: AlarmEngine, data: bytes) -> int:
         load_forecast(
             engine.forecast, header["forecast"], arrays, row_of, ours.tolist()
         )
+    _load_owed(engine, header, row_of)
     engine.mark_us, engine.n_late = header["mark_us"], header["n_late"]
     return len(rows)
 
@@ -316,3 +321,10 @@ def _load_links(engine: AlarmEngine, ours: Int64, arrays: Mapping[str, Array]) -
     known = ours >= 0
     for name in LINK_COLUMNS:
         getattr(engine.links, name)[ours[known]] = arrays[f"link_{name}"][known]
+
+
+def _load_owed(engine: AlarmEngine, header: Mapping[str, Any], row_of: Int32) -> None:
+    """What is waited for; a snapshot of an older version says nothing of it."""
+    since_us, owed = header.get("owed", (NEVER_US, ()))
+    debts = [Debt.of(told, int(row_of[told[0]])) for told in owed]
+    engine.owed.begin((debt for debt in debts if debt.alarm.row >= 0), since_us)

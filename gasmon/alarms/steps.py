@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from gasmon.alarms.again import Redefined, judge_again
 from gasmon.alarms.engine import AlarmEngine
+from gasmon.alarms.owing import Debt
 from gasmon.alarms.packing import Array, pack, unpack
 from gasmon.alarms.rule_versions import RuleChange
 from gasmon.alarms.silence import Sign
@@ -35,6 +36,8 @@ class Step:
         signs: by position in the batch; ``marks`` follow the batch [µs UTC].
         redefined: points whose newest reading is judged again before the batch.
         rules: other rules, given before the batch; None nearly always.
+        owed: what the engine waits for from here on, given before all else; only in
+            the first step after a restart, where alarms were ahead of their readings.
     """
 
     number: int
@@ -43,6 +46,7 @@ class Step:
     marks: tuple[int, ...] = ()
     redefined: tuple[Redefined, ...] = ()
     rules: RuleChange | None = None
+    owed: tuple[Debt, ...] = ()
 
 
 def give(engine: AlarmEngine, step: Step) -> None:
@@ -51,20 +55,40 @@ def give(engine: AlarmEngine, step: Step) -> None:
     Raises:
         ConfigError: the rules in it are refused by this version.
     """
+    if step.owed:
+        engine.owed.begin(step.owed)
     if step.rules is not None:
         engine.change_rules(step.rules.rules(), step.rules.from_us)
     judge_again(engine, step.redefined, now_us=0)
     engine.tick(step.batch, now_us=0, marks=step.marks, signs=step.signs)
 
 
-def change_as_list(change: RuleChange | None) -> list[list[int | str]]:
-    """What a listed step ends with: a change as JSON can hold it; nothing for none."""
-    return [] if change is None else [[change.from_us, change.name, change.text]]
+def rare_as_list(step: Step, point_of: Callable[[int], Any]) -> list[Any]:
+    """What a listed step ends with: nothing nearly always.
+
+    Args:
+        point_of: what stands for a row.
+    """
+    change, rules = step.rules, []
+    if change is not None:
+        rules = [change.from_us, change.name, change.text]
+    if step.owed:
+        return [rules, [debt.as_list(point_of(debt.alarm.row)) for debt in step.owed]]
+    return [rules] if rules else []
 
 
-def change_of(listed: Sequence[Any] = ()) -> RuleChange | None:
-    """The change at the end of a listed step."""
-    return RuleChange(*listed) if listed else None
+def rare_of(
+    listed: Sequence[Any], row_of: Callable[[Any], int]
+) -> tuple[RuleChange | None, tuple[Debt, ...]]:
+    """The rules and debts at the end of a listed step.
+
+    Args:
+        row_of: the row that something stands for; -1 for a point that is not known.
+    """
+    told, owed = [*listed, (), ()][:2]
+    rules = RuleChange(*told) if told else None
+    debts = (Debt.of(debt, row_of(debt[0])) for debt in owed)
+    return rules, tuple(debt for debt in debts if debt.alarm.row >= 0)
 
 
 def encode_steps(
@@ -89,6 +113,10 @@ def encode_steps(
     for name in ("at_us", "arrived_us", "state"):
         column = np.concatenate([getattr(batch, name) for batch in batches])
         arrays[name], arrays[f"{name}_runs"] = _runs(column)
+
+    def id_of(row: int) -> int:
+        return int(point_ids(np.asarray([row], np.int32))[0])
+
     listed = [
         [
             step.number,
@@ -96,7 +124,7 @@ def encode_steps(
             [[s.position, mines[s.mine], s.online, s.arrived_us] for s in step.signs],
             [int(mark_us) for mark_us in step.marks],
             len(step.redefined),
-            *change_as_list(step.rules),
+            *rare_as_list(step, id_of),
         ]
         for step in steps
     ]
@@ -125,8 +153,12 @@ def decode_steps(
     row = rows_by_id[np.minimum(arrays["point_id"], len(row_of))]
     again_row = rows_by_id[np.minimum(arrays["again_id"], len(row_of))].tolist()
     again = iter(zip(again_row, arrays["again_us"].tolist(), strict=True))
+
+    def known_row(point_id: int) -> int:
+        return int(rows_by_id[min(point_id, len(row_of))])
+
     begin = 0
-    for number, n, signs, marks, n_again, *change in header["steps"]:
+    for number, n, signs, marks, n_again, *rare in header["steps"]:
         end = begin + n
         batch_row = row[begin:end]
         known = np.flatnonzero(batch_row >= 0)
@@ -140,8 +172,8 @@ def decode_steps(
         begin = end
         told = tuple(_signs(signs, known, mine_index))
         points = tuple(Redefined(*p) for p in islice(again, n_again) if p[0] >= 0)
-        rules = change_of(*change)
-        yield Step(number, batch, told, tuple(marks), points, rules)
+        rules, owed = rare_of(rare, known_row)
+        yield Step(number, batch, told, tuple(marks), points, rules, owed)
 
 
 def _signs(

@@ -14,6 +14,7 @@ from gasmon.alarms.engine import AlarmEngine
 from gasmon.alarms.events import AlarmEvent
 from gasmon.alarms.forecast_speak import Warned
 from gasmon.alarms.kinds import LINK_BREAK
+from gasmon.alarms.owing import Debt
 from gasmon.alarms.planned import PlannedWork
 from gasmon.alarms.quiet import QuietTable
 from gasmon.alarms.rule_versions import RuleChange
@@ -21,7 +22,7 @@ from gasmon.alarms.rules import RuleSet
 from gasmon.alarms.silence import Sign
 from gasmon.alarms.snapshot import dump
 from gasmon.alarms.state import LONG_AGO_US
-from gasmon.alarms.steps import Step
+from gasmon.alarms.steps import Step, give
 from gasmon.batch import Frame, FrameKey, GatewayClock, Packet, ReadingBatch, Reject
 from gasmon.ingest.clocks import MineClocks
 from gasmon.ingest.decode import (
@@ -127,6 +128,7 @@ class Evaluator:
         planned: what planned work keeps quiet.
         step: number of the last step that was given to the engine.
         given_up: newest frame of each mine that a former process judged and gave up.
+        owing: what the engine is to wait for from the next turn on.
     """
 
     def __init__(
@@ -146,6 +148,7 @@ class Evaluator:
         self.planned = PlannedWork()
         self.step = 0
         self.given_up: dict[str, FrameKey] = {}
+        self.owing: Sequence[Debt] = ()
         self._limits = limits or DecodeLimits()
         self._layouts = Layouts(self._limits.lowest)
         self._rate = DefinitionRate(definitions_per_minute)
@@ -171,6 +174,8 @@ class Evaluator:
         """
         judged = Judged(packets=packets, marks=marks)
         self.planned.begin(quiet or QuietTable(), self.book.table)
+        if self.owing:
+            self._owe(judged)
         judged.definitions += self.book.rule(now_us)
         if judged.definitions:
             self._judge_again(self.adopt(now_us), now_us, judged)
@@ -259,6 +264,14 @@ class Evaluator:
         judged.crossed += self.engine.crossed
         if self.engine.forecast is not None:
             judged.warned += self.engine.forecast.take()
+
+    def _owe(self, judged: Judged) -> None:
+        """Let the engine wait for what was recorded ahead of readings to come."""
+        self.step += 1
+        owed, self.owing = tuple(self.owing), ()
+        step = Step(self.step, ReadingBatch.empty(), owed=owed)
+        judged.steps.append(step)
+        give(self.engine, step)
 
     def _judge_again(
         self, versions: Sequence[PointDef], now_us: int, judged: Judged

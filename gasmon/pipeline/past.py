@@ -29,6 +29,7 @@ from gasmon.pipeline.restore import know_frames
 from gasmon.pipeline.spool import Spool
 from gasmon.points import MineDef, PointDef
 from gasmon.store import alarms, clocks, latest, points, replay_log, snapshots
+from gasmon.store.alarm_ends import EndedAlarm, ended_since
 from gasmon.store.alarms import OpenAlarm
 from gasmon.store.db import Connection
 from gasmon.store.retired import load_history
@@ -50,6 +51,12 @@ class Past(Protocol):
 
     def open_alarms(self) -> list[OpenAlarm]:
         """What is open now."""
+
+    def ended(self, since_us: int) -> Sequence[EndedAlarm]:
+        """Alarms of points that ended after an event time [µs UTC].
+
+        As far as their ends may be recorded and not in the log.
+        """
 
     def boots(self) -> dict[str, str]:
         """What each mine's gateway calls its present start."""
@@ -108,6 +115,11 @@ class FromDatabase:
         open_now = alarms.open_alarms(self.conn, self.run)
         self.conn.commit()
         return open_now
+
+    def ended(self, since_us: int) -> list[EndedAlarm]:
+        ended = ended_since(self.conn, self.run, since_us)
+        self.conn.commit()
+        return ended
 
     def boots(self) -> dict[str, str]:
         return {mine: key.boot for mine, key in self.newest_frames().items()}
@@ -182,6 +194,9 @@ class FromCopy:
 
     def open_alarms(self) -> list[OpenAlarm]:
         return self._open
+
+    def ended(self, since_us: int) -> tuple[()]:
+        return ()  # no end is in the copy before its turn is
 
     def boots(self) -> dict[str, str]:
         return dict(self.snapshot.beside["boots"])

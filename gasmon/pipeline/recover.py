@@ -24,7 +24,7 @@ from gasmon.alarms.kinds import (
     LINK_BREAK,
 )
 from gasmon.alarms.packing import BadPacking
-from gasmon.alarms.reconcile import reconcile, subject_of
+from gasmon.alarms.reconcile import owed, reconcile, subject_of
 from gasmon.alarms.resuming import LivingAlarm
 from gasmon.alarms.rule_versions import RuleChange
 from gasmon.alarms.snapshot import excuse_absence, history_in, load
@@ -36,7 +36,7 @@ from gasmon.pipeline.annunciate import Annunciator
 from gasmon.pipeline.book import PointBook
 from gasmon.pipeline.evaluate import Evaluator, Judged
 from gasmon.pipeline.past import Past
-from gasmon.pipeline.restore import living_of
+from gasmon.pipeline.restore import SEEN_BACK_US, ends_of, living_of
 from gasmon.points import PointDef
 
 SAY_EVERY = 1000
@@ -67,6 +67,7 @@ class Recovered:
         turned_us: when the newest frame of each mine in the spooled turns was judged
             [µs UTC], also where its readings were given up.
         differed: alarms in which the engine and the records did not agree.
+        n_owed: events that are recorded ahead of readings that are to come again.
     """
 
     step: int = 0
@@ -79,6 +80,7 @@ class Recovered:
     definitions: list[tuple[Definition, list[PointDef]]] = field(default_factory=list)
     turned_us: dict[str, int] = field(default_factory=dict)
     differed: list[str] = field(default_factory=list)
+    n_owed: int = 0
 
     def __str__(self) -> str:
         if self.from_step is None:
@@ -131,7 +133,7 @@ def recover(
             # than no judging.
             log.exception("the snapshot of step %d is not used", snapshot.step)
             continue
-        _agree(past, evaluator, done)
+        _agree(past, evaluator, done, now_us)
         excuse_absence(engine, now_us)
         evaluator.step = done.step
         return done
@@ -165,11 +167,22 @@ def know_turns(
             log.warning("%d spooled turns", done.n_spooled)
 
 
-def _agree(past: Past, evaluator: Evaluator, done: Recovered) -> None:
-    """Let the engine and what is recorded as open be the same."""
+def _agree(past: Past, evaluator: Evaluator, done: Recovered, now_us: int) -> None:
+    """Let the engine and what is recorded as open be the same, now or soon."""
     engine, book = evaluator.engine, evaluator.book
-    recorded = living_of(book, past.open_alarms())
-    missing, surplus = reconcile(engine, carried_on(recorded, done.said, book))
+    recorded = carried_on(living_of(book, past.open_alarms()), done.said, book)
+    ended = ends_of(book, past.ended(now_us - SEEN_BACK_US))
+    debts = evaluator.owing = owed(engine, recorded, ended)
+    if not debts:
+        engine.owed.begin(())  # what an earlier restart waited for is paid
+    missing, surplus = reconcile(engine, recorded, debts)
+    done.n_owed = len(debts)
+    for debt in debts[:SAY_MOST]:
+        alarm, is_end = debt.alarm, debt.cleared_us is not None
+        log.warning(
+            "after the restart: the %s of %s at %s is recorded, its readings are not",
+            "end" if is_end else "beginning", alarm.kind, book.table.keys[alarm.row],
+        )  # fmt: skip
     done.differed = [
         *(f"{kind} {index} is open and was not known" for kind, index in missing),
         *(f"{kind} {index} was known and is not open" for kind, index in surplus),

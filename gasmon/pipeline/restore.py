@@ -13,6 +13,7 @@ from gasmon.alarms.kinds import (
     LINK_BREAK,
     MINE_ONLY_KINDS,
 )
+from gasmon.alarms.owing import Debt
 from gasmon.alarms.planned import PlannedWork, is_silent
 from gasmon.alarms.resuming import LivingAlarm
 from gasmon.batch import FrameKey
@@ -26,6 +27,7 @@ from gasmon.pipeline.openalarms import opened_event
 from gasmon.pipeline.standing import Standing
 from gasmon.points import PointDef, PointKey
 from gasmon.store import frames, latest, points
+from gasmon.store.alarm_ends import EndedAlarm
 from gasmon.store.alarms import OpenAlarm
 from gasmon.store.db import Connection
 from gasmon.store.retired import load_history
@@ -100,6 +102,20 @@ def living_of(book: PointBook, open_now: Iterable[OpenAlarm]) -> list[LivingAlar
             )
         )
     return living
+
+
+def ends_of(book: PointBook, ended: Iterable[EndedAlarm]) -> list[Debt]:
+    """Recorded ends, by the rows of their points here."""
+    ends = []
+    for alarm in ended:
+        row = book.table.row_of(PointKey(alarm.mine, alarm.system, alarm.no))
+        if row is not None:
+            begun_us = alarm.raised_at_us
+            lived = LivingAlarm(
+                alarm.kind, row, -1, begun_us, alarm.rank, nan, begun_us
+            )
+            ends.append(Debt(lived, alarm.cleared_at_us))
+    return ends
 
 
 def restore(

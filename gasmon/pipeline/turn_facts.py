@@ -17,7 +17,7 @@ from gasmon.alarms.crossings import Crossing
 from gasmon.alarms.events import AlarmEvent
 from gasmon.alarms.forecast_speak import Warned
 from gasmon.alarms.silence import Sign
-from gasmon.alarms.steps import Step, change_as_list, change_of
+from gasmon.alarms.steps import Step, rare_as_list, rare_of
 from gasmon.batch import Frame, FrameKey, GatewayClock, ReadingBatch, Reject
 from gasmon.ingest.decode import Definition, MineEvent, MineStatistic
 from gasmon.ingest.payloads import EventPayload
@@ -114,8 +114,10 @@ def steps_of(
             for key, from_us in again
             if key in table.index
         )
-        rules = change_of(*more[1:])
-        yield Step(number, batch, told, tuple(marks), redefined, rules)
+        rules, owed = rare_of(
+            more[1:], lambda told: table.index.get(PointKey(*told), -1)
+        )
+        yield Step(number, batch, told, tuple(marks), redefined, rules, owed)
 
 
 def _steps(judged: Judged, table: PointTable) -> Iterator[list[Any]]:
@@ -127,8 +129,9 @@ def _steps(judged: Judged, table: PointTable) -> Iterator[list[Any]]:
         ]
         marks = [int(mark_us) for mark_us in step.marks]
         again = [[table.keys[p.row], p.from_us] for p in step.redefined]
-        at, change = place.get(id(step.batch), -1), change_as_list(step.rules)
-        yield [step.number, at, signs, marks, again, *change]
+        rare = rare_as_list(step, lambda row: table.keys[row])
+        at = place.get(id(step.batch), -1)
+        yield [step.number, at, signs, marks, again, *rare]
 
 
 def add_facts(judged: Judged, facts: Header, book: PointBook) -> None:

@@ -159,49 +159,90 @@ def test_an_alarm_is_told_while_its_readings_wait(paired: Plant) -> None:  # noq
     assert float(count) == 1, "counted once"
 
 
+JOURNAL = "SELECT event_id FROM alarm_journal ORDER BY event_id"
+
+
+def die(plant: Plant) -> None:
+    """The end of what runs, as by a kill: nothing more is stored or acknowledged."""
+    (first,) = plant.running
+    plant.running.clear()
+    first.persisting.remembers = False
+    first.give_up()
+    first.pump.stop()
+    plant.change(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        " AND application_name LIKE 'gasmon-ingest%'"
+    )
+    first.stop()
+
+
+def begin_again(plant: Plant) -> None:
+    """Start it, as soon as the server has noticed that the former one is gone."""
+
+    def begins() -> bool:
+        try:
+            plant.start()
+        except DependencyError:
+            return False
+        return True
+
+    wait_until(begins, 20, "the server has noticed")
+
+
 @SITE
 def test_dying_between_an_alarm_and_its_readings(paired: Plant) -> None:  # noqa: F811
     """The frame comes again, and its alarm is still one, with its own beginning."""
-    first = paired.start()
+    paired.start()
     paired.gateway.define()
     paired.gateway.gas(LOW)
     paired.stored(1)
     with held(paired.dsn, "LOCK TABLE reading IN EXCLUSIVE MODE"):
         paired.gateway.gas(HIGH)
         wait_until(lambda: paired.count("outbox") == 2, 20, "both limits are told")
-        paired.running.clear()
-        first.persisting.remembers = False
-        first.give_up()
-        first.pump.stop()
-        paired.change(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-            " AND application_name LIKE 'gasmon-ingest%'"
-        )
-        first.stop()
+        die(paired)
         assert paired.count("frame") == 1
-    before = paired.ask("SELECT event_id FROM alarm_journal ORDER BY event_id")
-
-    def begins() -> bool:
-        try:
-            paired.start()
-        except DependencyError:
-            return False
-        return True
-
-    wait_until(begins, 20, "the server has noticed")
+    before = paired.ask(JOURNAL)
+    begin_again(paired)
     paired.stored(2)
     off = (
         "SELECT seq FROM frame WHERE extract(epoch FROM judged_at) * 1000 <> device_ms"
     )
     assert paired.ask(off) == [], "its clock did not go back"
-    assert paired.ask("SELECT event_id FROM alarm_journal ORDER BY event_id") == before
+    assert paired.ask(JOURNAL) == before
     assert [kind for kind, _ in open_of(paired.running[0])] == ["cut_off", "over_limit"]
     paired.gateway.gas(LOW)
     wait_until(
         lambda: paired.count("alarm", "cleared_at IS NULL") == 0, 20, "both are over"
     )
     assert paired.count("alarm") == 2
+
+
+@SITE
+def test_dying_between_the_end_of_an_alarm_and_its_readings(paired: Plant) -> None:  # noqa: F811
+    """Readings from before its end come again: they are of the alarm that is over."""
+    paired.start()
+    paired.gateway.define()
+    paired.gateway.gas(HIGH)
+    paired.stored(1)
+    with held(paired.dsn, "LOCK TABLE reading IN EXCLUSIVE MODE"):
+        paired.gateway.gas(HIGH)
+        paired.gateway.gas(LOW)
+        wait_until(
+            lambda: paired.count("alarm", "cleared_at IS NULL") == 0, 20, "both end"
+        )
+        die(paired)
+        assert paired.count("frame") == 1
+    before = paired.ask(JOURNAL)
+    begin_again(paired)
+    paired.stored(3)
+    assert paired.ask(JOURNAL) == before
+    assert open_of(paired.running[0]) == []
+    paired.gateway.gas(HIGH)
+    wait_until(
+        lambda: paired.count("alarm", "cleared_at IS NULL") == 2, 20, "others begin"
+    )
+    assert paired.count("alarm") == 4
 
 
 @SITE

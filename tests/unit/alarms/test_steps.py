@@ -10,7 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gasmon.alarms.again import Redefined
+from gasmon.alarms.owing import Debt
 from gasmon.alarms.packing import BadPacking
+from gasmon.alarms.resuming import LivingAlarm
+from gasmon.alarms.rule_versions import RuleChange
 from gasmon.alarms.silence import Sign
 from gasmon.alarms.steps import Step, decode_steps, encode_steps
 from gasmon.batch import Int32, ReadingBatch
@@ -32,12 +35,8 @@ ROW_OF[ids(np.arange(10, dtype=np.int32))] = np.arange(10)
 def same(one: Step, other: Step) -> bool:
     """Equality of steps in which NaN equals NaN."""
     arrays = ("row", "value", "at_us", "arrived_us", "state")
-    return (one.number, one.signs, one.marks, one.redefined) == (
-        other.number,
-        other.signs,
-        other.marks,
-        other.redefined,
-    ) and all(
+    rare = ("number", "signs", "marks", "redefined", "rules", "owed")
+    return all(getattr(one, name) == getattr(other, name) for name in rare) and all(
         np.array_equal(getattr(one.batch, a), getattr(other.batch, a), equal_nan=True)
         for a in arrays
     )
@@ -50,6 +49,15 @@ READINGS = st.builds(
     at_us=st.integers(-(2**60), 2**60),
     arrived_us=st.sampled_from([1, 2, 3]),
     state=st.sampled_from([0, 0, 0, 1, 2**30]),
+)
+
+
+DEBTS = st.builds(
+    lambda row, cleared_us: Debt(
+        LivingAlarm("cut_off", row, -1, 5, 2, 1.6, 6, True), cleared_us
+    ),
+    st.integers(0, 9),
+    st.none() | st.integers(0, 2**60),
 )
 
 
@@ -75,7 +83,10 @@ def steps(draw: st.DrawFn) -> list[Step]:
         signs.sort(key=lambda sign: sign.position)
         points = st.builds(Redefined, st.integers(0, 9), st.integers(0, 2**60))
         again = tuple(draw(st.lists(points, max_size=2)))
-        out.append(Step(number + 5, batch, tuple(signs), tuple(marks), again))
+        rules = draw(st.sampled_from([None, RuleChange(5, "site.toml", "[delays]")]))
+        owed = tuple(draw(st.lists(DEBTS, max_size=2)))
+        step = Step(number + 5, batch, tuple(signs), tuple(marks), again, rules, owed)
+        out.append(step)
     return out
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from gasmon.alarms.engine import LivingAlarm
+from gasmon.alarms.owing import Debt
 from gasmon.alarms.snapshot import dump, load
 from gasmon.batch import FrameKey
 from gasmon.pipeline.restore import know_newest, newest_judged
@@ -56,3 +57,25 @@ def test_what_comes_again_behind_its_alarm_is_no_clock_that_went_back(
 def test_a_clock_that_went_back_behind_what_was_stored_is_one(second: Live) -> None:
     """Only the alarm does not count."""
     assert times(second, 2, 0.5, 20) == [at(20)]
+
+
+def test_what_is_owed_is_the_first_step_of_a_restart() -> None:
+    """Given to the engine before any reading, and once."""
+    live = Live()
+    live.take(defined(), frame(1, HIGH))
+    over = LivingAlarm("over_limit", 0, -1, at(1), 1, 1.6, at(1))
+    live.evaluator.owing = (Debt(over, at(3)),)
+    before = live.evaluator.step
+    judged = live.take(frame(2, HIGH), frame(4, HIGH))
+    assert [(step.number - before, len(step.owed)) for step in judged.steps] == [
+        (1, 1),
+        (2, 0),
+    ]
+    assert [
+        (e.event, e.raised_at_us) for e in judged.events if e.kind == over.kind
+    ] == [
+        ("cleared", at(1)),
+        ("raised", at(4)),
+    ]
+    (step,) = live.take(frame(5, HIGH)).steps
+    assert step.owed == ()

@@ -15,6 +15,9 @@ from gasmon.alarms.crossings import DEADBAND, OFF_DELAY, ON_DELAY, Crossing
 from gasmon.alarms.events import AlarmEvent
 from gasmon.alarms.forecast_model import MODELS
 from gasmon.alarms.forecast_speak import Warned
+from gasmon.alarms.owing import OWED_KINDS, Debt
+from gasmon.alarms.resuming import LivingAlarm
+from gasmon.alarms.rule_versions import RuleChange
 from gasmon.alarms.silence import Sign
 from gasmon.alarms.steps import Step
 from gasmon.batch import Frame, FrameKey, GatewayClock, Int32, ReadingBatch, Reject
@@ -80,6 +83,8 @@ def plain(judged: Judged, keys: tuple[PointKey, ...]) -> Any:
                     step.signs,
                     step.marks,
                     [(keys[p.row], p.from_us) for p in step.redefined],
+                    step.rules,
+                    [debt.as_list(keys[debt.alarm.row]) for debt in step.owed],
                 )
                 for step in judged.steps
             ],
@@ -103,6 +108,21 @@ JSON = st.recursive(
 )
 POINT_KEYS = st.sampled_from(KEYS)
 SHARES = st.floats(0, 1)
+DEBTS = st.builds(
+    Debt,
+    st.builds(
+        LivingAlarm,
+        st.sampled_from(sorted(OWED_KINDS)),
+        st.integers(0, len(KEYS) - 1),
+        st.just(-1),
+        TIMES,
+        st.integers(0, 4),
+        FLOATS,
+        TIMES,
+        st.booleans(),
+    ),
+    st.none() | TIMES,
+)
 WARNED = st.builds(
     Warned,
     row=st.integers(0, len(KEYS) - 1),
@@ -296,7 +316,10 @@ def turns(draw: st.DrawFn) -> Judged:
         number = len(judged.steps) + 7
         rows = draw(st.lists(st.integers(0, len(KEYS) - 1), max_size=2))
         again = tuple(Redefined(row, draw(TIMES)) for row in rows)
-        judged.steps.append(Step(number, batch, tuple(signs), tuple(marks), again))
+        rules = draw(st.none() | st.builds(RuleChange, INT64, TEXT, TEXT))
+        owed = draw(st.lists(DEBTS, max_size=2).map(tuple))
+        step = Step(number, batch, tuple(signs), tuple(marks), again, rules, owed)
+        judged.steps.append(step)
     if judged.batches and judged.batches[0].frames:
         judged.newest = {MINE: judged.batches[0].frames[-1]}
     return judged

@@ -1,0 +1,160 @@
+"""A record any number of turns ahead of the log, after a kill at any frame."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gasmon.alarms.engine import AlarmEngine, Patience
+from gasmon.alarms.kinds import SLOT_OF
+from gasmon.alarms.owing import OWED_KINDS, OWED_US
+from gasmon.alarms.reconcile import living
+from gasmon.alarms.steps import give
+from gasmon.domain import states
+from gasmon.units import US_PER_H, US_PER_S
+from tests.ahead_world import Record, owe, restarted
+from tests.engine_world import Entry, Reading, World, feed, live, mark, point
+from tests.fix_examples import examples
+from tests.rule_texts import delayed
+
+APART_S = 10
+"""Seconds between two frames."""
+
+POINTS = [point(f"00{n}A01") for n in (1, 2, 3)]
+NEVER_SILENT = Patience(point_us=US_PER_H, mine_us=US_PER_H)
+DELAYS = [("0s", "0s"), ("0s", "15s"), ("12s", "0s"), ("12s", "25s")]
+WORLDS = [
+    World.of(*POINTS, rules=delayed(on, off), patience=NEVER_SILENT)
+    for on, off in DELAYS
+]
+VALUES = [None, 0.2, 0.9, 1.1, 1.4, 1.6, 2.2]
+STATES = [0, 0, 0, 0, states.SENSOR_FAULT, states.CALIBRATION, states.ALARM]
+
+Frame = list[Reading]
+
+
+@st.composite
+def frames(draw: st.DrawFn) -> list[Frame]:
+    """Each has readings of some points, of one of them perhaps two."""
+    sent = []
+    for number in range(1, draw(st.integers(2, 9)) + 1):
+        rows = draw(st.lists(st.integers(0, 2), min_size=1, max_size=4))
+        sent.append(
+            [
+                live(
+                    row,
+                    draw(st.sampled_from(VALUES)),
+                    number * APART_S + rows[:place].count(row),
+                    draw(st.sampled_from(STATES)),
+                )
+                for place, row in enumerate(rows)
+            ]
+        )
+    return sent
+
+
+def open_in(engine: AlarmEngine) -> set[tuple[str, int, int]]:
+    """(kind, row, beginning) of what lives."""
+    return {
+        (kind, row, int(engine.state.raised_us[row, SLOT_OF[kind]]))
+        for kind, row in living(engine)
+        if isinstance(row, int) and kind in OWED_KINDS
+    }
+
+
+def in_turns(data: st.DataObject, sent: Sequence[Frame]) -> list[Entry | None]:
+    """Some frames as entries of a log; None where a turn ends."""
+    out: list[Entry | None] = []
+    for frame in sent:
+        out += frame
+        if data.draw(st.booleans()):
+            out.append(None)
+    return out
+
+
+def given_to(engine: AlarmEngine, record: Record, log: list[Entry | None]) -> None:
+    """Judge turn by turn, and record what is said."""
+    turn: list[Entry] = []
+    for entry in [*log, None]:
+        if entry is not None:
+            turn.append(entry)
+        elif turn:
+            record.take(feed(engine, turn))
+            turn = []
+
+
+def flat(sent: Sequence[Frame]) -> list[Entry]:
+    """The entries of frames."""
+    return [reading for frame in sent for reading in frame]
+
+
+@examples(30)
+@given(st.data())
+def test_what_comes_again_makes_nothing_else(data: st.DataObject) -> None:
+    """The same events by identity, and the same is open, as if nobody was killed."""
+    world, sent = data.draw(st.sampled_from(WORLDS)), data.draw(frames())
+    logged = data.draw(st.integers(0, len(sent)))
+    ahead = data.draw(st.integers(logged, len(sent)))
+    end = mark((len(sent) + 1) * APART_S)
+    whole = world.engine()
+    undisturbed = Record(feed(whole, [*flat(sent), end]))
+    record = Record(feed(world.engine(), flat(sent[:ahead])))
+    engine = restarted(world, flat(sent[:logged]), record)
+    given_to(engine, record, [*in_turns(data, sent[logged:]), end])
+    assert sorted(record.told) == sorted(undisturbed.told)
+    assert record.subjects() == undisturbed.subjects()
+    assert open_in(engine) == open_in(whole)
+    assert engine.n_late == 0
+
+
+@examples(30)
+@given(st.data())
+def test_a_second_kill_while_something_is_owed(data: st.DataObject) -> None:
+    """What was waited for is found again in the record and the longer log."""
+    world, sent = data.draw(st.sampled_from(WORLDS)), data.draw(frames())
+    first, second, ahead = sorted(data.draw(st.integers(0, len(sent))) for _ in "123")
+    end = mark((len(sent) + 1) * APART_S)
+    undisturbed = Record(feed(world.engine(), [*flat(sent), end]))
+    record = Record(feed(world.engine(), flat(sent[:ahead])))
+    former, engine = world.engine(), world.engine()
+    feed(former, flat(sent[:first]))
+    waits = owe(former, record)
+    given_to(former, record, in_turns(data, sent[first:second]))
+    feed(engine, flat(sent[:first]))
+    give(engine, waits)
+    feed(engine, flat(sent[first:second]))
+    assert list(engine.owed) == list(former.owed)
+    owe(engine, record)
+    given_to(engine, record, [*in_turns(data, sent[second:]), end])
+    assert sorted(record.told) == sorted(undisturbed.told)
+    assert open_in(engine) == record.subjects() == undisturbed.subjects()
+
+
+@examples(30)
+@given(st.data())
+def test_where_frames_are_lost_the_record_counts(data: st.DataObject) -> None:
+    """What is recorded as over does not live on, and what begins later is raised."""
+    world, sent = data.draw(st.sampled_from(WORLDS)), data.draw(frames())
+    logged = data.draw(st.integers(0, len(sent)))
+    ahead = data.draw(st.integers(logged, len(sent)))
+    lost = data.draw(st.sets(st.integers(logged, len(sent))))
+    record = Record(feed(world.engine(), flat(sent[:ahead])))
+    engine = restarted(world, flat(sent[:logged]), record)
+    come = [f for n, f in enumerate(sent) if n >= logged and n not in lost]
+    begun_s = (len(sent) + 1) * APART_S
+    marks = [mark(begun_s), mark(begun_s + OWED_US / US_PER_S)]
+    given_to(engine, record, [*in_turns(data, come), *marks])
+    assert not engine.owed
+    assert open_in(engine) == record.subjects()
+    # Whatever was lost: what is beyond the limit for long is open, what is not is over.
+    last_s = begun_s + 60
+    high = [live(row, 1.2, last_s + s) for s in (0, 40) for row in (0, 1, 2)]
+    given_to(engine, record, list(high))
+    over = {row for kind, row, _ in open_in(engine) if kind == "over_limit"}
+    assert over == {0, 1, 2}
+    low = [live(row, 0.2, last_s + s) for s in (60, 70, 110) for row in (0, 1, 2)]
+    given_to(engine, record, list(low))
+    assert not {k for k, _, _ in open_in(engine) if k in ("over_limit", "cut_off")}
+    assert open_in(engine) == record.subjects()
