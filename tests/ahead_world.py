@@ -8,14 +8,14 @@ from math import nan
 from gasmon.alarms.engine import AlarmEngine, LivingAlarm
 from gasmon.alarms.events import AlarmEvent
 from gasmon.alarms.owing import Debt
-from gasmon.alarms.reconcile import owed, reconcile
+from gasmon.alarms.reconcile import owed, reconcile, subject_of
 from gasmon.alarms.steps import Step, give
 from gasmon.batch import ReadingBatch
 from tests.engine_world import Entry, World, feed
 
 
 class Record:
-    """Alarms of points and their journal, as the database keeps them.
+    """Alarms of points and relations with their journal, as the database keeps them.
 
     Attributes:
         told: identities of the events, in order; each once.
@@ -23,7 +23,7 @@ class Record:
 
     def __init__(self, events: Iterable[AlarmEvent] = ()) -> None:
         self.told: list[str] = []
-        self._open: dict[tuple[int, str], AlarmEvent] = {}
+        self._open: dict[tuple[str, str], AlarmEvent] = {}
         self._ended: dict[str, tuple[AlarmEvent, int]] = {}
         self.take(events)
 
@@ -33,14 +33,14 @@ class Record:
             if event.event_id in self.told:
                 continue
             self.told.append(event.event_id)
-            is_open = self._open.get((event.row, event.kind))
+            is_open = self._open.get((event.subject, event.kind))
             if event.key in self._ended or event.late:
                 continue
             if event.event != "cleared":
                 if is_open is None or is_open.key == event.key:
-                    self._open[event.row, event.kind] = event
+                    self._open[event.subject, event.kind] = event
             elif is_open is not None and is_open.key == event.key:
-                del self._open[event.row, event.kind]
+                del self._open[event.subject, event.kind]
                 self._ended[event.key] = (event, event.happened_at_us)
 
     def open_now(self) -> list[LivingAlarm]:
@@ -51,9 +51,9 @@ class Record:
         """What ended, and when."""
         return [Debt(_alarm(event), at_us) for event, at_us in self._ended.values()]
 
-    def subjects(self) -> set[tuple[str, int, int]]:
-        """(kind, row, beginning) of what is open."""
-        return {(a.kind, a.row, a.raised_us) for a in self.open_now()}
+    def subjects(self) -> set[tuple[str, int | str, int]]:
+        """(kind, row or relation, beginning) of what is open."""
+        return {(*subject_of(a), a.raised_us) for a in self.open_now()}
 
 
 def _alarm(event: AlarmEvent) -> LivingAlarm:
@@ -67,6 +67,7 @@ def _alarm(event: AlarmEvent) -> LivingAlarm:
         peak,
         event.peak_at_us or event.raised_at_us,
         event.event == "unknown",
+        event.subject if event.row < 0 else "",
     )
 
 

@@ -25,7 +25,7 @@ from gasmon.alarms.late import judge_late, note_first_after_gap
 from gasmon.alarms.late_tell import settle_late
 from gasmon.alarms.levels import NEVER_US
 from gasmon.alarms.living import LivingAlarms
-from gasmon.alarms.owing import Owed
+from gasmon.alarms.owing import Debt, Owed, sorted_out
 from gasmon.alarms.quiet import QuietTable
 from gasmon.alarms.relations import Relations, over_limit_units
 from gasmon.alarms.resuming import LivingAlarm, resume
@@ -163,6 +163,16 @@ class AlarmEngine:
         again after a restart it must not end what came after it.
         """
         resume(self, alarms)
+
+    def owe(self, debts: Iterable[Debt], since_us: int = NEVER_US) -> None:
+        """Wait for what was recorded ahead of frames to come, and for nothing else.
+
+        Args:
+            since_us: the clock mark since which it is waited [µs].
+        """
+        of_points, of_relations = sorted_out(self, debts)
+        self.owed.begin(of_points, since_us)
+        self.relations.owed.begin(of_relations, since_us)
 
     def tick(
         self,
@@ -359,7 +369,8 @@ class AlarmEngine:
         # The time of mines stands still until they are heard, or silent.
         s.lag_us[:n] += passed_us
         self.relations.pass_over(passed_us)
-        self.owed.pass_over(passed_us - lived_us)
+        for waiting in (self.owed, self.relations.owed):
+            waiting.pass_over(passed_us - lived_us)
         if self.forecast is not None:
             self.forecast.pass_over(passed_us)
 
@@ -379,4 +390,6 @@ class AlarmEngine:
         rows = np.asarray(self.table.rows[mine], np.intp)
         if self.owed:
             self.owed.settle(self.alarms, rows.tolist(), mark_us, speech)
+        if self.relations.owed:
+            self.relations.owed.settle(self.relations, [mine], mark_us, speech)
         doubt(self.alarms, rows, mark_us, speech)

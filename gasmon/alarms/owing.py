@@ -13,10 +13,10 @@ To begin or end it at once would bring the engine to a moment behind readings th
 still to come: they would begin an alarm anew that is over, or count as late.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import isnan, nan
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,24 +24,31 @@ from gasmon.alarms import debounce
 from gasmon.alarms.kinds import NO_DATA, SLOT_OF
 from gasmon.alarms.levels import NEVER_US
 from gasmon.alarms.living import LivingAlarms
+from gasmon.alarms.relation_kinds import RELATION_NAMES
 from gasmon.alarms.resuming import LivingAlarm, go_on
 from gasmon.alarms.speak import Speech
 from gasmon.alarms.state import PointState
 from gasmon.batch import Index, ReadingBatch
 from gasmon.units import US_PER_S
 
+if TYPE_CHECKING:
+    from gasmon.alarms.engine import AlarmEngine
+
 OWED_US = 45 * US_PER_S
 """What is owed is waited for this long [µs], by clock marks. Ours: over three times the
 longest hold after a reconnect (``ingest.order.HOLD_S``, 12 s), less than the silence
 that breaks a link (60 s)."""
 
-OWED_KINDS = frozenset(kind for kind, slot in SLOT_OF.items() if slot != NO_DATA)
-"""Kinds that readings of a point begin and end; silence is told by the clock."""
+OWED_KINDS = frozenset(
+    (*(kind for kind, slot in SLOT_OF.items() if slot != NO_DATA), *RELATION_NAMES)
+)
+"""Kinds that readings of a point or frames of a mine begin and end; silence is told by
+the clock."""
 
 
 @dataclass(frozen=True, slots=True)
 class Debt:
-    """A recorded beginning or end of a point's alarm.
+    """A recorded beginning or end of an alarm of a point or relation.
 
     Attributes:
         alarm: as it is recorded.
@@ -58,34 +65,55 @@ class Debt:
         is_living = int(s.phase[row, slot]) >= debounce.ACTIVE
         return is_living and raised_us == self.alarm.raised_us
 
-    def as_list(self, point: object) -> list[Any]:
+    def as_list(self, point_of: Callable[[int], object]) -> list[Any]:
         """As JSON holds it.
 
         Args:
-            point: what stands for its row.
+            point_of: what stands for a row.
         """
         a = self.alarm
+        point = [a.subject] if a.subject else point_of(a.row)
         peak = None if isnan(a.peak) else a.peak
         told = [point, a.kind, a.raised_us, a.rank, peak, a.peak_at_us, a.unknown]
         return [*told, self.cleared_us]
 
     @classmethod
-    def of(cls, told: Sequence[Any], row: int) -> "Debt":
-        """The debt that ``as_list`` wrote, of the point in this row."""
-        _, kind, raised_us, rank, peak, peak_at_us, unknown, cleared_us = told
+    def of(cls, told: Sequence[Any], row_of: Callable[[Any], int]) -> "Debt | None":
+        """The debt that ``as_list`` wrote; None of a point that is not known.
+
+        Args:
+            row_of: the row that something stands for; -1 for an unknown point.
+        """
+        point, kind, raised_us, rank, peak, peak_at_us, unknown, cleared_us = told
+        row, subject = -1, ""
+        if isinstance(point, list) and len(point) == 1:
+            (subject,) = point
+        elif (row := row_of(point)) < 0:
+            return None
         peak = nan if peak is None else peak
-        alarm = LivingAlarm(kind, row, -1, raised_us, rank, peak, peak_at_us, unknown)
+        alarm = LivingAlarm(
+            kind, row, -1, raised_us, rank, peak, peak_at_us, unknown, subject
+        )
         return cls(alarm, cleared_us)
 
 
-class Owed:
-    """What is owed to an engine; false when nothing is.
+def debts_of(
+    listed: Iterable[Sequence[Any]], row_of: Callable[[Any], int]
+) -> Iterator[Debt]:
+    """Those of ``as_list``, without points that are not known any more."""
+    found = (Debt.of(told, row_of) for told in listed)
+    return (debt for debt in found if debt is not None)
+
+
+class Waiting:
+    """Debts by whom they are of; false when there is none.
 
     Attributes:
-        since_us: the first clock mark since it is owed [µs]; NEVER_US before it.
+        since_us: the first clock mark since it is waited [µs]; NEVER_US before it.
     """
 
     def __init__(self) -> None:
+        """Nothing is waited for."""
         self._of: dict[int, list[Debt]] = {}
         self.since_us = NEVER_US
 
@@ -96,16 +124,37 @@ class Owed:
         for debts in self._of.values():
             yield from debts
 
-    def begin(self, debts: Iterable[Debt], since_us: int = NEVER_US) -> None:
-        """Wait for these from now on, and for nothing else."""
+    def begin(
+        self, debts: Iterable[tuple[int, Debt]], since_us: int = NEVER_US
+    ) -> None:
+        """Wait for these from now on, and for nothing else.
+
+        Args:
+            debts: each with the number of whom it is of.
+        """
         self._of, self.since_us = {}, since_us
-        for debt in debts:
-            self._of.setdefault(debt.alarm.row, []).append(debt)
+        for number, debt in debts:
+            self._of.setdefault(number, []).append(debt)
 
     def pass_over(self, passed_us: int) -> None:
         """Our clock moved without as much time passing [µs]."""
         if self.since_us != NEVER_US:
             self.since_us += passed_us
+
+    def waited(self, mark_us: int) -> bool:
+        """Whether a clock mark is ``OWED_US`` behind the first one."""
+        self.since_us = min(self.since_us, mark_us)
+        return mark_us - self.since_us >= OWED_US
+
+    def _keep(self, number: int, debts: list[Debt]) -> None:
+        if debts:
+            self._of[number] = debts
+        else:
+            self._of.pop(number, None)
+
+
+class Owed(Waiting):
+    """What is owed to the points of an engine, by row."""
 
     def end(self, alarms: LivingAlarms, batch: ReadingBatch, speech: Speech) -> None:
         """End what had ended before these readings; before delays mature by them.
@@ -127,8 +176,7 @@ class Owed:
 
     def mark(self, alarms: LivingAlarms, mark_us: int, speech: Speech) -> None:
         """Wait no longer than ``OWED_US``."""
-        self.since_us = min(self.since_us, mark_us)
-        if mark_us - self.since_us >= OWED_US:
+        if self.waited(mark_us):
             self.settle(alarms, list(self._of), mark_us, speech)
 
     def settle(
@@ -147,12 +195,6 @@ class Owed:
         """Rows of which something is owed, and their positions."""
         hit = np.flatnonzero(np.isin(rows, list(self._of)))
         return list(zip(rows[hit].tolist(), hit.tolist(), strict=True))
-
-    def _keep(self, row: int, debts: list[Debt]) -> None:
-        if debts:
-            self._of[row] = debts
-        else:
-            self._of.pop(row, None)
 
     def _end(
         self,
@@ -193,3 +235,22 @@ class Owed:
             if not (is_open and lives):
                 kept.append(debt)
         self._keep(row, kept)
+
+
+def sorted_out(
+    engine: "AlarmEngine", debts: Iterable[Debt]
+) -> tuple[list[tuple[int, Debt]], list[tuple[int, Debt]]]:
+    """Debts of points by row, and of relations by the index of their mine."""
+    of_points, of_relations = [], []
+    for debt in debts:
+        if debt.alarm.subject:
+            mine = mine_of(engine, debt.alarm.subject)
+            of_relations.append((mine, debt))
+        else:
+            of_points.append((debt.alarm.row, debt))
+    return of_points, [each for each in of_relations if each[0] >= 0]
+
+
+def mine_of(engine: "AlarmEngine", subject: str) -> int:
+    """The index of the mine that ``unit:…`` or ``mine:…`` is in; -1 if unknown."""
+    return engine.table.mine_index.get(subject.partition(":")[2][:12], -1)

@@ -25,7 +25,7 @@ from gasmon.alarms.kinds import (
     SWITCH_KINDS,
 )
 from gasmon.alarms.levels import NEVER_US
-from gasmon.alarms.owing import OWED_KINDS, Debt
+from gasmon.alarms.owing import OWED_KINDS, Debt, mine_of
 from gasmon.alarms.resuming import LivingAlarm
 
 Subject = tuple[str, int | str]
@@ -66,27 +66,43 @@ def owed(
 ) -> list[Debt]:
     """What readings are still to make that come again, because it went ahead of them.
 
-    Only what happened after the newest reading that was judged of its point: nothing
-    of before will be judged any more.
+    Only what happened after the newest reading that was judged of its point, or of its
+    mine: nothing of before will be judged any more.
 
     Args:
         recorded: what is recorded as open.
         ended: ends that are recorded lately.
     """
-    last_us = engine.state.last_at_us
     ends = [
         end
         for end in ended
         if end.alarm.kind in OWED_KINDS
         and end.cleared_us is not None
-        and end.cleared_us > last_us[end.alarm.row]
+        and end.cleared_us > _judged_us(engine, end.alarm)
     ]
     begun = [
         Debt(replace(alarm, mine=-1))
         for alarm in recorded
-        if alarm.kind in OWED_KINDS and alarm.raised_us > last_us[alarm.row]
+        if alarm.kind in OWED_KINDS
+        and alarm.raised_us > _judged_us(engine, alarm)
+        and not _lives(engine, alarm)
     ]
-    return ends + [debt for debt in begun if not debt.lives(engine.state)]
+    return ends + begun
+
+
+def _judged_us(engine: AlarmEngine, alarm: LivingAlarm) -> int:
+    """Event time of the newest that was judged of what an alarm is about [µs]."""
+    if not alarm.subject:
+        return int(engine.state.last_at_us[alarm.row])
+    mine = mine_of(engine, alarm.subject)
+    return int(engine.relations.watermark_us[mine]) if mine >= 0 else NEVER_US
+
+
+def _lives(engine: AlarmEngine, alarm: LivingAlarm) -> bool:
+    """Whether an engine has this very alarm."""
+    subject = subject_of(alarm)
+    is_living = subject in living(engine)
+    return is_living and _raised_us(engine, subject) == alarm.raised_us
 
 
 def reconcile(
@@ -107,7 +123,11 @@ def reconcile(
     """
     wanted = {subject_of(alarm): alarm for alarm in recorded}
     to_come = {subject_of(debt.alarm) for debt in owed if debt.cleared_us is None}
-    to_end = {subject_of(debt.alarm) for debt in owed if debt.lives(engine.state)}
+    to_end = {
+        subject_of(debt.alarm)
+        for debt in owed
+        if debt.cleared_us is not None and _lives(engine, debt.alarm)
+    }
     same = {
         subject
         for subject in living(engine) & wanted.keys()

@@ -88,7 +88,7 @@ class RelationLives:
             self._rise(numbers[old], at_us[old], arrived_us[old], speech)
         ended = step.cleared_us.nonzero()[0]
         if len(ended):
-            self._end(numbers[ended], step.cleared_us[ended], arrived_us[ended], speech)
+            self.end(numbers[ended], step.cleared_us[ended], arrived_us[ended], speech)
 
     def _verdict(self, numbers: Rows, at_us: Int64) -> tuple[Bool, Bool]:
         """Whether relations hold, and whether it is known that they do not."""
@@ -177,9 +177,10 @@ class RelationLives:
             rank = np.where(one_up, np.maximum(rank, above), rank).astype(np.int8)
         return rank, due_us
 
-    def _end(
+    def end(
         self, numbers: Rows, at_us: Int64, arrived_us: Int64, speech: Speech
     ) -> None:
+        """Living ones that are over since then."""
         s = self.table.state
         # A delay may have matured on our clock before an older frame proves the end.
         at_us = np.maximum(at_us, s["raised_us"][numbers])

@@ -32,6 +32,7 @@ from gasmon.alarms.moments import (
 )
 from gasmon.alarms.relation_lives import RelationLives
 from gasmon.alarms.relation_memory import PointMemory
+from gasmon.alarms.relation_owing import OwedRelations
 from gasmon.alarms.relation_roles import Member, relations_of
 from gasmon.alarms.relation_rules import RelationRules
 from gasmon.alarms.relation_table import RelationTable
@@ -56,6 +57,7 @@ class Relations:
         watermark_us: newest moment judged for each mine, int64[m].
         lag_us: how far the time of each mine is behind ours, int64[m].
         mark_us: the newest clock mark.
+        owed: what the record knows more of them after a restart.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class Relations:
         self.watermark_us: Int64 = np.empty(0, np.int64)
         self.lag_us: Int64 = np.empty(0, np.int64)
         self.mark_us = LONG_AGO_US
+        self.owed = OwedRelations()
         self._state = state
         self._links = links
         self._fresh_us = fresh_us
@@ -234,6 +237,8 @@ class Relations:
     ) -> None:
         """All relations of these mines at one moment of each."""
         self._make(self.rules.turn(mines, at_us))
+        if self.owed:
+            self.owed.before(self, mines, at_us, arrived_us, speech)
         self.watermark_us[mines] = at_us
         # What is judged after a mark cannot have arrived before it.
         self.lag_us[mines] = np.maximum(arrived_us, self.mark_us) - at_us
@@ -313,6 +318,8 @@ class Relations:
             changed: mine and unit of points whose over-limit alarms changed by time.
         """
         self.mark_us = mark_us
+        if self.owed:
+            self.owed.mark(self, mark_us, speech)
         state, mine_of = self.table.state, self.table.own["mine"]
         waits = np.flatnonzero(
             (state["due_us"] != NEVER_US) | (state["phase"] >= debounce.ACTIVE)

@@ -30,7 +30,7 @@ from gasmon.alarms.kinds import (
     SWITCH_KINDS,
 )
 from gasmon.alarms.levels import NEVER_US, OFF
-from gasmon.alarms.owing import Debt
+from gasmon.alarms.owing import debts_of
 from gasmon.alarms.packing import Array, BadPacking, pack, unpack
 from gasmon.alarms.rule_versions import RuleChange, as_lists
 from gasmon.alarms.rules import MAX_BANDS, RuleSet
@@ -112,9 +112,10 @@ def dump(engine: AlarmEngine) -> bytes:
         "substations": substations,
         "relations": relations,
     }
-    if engine.owed:
-        owed = [debt.as_list(debt.alarm.row) for debt in engine.owed]
-        header["owed"] = [int(engine.owed.since_us), owed]
+    owed = [debt.as_list(int) for debt in (*engine.owed, *engine.relations.owed)]
+    if owed:
+        since_us = min(engine.owed.since_us, engine.relations.owed.since_us)
+        header["owed"] = [int(since_us), owed]
     if engine.forecast is not None:
         header["forecast"] = forecast_header(engine.forecast)
         arrays |= forecast_arrays(engine.forecast)
@@ -326,5 +327,4 @@ def _load_links(engine: AlarmEngine, ours: Int64, arrays: Mapping[str, Array]) -
 def _load_owed(engine: AlarmEngine, header: Mapping[str, Any], row_of: Int32) -> None:
     """What is waited for; a snapshot of an older version says nothing of it."""
     since_us, owed = header.get("owed", (NEVER_US, ()))
-    debts = [Debt.of(told, int(row_of[told[0]])) for told in owed]
-    engine.owed.begin((debt for debt in debts if debt.alarm.row >= 0), since_us)
+    engine.owe(debts_of(owed, lambda row: int(row_of[row])), since_us)

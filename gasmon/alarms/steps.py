@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from gasmon.alarms.again import Redefined, judge_again
 from gasmon.alarms.engine import AlarmEngine
-from gasmon.alarms.owing import Debt
+from gasmon.alarms.owing import Debt, debts_of
 from gasmon.alarms.packing import Array, pack, unpack
 from gasmon.alarms.rule_versions import RuleChange
 from gasmon.alarms.silence import Sign
@@ -56,7 +56,7 @@ def give(engine: AlarmEngine, step: Step) -> None:
         ConfigError: the rules in it are refused by this version.
     """
     if step.owed:
-        engine.owed.begin(step.owed)
+        engine.owe(step.owed)
     if step.rules is not None:
         engine.change_rules(step.rules.rules(), step.rules.from_us)
     judge_again(engine, step.redefined, now_us=0)
@@ -73,7 +73,7 @@ def rare_as_list(step: Step, point_of: Callable[[int], Any]) -> list[Any]:
     if change is not None:
         rules = [change.from_us, change.name, change.text]
     if step.owed:
-        return [rules, [debt.as_list(point_of(debt.alarm.row)) for debt in step.owed]]
+        return [rules, [debt.as_list(point_of) for debt in step.owed]]
     return [rules] if rules else []
 
 
@@ -87,8 +87,7 @@ def rare_of(
     """
     told, owed = [*listed, (), ()][:2]
     rules = RuleChange(*told) if told else None
-    debts = (Debt.of(debt, row_of(debt[0])) for debt in owed)
-    return rules, tuple(debt for debt in debts if debt.alarm.row >= 0)
+    return rules, tuple(debts_of(owed, row_of))
 
 
 def encode_steps(

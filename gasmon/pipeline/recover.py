@@ -174,14 +174,15 @@ def _agree(past: Past, evaluator: Evaluator, done: Recovered, now_us: int) -> No
     ended = ends_of(book, past.ended(now_us - SEEN_BACK_US))
     debts = evaluator.owing = owed(engine, recorded, ended)
     if not debts:
-        engine.owed.begin(())  # what an earlier restart waited for is paid
+        engine.owe(())  # what an earlier restart waited for is paid
     missing, surplus = reconcile(engine, recorded, debts)
     done.n_owed = len(debts)
     for debt in debts[:SAY_MOST]:
         alarm, is_end = debt.alarm, debt.cleared_us is not None
         log.warning(
             "after the restart: the %s of %s at %s is recorded, its readings are not",
-            "end" if is_end else "beginning", alarm.kind, book.table.keys[alarm.row],
+            "end" if is_end else "beginning", alarm.kind,
+            alarm.subject or book.table.keys[alarm.row],
         )  # fmt: skip
     done.differed = [
         *(f"{kind} {index} is open and was not known" for kind, index in missing),

@@ -108,12 +108,15 @@ def ends_of(book: PointBook, ended: Iterable[EndedAlarm]) -> list[Debt]:
     """Recorded ends, by the rows of their points here."""
     ends = []
     for alarm in ended:
-        row = book.table.row_of(PointKey(alarm.mine, alarm.system, alarm.no))
+        row: int | None = -1
+        if alarm.no is not None and alarm.system is not None:
+            row = book.table.row_of(PointKey(alarm.mine, alarm.system, alarm.no))
         if row is not None:
-            begun_us = alarm.raised_at_us
+            begun_us, subject = alarm.raised_at_us, "" if row >= 0 else alarm.subject
             lived = LivingAlarm(
-                alarm.kind, row, -1, begun_us, alarm.rank, nan, begun_us
-            )
+                alarm.kind, row, -1, begun_us, alarm.rank, nan, begun_us,
+                subject=subject,
+            )  # fmt: skip
             ends.append(Debt(lived, alarm.cleared_at_us))
     return ends
 

@@ -1,4 +1,4 @@
-"""Ends of points' alarms as they are recorded: a restart asks what went ahead."""
+"""Ends of alarms as they are recorded: a restart asks what went ahead of its log."""
 
 from dataclasses import dataclass
 
@@ -10,16 +10,19 @@ from gasmon.units import to_datetime
 
 @dataclass(frozen=True, slots=True)
 class EndedAlarm:
-    """An alarm of a point that is over.
+    """An alarm of a point, a unit or a mine that is over.
 
     Attributes:
+        subject: ``point:…``, ``unit:…`` or ``mine:…``.
+        mine: of its point; ``system`` and ``no`` likewise, None without one.
         raised_at_us: event time of its beginning; ``cleared_at_us`` of its end [µs].
         rank: the highest that it reached.
     """
 
+    subject: str
     mine: str
-    system: str
-    no: str
+    system: str | None
+    no: str | None
     kind: str
     raised_at_us: int
     rank: int
@@ -27,7 +30,7 @@ class EndedAlarm:
 
 
 def ended_since(conn: Connection, run: int, since_us: int) -> list[EndedAlarm]:
-    """Alarms of points that ended after a moment, in the order of their beginnings.
+    """Alarms about mines that ended after a moment, in the order of their beginnings.
 
     What was found only after it was over is not among them: it never lived.
 
@@ -37,15 +40,16 @@ def ended_since(conn: Connection, run: int, since_us: int) -> list[EndedAlarm]:
     with conn.cursor(row_factory=class_row(EndedAlarm)) as cursor:
         return cursor.execute(
             """
-            SELECT m.code AS mine, p.system, p.no, a.kind, a.rank,
+            SELECT a.subject_type || ':' || a.subject_id AS subject,
+                   m.code AS mine, p.system, p.no, a.kind, a.rank,
                    (extract(epoch FROM a.raised_at) * 1000000)::bigint AS raised_at_us,
                    (extract(epoch FROM a.cleared_at) * 1000000)::bigint
                        AS cleared_at_us
             FROM alarm a
-            JOIN point p USING (point_id)
-            JOIN mine m ON m.mine_id = p.mine_id
-            WHERE a.run = %s AND a.cleared_at > %s AND a.subject_type = 'point'
-              AND NOT a.late
+            JOIN mine m ON m.mine_id = a.mine_id
+            LEFT JOIN point p ON p.point_id = a.point_id
+            WHERE a.run = %s AND a.cleared_at > %s AND NOT a.late
+              AND a.subject_type IN ('point', 'unit', 'mine')
             ORDER BY a.raised_at, a.alarm_id""",
             (run, to_datetime(since_us)),
         ).fetchall()

@@ -19,6 +19,7 @@ from gasmon.store import alarms, db, outbox, points
 from gasmon.store.access import Principal
 from gasmon.store.alarm_actions import act
 from gasmon.store.alarm_effects import LifeRules, Wish
+from gasmon.store.alarm_ends import EndedAlarm, ended_since
 from gasmon.store.alarms import StoredEvent
 from gasmon.store.definitions import save_definitions
 from gasmon.units import US_PER_S
@@ -401,3 +402,23 @@ def test_confirm_against_persist(conn: db.Connection, store_connect: Connect) ->
     stored = column(conn, "SELECT seq FROM outbox ORDER BY seq")
     assert seen == stored
     assert len(stored) == 5 + 30 * 5 + 5 * 3
+
+
+def test_what_ended_lately_is_what_lived_about_mines(conn: db.Connection) -> None:
+    """Of points and of units, with the level it reached; nothing found afterwards."""
+    open_yet, old, point = raised("001A01"), raised("001A02"), raised("001A03", 5)
+    of_unit = {"subject_type": "unit", "subject_id": f"{MINE}/u/11121"}
+    none = dict.fromkeys(["system", "no", "peak", "peak_at_us"])
+    unit = raised(at_s=6, **{"kind": "duct_silent", **of_unit, **none})
+    put(conn, open_yet, old, point, unit)
+    put(conn, later(old, "cleared", 10), later(point, "level", 10, rank=3))
+    put(conn, later(point, "cleared", 20, rank=3), later(unit, "cleared", 30))
+    late = raised("001A04", 7, late=True)
+    put(conn, late, later(late, "cleared", 40, late=True))
+    about = (MINE, "01", "001A03", "over_limit", T0 + 5 * US_PER_S, 3)
+    units = (MINE, None, None, "duct_silent", T0 + 6 * US_PER_S, 2)
+    assert ended_since(conn, 0, T0 + 10 * US_PER_S) == [
+        EndedAlarm(point.subject, *about, T0 + 25 * US_PER_S),
+        EndedAlarm(unit.subject, *units, T0 + 36 * US_PER_S),
+    ]
+    assert ended_since(conn, 1, T0) == []

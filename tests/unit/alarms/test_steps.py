@@ -53,10 +53,10 @@ READINGS = st.builds(
 
 
 DEBTS = st.builds(
-    lambda row, cleared_us: Debt(
-        LivingAlarm("cut_off", row, -1, 5, 2, 1.6, 6, True), cleared_us
+    lambda about, cleared_us: Debt(
+        LivingAlarm("cut_off", about[0], -1, 5, 2, 1.6, 6, True, about[1]), cleared_us
     ),
-    st.integers(0, 9),
+    st.tuples(st.integers(0, 9), st.just("")) | st.just((-1, "unit:530627/u/1")),
     st.none() | st.integers(0, 2**60),
 )
 

@@ -84,7 +84,7 @@ def plain(judged: Judged, keys: tuple[PointKey, ...]) -> Any:
                     step.marks,
                     [(keys[p.row], p.from_us) for p in step.redefined],
                     step.rules,
-                    [debt.as_list(keys[debt.alarm.row]) for debt in step.owed],
+                    [debt.as_list(keys.__getitem__) for debt in step.owed],
                 )
                 for step in judged.steps
             ],
@@ -120,6 +120,11 @@ DEBTS = st.builds(
         FLOATS,
         TIMES,
         st.booleans(),
+    )
+    | st.builds(
+        LivingAlarm,
+        *(st.just(each) for each in ("pipe_co", -1, -1, 5, 2, 1.5, 6, True)),
+        subject=TEXT.filter(bool),
     ),
     st.none() | TIMES,
 )
