@@ -90,6 +90,24 @@ def owed(
     return ends + begun
 
 
+def going_on(
+    engine: AlarmEngine, recorded: Iterable[LivingAlarm], ended: Iterable[Debt]
+) -> list[Debt]:
+    """As ``owed``, for an engine that knows the newest values and no alarm.
+
+    What lived when they were judged, and ended after them, lives in it again.
+    """
+    engine.relations.follow_points()
+    debts = owed(engine, recorded, ended)
+    engine.resume(
+        debt.alarm
+        for debt in debts
+        if debt.cleared_us is not None
+        and debt.alarm.raised_us <= _judged_us(engine, debt.alarm)
+    )
+    return debts
+
+
 def _judged_us(engine: AlarmEngine, alarm: LivingAlarm) -> int:
     """Event time of the newest that was judged of what an alarm is about [µs]."""
     if not alarm.subject:

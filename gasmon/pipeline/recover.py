@@ -83,11 +83,15 @@ class Recovered:
     n_owed: int = 0
 
     def __str__(self) -> str:
+        ahead = f", {self.n_owed} events ahead of their readings" if self.n_owed else ""
         if self.from_step is None:
-            return f"no snapshot; open alarms and newest values, step {self.step}"
+            return (
+                f"no snapshot; open alarms and newest values, step {self.step}{ahead}"
+            )
         return (
             f"snapshot of step {self.from_step}, {self.n_steps} steps with "
             f"{self.n_readings} readings judged again, {self.n_spooled} turns spooled"
+            f"{ahead}"
         )
 
 

@@ -15,6 +15,7 @@ from gasmon.alarms.kinds import (
 )
 from gasmon.alarms.owing import Debt
 from gasmon.alarms.planned import PlannedWork, is_silent
+from gasmon.alarms.reconcile import going_on, reconcile
 from gasmon.alarms.resuming import LivingAlarm
 from gasmon.batch import FrameKey
 from gasmon.domain import states
@@ -126,8 +127,9 @@ def restore(
     book: PointBook,
     engine: AlarmEngine,
     open_now: Iterable[OpenAlarm],
+    ended: Iterable[EndedAlarm],
     now_us: int,
-) -> None:
+) -> list[Debt]:
     """Go on without a snapshot: from the newest values and the open alarms.
 
     Delays that had not matured begin anew, and so does the time in each level's band
@@ -135,11 +137,18 @@ def restore(
 
     Args:
         engine: knows the points of its run and has judged nothing.
+        ended: what ended lately.
         now_us: from when silence counts: while we were away nobody was silent [µs].
+
+    Returns:
+        What is recorded ahead of the newest values, for the engine to wait for.
     """
     know_values(conn, book, engine, now_us)
-    engine.resume(living_of(book, open_now))
     conn.commit()
+    recorded = living_of(book, open_now)
+    debts = going_on(engine, recorded, ends_of(book, ended))
+    reconcile(engine, recorded, debts)
+    return debts
 
 
 def know_values(

@@ -31,6 +31,7 @@ from gasmon.pipeline.localcopy import LocalCopy
 from gasmon.pipeline.past import FromCopy, FromDatabase, Past
 from gasmon.pipeline.recover import Recovered, carried_on, know_turns, recover
 from gasmon.pipeline.restore import (
+    SEEN_BACK_US,
     know_newest,
     know_points,
     know_raised,
@@ -162,10 +163,11 @@ class Beginning:
         now_us = self.clock.now_us()
         evaluator = self.evaluator
         engine = evaluator.engine = self._know_the_present(past, now_us)(())
-        restore(conn, evaluator.book, engine, past.open_alarms(), now_us)
+        open_now, ended = past.open_alarms(), past.ended(now_us - SEEN_BACK_US)
+        evaluator.owing = restore(conn, evaluator.book, engine, open_now, ended, now_us)
         evaluator.step = replay_log.last_step(conn, engine.run, self.storing.scope)
         conn.commit()
-        return Recovered(step=evaluator.step)
+        return Recovered(step=evaluator.step, n_owed=len(evaluator.owing))
 
     def _with_less_memory(self, past: FromCopy) -> Recovered:
         """The kept snapshot is of another version: the open alarms must do."""

@@ -219,7 +219,11 @@ def test_dying_between_an_alarm_and_its_readings(paired: Plant) -> None:  # noqa
 
 
 @SITE
-def test_dying_between_the_end_of_an_alarm_and_its_readings(paired: Plant) -> None:  # noqa: F811
+@pytest.mark.parametrize("memory", ["engine_snapshot", "newest values"])
+def test_dying_between_the_end_of_an_alarm_and_its_readings(
+    paired: Plant,  # noqa: F811
+    memory: str,
+) -> None:
     """Readings from before its end come again: they are of the alarm that is over."""
     paired.start()
     paired.gateway.define()
@@ -234,7 +238,10 @@ def test_dying_between_the_end_of_an_alarm_and_its_readings(paired: Plant) -> No
         die(paired)
         assert paired.count("frame") == 1
     before = paired.ask(JOURNAL)
+    if memory == "newest values":
+        paired.change("DELETE FROM engine_snapshot")
     begin_again(paired)
+    assert "2 events ahead" in paired.running[0].restarted
     paired.stored(3)
     assert paired.ask(JOURNAL) == before
     assert open_of(paired.running[0]) == []

@@ -12,7 +12,7 @@ from gasmon.alarms.engine import AlarmEngine, LivingAlarm, Patience
 from gasmon.alarms.events import AlarmEvent
 from gasmon.alarms.kinds import SLOT_OF
 from gasmon.alarms.owing import OWED_US, Debt, debts_of
-from gasmon.alarms.reconcile import living
+from gasmon.alarms.reconcile import going_on, living, reconcile
 from gasmon.alarms.snapshot import dump, load
 from gasmon.alarms.steps import Step, decode_steps, encode_steps
 from gasmon.batch import Int32, ReadingBatch
@@ -189,6 +189,22 @@ def test_what_is_older_than_what_was_judged_is_not_waited_for() -> None:
     engine = restarted(WORLD, [live(0, 0.2, 3), live(1, 0.2, 4)], record)
     assert not engine.owed
     assert living(engine) == {("over_limit", 0)}
+
+
+def test_newest_values_without_a_memory() -> None:
+    """What lived when they were judged lives again, and ends when its readings come."""
+    log = [live(0, 1.2, 1), live(1, 0.2, 1), live(0, 0.4, 4), live(1, 1.2, 5)]
+    record = lived(WORLD, *log)
+    engine = WORLD.engine()
+    engine.state.last_at_us[:2] = at(3)
+    before = list(record.told)
+    debts = going_on(engine, record.open_now(), record.ended())
+    assert reconcile(engine, record.open_now(), debts) == ([], [])
+    assert living(engine) == {("over_limit", 0)}
+    engine.owe(debts)
+    record.take(feed(engine, log[2:]))
+    assert record.told == before
+    assert living(engine) == {("over_limit", 1)}
 
 
 def ids(rows: Int32) -> Int32:
