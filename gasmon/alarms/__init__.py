@@ -20,7 +20,7 @@ The way of a reading (engine.py has the order, each step its own file):
     a main fan whose standby runs    changeover.py
     planned work around all of it    planned.py, calibrating.py, gas_curve.py; plans.py
     an event with its explanation    speak.py, shape_words.py → events.py
-    over a restart                   resuming.py
+    over a restart                   reconcile.py → resuming.py, owing.py
 
 When a frame is through, what several of its points say together (relations.py, frame by
 frame; a frame is never judged in halves, so the log may be cut between frames):
@@ -30,7 +30,7 @@ frame; a frame is never judged in halves, so the log may be cut between frames):
     true, false or not known         relation_terms.py, relation_memory.py
     begin, level, doubt, end         relation_lives.py → relation_speak.py
     by which rules                   relation_rules.py
-    over a restart                   relation_snapshot.py
+    over a restart                   relation_snapshot.py, relation_owing.py
 
 That several points are over their limits is an alarm of their unit and not a higher
 level of each: a point's level would depend on its neighbours. Relations go by the

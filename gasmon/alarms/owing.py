@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gasmon.alarms import debounce
-from gasmon.alarms.kinds import NO_DATA, SLOT_OF
+from gasmon.alarms.kinds import N_VALUE_SLOTS, NO_DATA, SLOT_OF
 from gasmon.alarms.levels import NEVER_US
 from gasmon.alarms.living import LivingAlarms
 from gasmon.alarms.relation_kinds import RELATION_NAMES
@@ -205,23 +205,28 @@ class Owed(Waiting):
         speech: Speech,
     ) -> None:
         """Ends are waited for until their time is over: the alarm may begin yet."""
-        kept: list[Debt] = []
+        s, kept = alarms.state, []
         for debt in self._of.get(row, ()):
             cleared_us = debt.cleared_us
             if cleared_us is None or at_us <= cleared_us:
                 kept.append(debt)
-            elif debt.lives(alarms.state):
-                s, slot = alarms.state, SLOT_OF[debt.alarm.kind]
-                # It is said with the identity of the recorded end: whoever heard the
-                # beginning once more must hear the end, and nobody else does.
-                s.rank[row, slot] = debt.alarm.rank
-                one = alarms.as_batch(
-                    np.asarray([row], np.intp),
-                    np.asarray([cleared_us], np.int64),
-                    np.asarray([arrived_us], np.int64),
-                )
-                alarms.end(slot, one, cleared_us, speech)
-                s.due_us[row] = s.slot_due_us[row].min()
+                continue
+            slot = SLOT_OF[debt.alarm.kind]
+            if _is_pending(s, row, slot, cleared_us):
+                # What had it begin came, what ended it is lost.
+                go_on(s, alarms.rules, debt.alarm)
+            if not debt.lives(s):
+                continue
+            # It is said with the identity of the recorded end: whoever heard the
+            # beginning once more must hear the end, and nobody else does.
+            s.rank[row, slot] = debt.alarm.rank
+            one = alarms.as_batch(
+                np.asarray([row], np.intp),
+                np.asarray([cleared_us], np.int64),
+                np.asarray([arrived_us], np.int64),
+            )
+            alarms.end(slot, one, cleared_us, speech)
+            s.due_us[row] = s.slot_due_us[row].min()
         self._keep(row, kept)
 
     def _go_on(self, alarms: LivingAlarms, row: int, at_us: int) -> None:
@@ -235,6 +240,13 @@ class Owed(Waiting):
             if not (is_open and lives):
                 kept.append(debt)
         self._keep(row, kept)
+
+
+def _is_pending(s: PointState, row: int, slot: int, until_us: int) -> bool:
+    """Whether a delay of one slot began by then; only kinds with limits have any."""
+    if slot >= N_VALUE_SLOTS or int(s.phase[row, slot]) != debounce.PENDING:
+        return False
+    return int(s.since_us[row, slot]) <= until_us
 
 
 def sorted_out(

@@ -13,6 +13,7 @@ import numpy as np
 from gasmon.alarms import debounce
 from gasmon.alarms.levels import NEVER_US
 from gasmon.alarms.owing import Debt, Waiting
+from gasmon.alarms.resuming import LivingAlarm
 from gasmon.alarms.speak import Speech
 from gasmon.batch import Index, Int64
 
@@ -88,20 +89,29 @@ def _is_kept(
     alarm, cleared_us, lives = debt.alarm, debt.cleared_us, relations.lives
     one, arrived = np.asarray([number]), np.asarray([arrived_us])
     if cleared_us is not None and at_us > cleared_us:
+        s = relations.table.state
+        pending = int(s["phase"][number]) == debounce.PENDING
+        if pending and int(s["since_us"][number]) <= cleared_us:
+            # What had it begin came, what ended it is lost.
+            _resume(relations, alarm)
         if _lives(relations, number, debt):
             # With the identity of the recorded end, as those of points.
-            relations.table.state["rank"][number] = alarm.rank
+            s["rank"][number] = alarm.rank
             lives.end(one, np.asarray([cleared_us]), arrived, speech)
         return False
     if at_us != NEVER_US:
         lives.mature(one, np.asarray([at_us]), arrived, speech)
     is_living = _lives(relations, number, debt)
     if at_us > alarm.raised_us and not is_living:
-        relations.resume(
-            alarm.subject, alarm.kind, alarm.raised_us, alarm.rank, alarm.unknown
-        )
+        _resume(relations, alarm)
         is_living = True
     return cleared_us is not None or not is_living
+
+
+def _resume(relations: "Relations", alarm: LivingAlarm) -> None:
+    relations.resume(
+        alarm.subject, alarm.kind, alarm.raised_us, alarm.rank, alarm.unknown
+    )
 
 
 def _lives(relations: "Relations", number: int, debt: Debt) -> bool:

@@ -128,6 +128,20 @@ def test_an_alarm_that_is_all_ahead_is_over_where_its_last_readings_are_lost() -
     assert words(said) == [("raised", 2), ("cleared", 2), ("raised", 6)]
 
 
+def test_a_delay_of_an_alarm_that_is_over_does_not_mature() -> None:
+    """Its beginning came again, the readings that ended it are lost."""
+    log = [live(0, 1.2, 1), live(0, 1.2, 20), live(0, 0.2, 30)]
+    world = World.of(point("001A01"), rules=delayed("15s"))
+    record = lived(world, *log)
+    engine = restarted(world, [], record)
+    before = list(record.told)
+    record.take(feed(engine, [log[0], live(0, 1.2, 40)]))
+    assert record.told == before
+    assert since(engine) is None
+    said = feed(engine, [live(0, 1.2, 60)])
+    assert words(said) == [("raised", 55)]
+
+
 def test_an_end_and_a_new_beginning_ahead() -> None:
     """Of one kind at one point, with and without the readings that made them."""
     logged = [live(0, 1.2, 1)]

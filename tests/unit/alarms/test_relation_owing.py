@@ -79,6 +79,21 @@ def test_what_made_an_end_is_lost() -> None:
     assert said[0].event_id in record.told
 
 
+def test_a_delay_of_one_that_is_over_does_not_mature() -> None:
+    """Its beginning came again, the frames that ended it are lost."""
+    slow = rule_set(f'[[rule]]\nkind = "{DUCT}"\nwith = {{ on_delay = "15s" }}\n')
+    world = replace(WORLD, rules=slow)
+    log = [*BAD, *frame(20, blows=False), *frame(30, blows=True)]
+    record = Record(feed(world.engine(), log))
+    engine = restarted(world, [], record)
+    before = list(record.told)
+    record.take(feed(engine, [*BAD, *frame(40, blows=False)]))
+    assert record.told == before
+    assert since(engine) is None
+    feed(engine, frame(60, blows=False))
+    assert since(engine) == 55
+
+
 @pytest.mark.parametrize("how", ["frame", "time", "will"])
 def test_what_made_a_beginning_is_lost(how: str) -> None:
     """It goes on with the next frame, after a while, or when its mine is gone."""
