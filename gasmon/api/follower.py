@@ -8,6 +8,7 @@ reads on from the last number it published; nothing is skipped and nothing told 
 
 import asyncio
 import logging
+from collections.abc import Callable
 
 import psycopg
 
@@ -34,6 +35,66 @@ RETRY_S = (0.1, 0.2, 0.5, 1.0, 2.0)
 TOLD_EVERY = 30
 """The log has every so many failures in a row: about one a minute, so that an outage of
 hours does not hide in it what else happens. ``/readyz`` and the metrics have all."""
+
+
+class Ear:
+    """Hears notifications the moment they come, without a task in between.
+
+    A connection that is read through its library wakes a task, which begins to listen
+    anew each time; an alarm waits for that.
+    """
+
+    def __init__(self, conn: AsyncConnection, take: Callable[[str], bool]) -> None:
+        """Hear what comes on a connection that listens.
+
+        Args:
+            take: takes what a notification says; False when something must be read.
+        """
+        self._conn = conn
+        self._take = take
+        self._wake = asyncio.Event()
+        self._error: Exception | None = None
+        # What comes with the answer to a statement is read after it: published amid
+        # it, it would be newer than what the statement found.
+        conn.add_notify_handler(lambda notify: self._wake.set())
+
+    async def missed_one(self, wait_s: float) -> bool:
+        """Listen; True as soon as something must be read, False when the time is over.
+
+        Args:
+            wait_s: how long at most [s].
+
+        Raises:
+            psycopg.Error: the connection is lost.
+        """
+        loop, fd = asyncio.get_running_loop(), self._conn.fileno()
+        loop.add_reader(fd, self._look)
+        # What came behind the last answer may be in the library's buffer already.
+        self._look()
+        try:
+            async with asyncio.timeout(wait_s):
+                await self._wake.wait()
+        except TimeoutError:
+            return False
+        finally:
+            loop.remove_reader(fd)
+            self._wake.clear()
+        if self._error is not None:
+            raise self._error
+        return True
+
+    def _look(self) -> None:
+        """Something can be read."""
+        pg = self._conn.pgconn
+        try:
+            pg.consume_input()
+            while (notify := pg.notifies()) is not None:
+                if not self._take(notify.extra.decode()):
+                    self._wake.set()
+        except Exception as error:
+            # For the task that listens; the loop would only log it.
+            self._error = error
+            self._wake.set()
 
 
 class Follower:
@@ -88,6 +149,7 @@ class Follower:
     async def _follow(self, conn: AsyncConnection) -> None:
         # LISTEN first: what is committed after this wakes us, what was before is read.
         await conn.execute(f"LISTEN {CHANNEL}".encode())
+        ear = Ear(conn, self._publish)
         while True:
             now_us = await self._known_to(conn)
             here = await position_async(conn)
@@ -97,9 +159,8 @@ class Follower:
             # itself by its epoch even if this connection survived it.
             deadline_s = self._clock.monotonic_s() + POLL_S
             while (left_s := deadline_s - self._clock.monotonic_s()) > 0:
-                heard = [n async for n in conn.notifies(timeout=left_s, stop_after=1)]
                 # Silence ends the poll, which looks for itself.
-                if not all(self._publish(notify.payload) for notify in heard):
+                if await ear.missed_one(left_s):
                     await self._read(conn)
 
     def _publish(self, payload: str) -> bool:

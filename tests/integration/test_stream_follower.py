@@ -10,7 +10,7 @@ import httpx
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from gasmon.api.follower import Follower
+from gasmon.api.follower import POLL_S, Follower
 from gasmon.api.hub import Hub
 from gasmon.clock import SystemClock
 from gasmon.settings import DatabaseSettings
@@ -37,8 +37,15 @@ def proxy(world: World) -> Iterator[Proxy]:
     proxy.close()
 
 
-async def test_concurrent_writers_are_followed_in_order(both_world: World) -> None:
-    """Three writers, some of them rolled back: every row once, in order."""
+@pytest.mark.parametrize("poll_s", [0.002, POLL_S])
+async def test_concurrent_writers_are_followed_in_order(
+    both_world: World, poll_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three writers, some of them rolled back: every row once, in order.
+
+    Looking all the time, notifications come amid statements that found less.
+    """
+    monkeypatch.setattr("gasmon.api.follower.POLL_S", poll_s)
     world = both_world
     hub = Hub(Metrics())
     follower = Follower(DatabaseSettings(url=world.dsn), hub, Metrics(), SystemClock())
@@ -73,6 +80,7 @@ async def test_concurrent_writers_are_followed_in_order(both_world: World) -> No
     await asyncio.gather(task, return_exceptions=True)
 
     assert len(told) == 180
+    assert client.cut is None
     assert [entry.seq for entry in client.queue] == told
 
 
