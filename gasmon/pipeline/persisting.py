@@ -77,6 +77,8 @@ class Persisting:
         self._linger_s = limits.linger_ms / 1000
         self._turns: Queue[Judged] = Queue(QUEUE_TURNS)
         self._fed = threading.Event()
+        # What waits is enough, or somebody waits for it.
+        self._hurry = threading.Event()
 
     # For the evaluating thread
 
@@ -100,16 +102,20 @@ class Persisting:
 
     def hand_over(self, judged: Judged) -> None:
         """Let a turn be stored; waits while too many do."""
+        is_enough = self._turns.qsize() + len(judged.packets) >= COMPANY
+        is_urgent = is_enough or self._ahead.is_needed(judged)
         while True:
             try:
                 self._turns.put(judged, timeout=0.5)
-                return
+                break
             except Full:
                 # The disk is slow or away. Frames wait at the broker; the
                 # annunciator was told already.
                 if self._stop.is_set():
                     self.remembers = False
                     return
+        if is_urgent:
+            self._hurry.set()
 
     # The thread
 
@@ -167,17 +173,16 @@ class Persisting:
         A turn whose events went ahead, and one without any, waits a little for more:
         nobody is kept waiting by it but its own acknowledgement.
         """
-        n = len(first.packets)
         turns: list[Judged] = []
-        until_s = self._clock.monotonic_s() + self._linger_s
+        is_urgent = self._ahead.is_needed(first) or len(first.packets) >= COMPANY
+        if not (is_urgent or self._stop.is_set()):
+            # Not woken by each turn: that would take the interpreter from an alarm.
+            self._hurry.wait(self._linger_s)
+        self._hurry.clear()
+        n = len(first.packets)
         while n < self._max_frames:
-            left_s = until_s - self._clock.monotonic_s()
-            # A batch is company enough, and nothing is gained for one of many.
-            is_urgent = any(map(self._ahead.is_needed, [first, *turns]))
-            is_enough = n >= COMPANY or left_s <= 0 or self._stop.is_set()
-            may_wait = not (is_urgent or is_enough)
             try:
-                turns.append(self._turns.get(may_wait, max(left_s, 0.0)))
+                turns.append(self._turns.get_nowait())
             except Empty:
                 break
             n += len(turns[-1].packets)
