@@ -30,8 +30,8 @@ from gasmon.pipeline.right_of_way import RightOfWay
 from gasmon.pipeline.storing import Storing
 from gasmon.pipeline.wires import cut, plan_by_key, prepare_writer
 from gasmon.store import alarms
-from gasmon.store.db import Connection, reason_of, retry_deadlock
-from gasmon.store.owners import require_ownership
+from gasmon.store.db import reason_of, retry_deadlock
+from gasmon.store.two_trips import TwoTrips
 
 PATIENCE_S = 3.0
 """How long a turn waits for the lane [s]; then the lane's connection is cut. Ours: a
@@ -105,7 +105,13 @@ class Ahead:
         # Turns that must be stored before events may go ahead again.
         self._behind: set[int] = set()
         self._is_broken = self._has_ended = False
-        self._conn: Connection | None = None
+        self._trips: TwoTrips | None = None
+        # Who holds it speaks on the connection.
+        self._speaking = threading.Lock()
+        # Offered, and not recorded or left to their turns yet.
+        self._n_under_way = 0
+        # The first of these, when its question was sent at once.
+        self._asked: Advance | None = None
         self._reopen_s = float("-inf")
 
     # For the judging thread
@@ -125,7 +131,27 @@ class Ahead:
             advance = Advance(id(judged), tuple(judged.events))
             self._advances[id(judged)] = advance
             self._way.set_out()
+            if self._n_under_way == 0:
+                self._ask_at_once(advance)
+            self._n_under_way += 1
             self._queue.put(advance)
+
+    def _ask_at_once(self, advance: Advance) -> None:
+        """Send the question now; never waits.
+
+        The thread would have to be woken first, and to get the interpreter from the
+        one that judges and tells the relays.
+        """
+        if not self._speaking.acquire(blocking=False):
+            return
+        try:
+            if self._trips is not None:
+                self._trips.ask(advance.events, list(self._line.fencing))
+                self._asked = advance
+        except Exception as error:
+            self._give_up(error)
+        finally:
+            self._speaking.release()
 
     # For the persisting thread
 
@@ -140,9 +166,9 @@ class Ahead:
             return
         if not advance.done.wait(self._patience_s):
             log.error("events did not get ahead in %g s: cut", self._patience_s)
-            conn = self._conn
-            if conn is not None:
-                cut(conn)
+            trips = self._trips
+            if trips is not None:
+                cut(trips.conn)
         with self._lock:
             if not advance.done.is_set():
                 # Whatever the lane still does: the record has each event once.
@@ -165,12 +191,16 @@ class Ahead:
                     advances = [self._queue.get(timeout=_LOOK_S)]
                 except Empty:
                     if self._is_direct():
-                        self._present()
+                        with self._speaking:
+                            self._present()
                     continue
                 advances += self._waiting()
                 try:
-                    self._take(advances)
+                    with self._speaking:
+                        self._take(advances)
                 finally:
+                    with self._lock:
+                        self._n_under_way -= len(advances)
                     self._way.arrive(len(advances))
         finally:
             with self._lock:
@@ -178,8 +208,7 @@ class Ahead:
                 for advance in self._waiting():
                     self._fail(advance)
                     self._way.arrive()
-            if self._conn is not None:
-                self._conn.close()
+            self._close()
 
     def _waiting(self) -> Iterator[Advance]:
         while True:
@@ -189,10 +218,19 @@ class Ahead:
                 return
 
     def _take(self, advances: Sequence[Advance]) -> None:
-        """Record them together, or none of them."""
+        """Record them: what was asked about already alone, and the others together."""
+        n = 1 if advances[0] is self._asked else 0
+        for part in (advances[:n], advances[n:]):
+            if part:
+                self._take_whole(part)
+
+    def _take_whole(self, advances: Sequence[Advance]) -> None:
+        """Record all of them, or none."""
         with self._lock:
             # What comes behind a failure waits for the turn that makes good for it.
             is_broken = self._is_broken
+        if is_broken and self._asked is not None:
+            self._close()
         is_recorded = not is_broken and self._record(
             [event for advance in advances for event in advance.events]
         )
@@ -215,57 +253,66 @@ class Ahead:
 
     def _record(self, events: Sequence[AlarmEvent]) -> bool:
         """One transaction; False when it was not committed, as far as we know."""
-        conn = self._present()
-        if conn is None:
+        trips = self._present()
+        if trips is None:
             return False
         try:
-            new = retry_deadlock(lambda: self._transact(conn, events))
+            new = retry_deadlock(lambda: self._transact(trips, events))
         except Exception as error:
-            if isinstance(error, psycopg.Error | GasmonError):
-                log.warning("events take the long way: %s", reason_of(error))
-            else:
-                # A mistake of ours: the turn makes it again, where it is dealt with.
-                log.exception("events take the long way")
-            conn.close()
-            self._conn = None
+            self._give_up(error)
             return False
         self._counts.told(new, self._clock.now_us())
         return True
 
     def _transact(
-        self, conn: Connection, events: Sequence[AlarmEvent]
+        self, trips: TwoTrips, events: Sequence[AlarmEvent]
     ) -> Sequence[AlarmEvent]:
         """Returns the events that were new."""
-        try:
-            with alarms.two_writers(), conn.pipeline():
-                asked = alarms.ask(conn, events)
-                require_ownership(conn, self._line.fencing)
-                assert asked is not None, "there are events"
-                for event in asked.without_rows():
-                    raise SubjectUnknown(f"{event.subject} has no row yet")
-                now_us = self._clock.now_us()
-                recorded = alarms.record_asked(conn, asked, self._encode, now_us)
-                conn.commit()
-        except BaseException:
-            if not conn.closed:
-                conn.rollback()
-            raise
-        return [stored.event for stored in recorded.events]
+        is_asked, self._asked = self._asked is not None, None
+        fencing = self._line.fencing
+        with trips.transaction():
+            if not is_asked:
+                trips.ask(events, list(fencing))
+            asked = trips.answer(fencing)
+            for event in asked.without_rows():
+                raise SubjectUnknown(f"{event.subject} has no row yet")
+            return trips.record(asked, self._encode, self._clock.now_us())
 
-    def _present(self) -> Connection | None:
+    def _give_up(self, error: Exception) -> None:
+        """What is on its way takes the long way, and the connection is opened anew."""
+        if isinstance(error, psycopg.Error | GasmonError):
+            log.warning("events take the long way: %s", reason_of(error))
+        else:
+            # A mistake of ours: the turn makes it again, where it is dealt with.
+            log.exception("events take the long way")
+        self._close()
+
+    def _close(self) -> None:
+        if self._trips is not None:
+            self._trips.conn.close()
+        self._trips = self._asked = None
+
+    def _present(self) -> TwoTrips | None:
         """The connection; None while none can be opened."""
         now_s = self._clock.monotonic_s()
-        if self._conn is None and now_s >= self._reopen_s:
+        if self._trips is None and now_s >= self._reopen_s:
             try:
-                conn = self._line.open()
-                prepare_writer(conn)
-                plan_by_key(conn)
+                self._trips = self._opened()
             except (GasmonError, psycopg.Error) as error:
                 log.warning("events take the long way: %s", reason_of(error))
                 self._reopen_s = now_s + REOPEN_S
                 return None
-            self._conn = conn
-        return self._conn
+        return self._trips
+
+    def _opened(self) -> TwoTrips:
+        conn = self._line.open()
+        try:
+            prepare_writer(conn)
+            plan_by_key(conn)
+            return TwoTrips(conn)
+        except BaseException:
+            conn.close()
+            raise
 
 
 def ahead_of(

@@ -33,6 +33,7 @@ from gasmon.store import (
     rejects,
     snapshots,
 )
+from gasmon.store.alarm_calls import two_writers
 from gasmon.store.alarms import StoredEvent
 from gasmon.store.db import Connection, retry_deadlock
 from gasmon.store.definitions import save_definitions
@@ -232,7 +233,7 @@ class Writer:
         self, asked: alarms.Asked | None, now_us: int, out: Persisted
     ) -> None:
         """Alarms, outbox and commit, in the caller's pipeline."""
-        with alarms.two_writers():
+        with two_writers():
             recorded = alarms.record_asked(self.conn, asked, self._encode, now_us)
             # Behind a statement that fails the server does not even look at it.
             self.conn.commit()

@@ -4,11 +4,13 @@ A statement for each kind of row costs more in being sent than in being done, an
 alarm waits for it. What is decided between the calls is decided in ``alarm_book``.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 import orjson
+import psycopg
 
 from gasmon.alarms.events import AlarmEvent
 from gasmon.store.db import Connection
@@ -64,27 +66,34 @@ def ask(conn: Connection, events: Sequence[AlarmEvent]) -> Callable[[], Answer]:
     Returns:
         What waits for the answer, which may come together with others of a pipeline.
     """
-    asked = conn.execute(
-        "SELECT ask_alarms(%s::json)::text",
-        (_json([_asked(nr, event) for nr, event in enumerate(events)]),),
-    )
+    # As text, which orjson reads in a third of the time.
+    asked = conn.execute("SELECT ask_alarms(%s::json)::text", (question(events),))
 
     def answer() -> Answer:
         row = asked.fetchone()
         assert row is not None, "a function returns a row"
-        # As text, which orjson reads in a third of the time.
-        found = cast(Row, orjson.loads(cast(str, row[0])))
-        return Answer(
-            known=frozenset(found["known"]),
-            facts=[Facts(*each) for each in found["facts"] or ()],
-            aliases=found["aliases"] or {},
-            alarms=found["alarms"] or (),
-            incidents=found["incidents"] or (),
-            alarm_ids=found["alarm_ids"],
-            incident_ids=found["incident_ids"],
-        )
+        return answer_of(cast(str, row[0]))
 
     return answer
+
+
+def question(events: Sequence[AlarmEvent]) -> str:
+    """What ``ask_alarms`` is asked."""
+    return _json([_asked(nr, event) for nr, event in enumerate(events)])
+
+
+def answer_of(text: str | bytes) -> Answer:
+    """What ``ask_alarms`` answered."""
+    found = cast(Row, orjson.loads(text))
+    return Answer(
+        known=frozenset(found["known"]),
+        facts=[Facts(*each) for each in found["facts"] or ()],
+        aliases=found["aliases"] or {},
+        alarms=found["alarms"] or (),
+        incidents=found["incidents"] or (),
+        alarm_ids=found["alarm_ids"],
+        incident_ids=found["incident_ids"],
+    )
 
 
 def write(
@@ -102,17 +111,7 @@ def write(
     written = conn.execute(
         "SELECT record_alarms(%s::json, %s::json, %s::json, %s::json, %s::json,"
         " %s::json, %s, %s, %s)",
-        (
-            _json(rows.incidents),
-            _json(rows.new_incidents),
-            _json(rows.alarms),
-            _json(rows.new_alarms),
-            _json(_numbered(rows.journal)),
-            _json(_numbered([_columns(row) for row in told])),
-            LOCK_KEY,
-            CHANNEL,
-            to_datetime(now_us),
-        ),
+        (*record_of(rows, told), LOCK_KEY, CHANNEL, to_datetime(now_us)),
     )
 
     def last_seq() -> int:
@@ -121,6 +120,36 @@ def write(
         return cast(int | None, row[0]) or 0
 
     return last_seq
+
+
+def record_of(rows: Writing, told: Sequence[OutboxRow]) -> tuple[str, ...]:
+    """The first six arguments of ``record_alarms``."""
+    return (
+        _json(rows.incidents),
+        _json(rows.new_incidents),
+        _json(rows.alarms),
+        _json(rows.new_alarms),
+        _json(_numbered(rows.journal)),
+        _json(_numbered([_columns(row) for row in told])),
+    )
+
+
+@contextmanager
+def two_writers() -> Iterator[None]:
+    """Around a pipeline in which events are recorded, as its end tells of collisions.
+
+    Raises:
+        psycopg.errors.SerializationFailure: another writer applied the same
+            events meanwhile; run the whole transaction again.
+    """
+    try:
+        yield
+    except psycopg.errors.UniqueViolation as error:
+        if error.diag.table_name not in ("alarm", "alarm_journal", "incident"):
+            raise
+        raise psycopg.errors.SerializationFailure(
+            f"another writer applied the same alarm events: {error}"
+        ) from error
 
 
 def as_json(value: Mapping[str, Any]) -> str:

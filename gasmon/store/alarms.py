@@ -6,13 +6,11 @@ writers with the same events meet in a unique index; the second is told to run a
 (``db.retry_deadlock``) and then finds everything done.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-import psycopg
 from psycopg.rows import dict_row
 
 from gasmon.alarms.events import AlarmEvent
@@ -20,10 +18,10 @@ from gasmon.alarms.kinds import MINE_ONLY_KINDS
 from gasmon.errors import NotFound
 from gasmon.store import alarm_calls, outbox
 from gasmon.store.alarm_book import AlarmBook
-from gasmon.store.alarm_calls import Answer, Writing, as_json
+from gasmon.store.alarm_calls import Answer, Writing, as_json, two_writers
 from gasmon.store.db import Connection, pipelined
 from gasmon.store.facts import Facts, ensure_parents
-from gasmon.store.numbers import Numbers
+from gasmon.store.numbers import Draw, Numbers, drawn_by
 from gasmon.store.outbox import OutboxRow
 
 
@@ -164,8 +162,13 @@ def ask(conn: Connection, events: Sequence[AlarmEvent]) -> Asked | None:
     """
     if not events:
         return None
-    once = list({event.event_id: event for event in reversed(events)}.values())[::-1]
-    return Asked(once, cache(alarm_calls.ask(conn, once)))
+    asked = once(events)
+    return Asked(asked, cache(alarm_calls.ask(conn, asked)))
+
+
+def once(events: Sequence[AlarmEvent]) -> list[AlarmEvent]:
+    """Each identity once, as it was said first, in order."""
+    return list({event.event_id: event for event in reversed(events)}.values())[::-1]
 
 
 def record_asked(
@@ -184,34 +187,49 @@ def record_asked(
         return _NOTHING
     answer = asked.answer()
     pairs = zip(asked.events, answer.facts, strict=True)
+    orphans = [
+        event
+        for event, facts in pairs
+        if event.event_id not in answer.known and not facts.has_parents
+    ]
+    ensure_parents(conn, orphans)
+    decided = decide(asked, drawn_by(conn), encode)
+    if not decided.events:
+        return _NOTHING
+    last_seq = alarm_calls.write(conn, decided.rows, decided.told, now_us)
+    return Recorded(decided.events, last_seq)
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What becomes of events, to be written.
+
+    Attributes:
+        events: those that were new, in order.
+    """
+
+    rows: Writing
+    events: list[StoredEvent]
+    told: list[OutboxRow]
+
+
+def decide(asked: Asked, draw: Draw, encode: Encode | None) -> Decided:
+    """What becomes of events, by what is known of them.
+
+    Args:
+        draw: numbers for rows that were not foreseen.
+        encode: None leaves the telling to the caller.
+    """
+    answer = asked.answer()
+    pairs = zip(asked.events, answer.facts, strict=True)
     new = [(e, facts) for e, facts in pairs if e.event_id not in answer.known]
     if not new:
-        return _NOTHING
-    ensure_parents(conn, [event for event, facts in new if not facts.has_parents])
-    rows, stored = _apply(conn, answer, new)
-    told = [] if encode is None else _told(stored, encode)
-    last_seq = alarm_calls.write(conn, rows, told, now_us)
-    return Recorded(stored, last_seq)
+        return Decided(Writing(), [], [])
+    rows, stored = _apply(draw, answer, new)
+    return Decided(rows, stored, [] if encode is None else _told(stored, encode))
 
 
 _NOTHING = Recorded([], lambda: 0)
-
-
-@contextmanager
-def two_writers() -> Iterator[None]:
-    """Around a pipeline in which events are recorded, as its end tells of collisions.
-
-    Raises:
-        psycopg.errors.SerializationFailure: as :func:`record`.
-    """
-    try:
-        yield
-    except psycopg.errors.UniqueViolation as error:
-        if error.diag.table_name not in ("alarm", "alarm_journal", "incident"):
-            raise
-        raise psycopg.errors.SerializationFailure(
-            f"another writer applied the same alarm events: {error}"
-        ) from error
 
 
 def open_alarms(conn: Connection, run: int) -> list[OpenAlarm]:
@@ -290,7 +308,7 @@ _OPEN_FIELDS = [name for name in OpenAlarm.__slots__ if name != "confirmed_by"]
 
 
 def _apply(
-    conn: Connection, answer: Answer, events: Sequence[tuple[AlarmEvent, Facts]]
+    draw: Draw, answer: Answer, events: Sequence[tuple[AlarmEvent, Facts]]
 ) -> tuple[Writing, list[StoredEvent]]:
     """Apply events to alarms and incidents; see ``alarm_book`` for how."""
     book = AlarmBook(answer, [event for event, _ in events])
@@ -300,8 +318,8 @@ def _apply(
         row, continued = book.apply(event, known)
         applied.append((event, known, row, continued, row.cleared_us))
     rows = book.written(
-        Numbers(conn, "alarm", "alarm_id", answer.alarm_ids),
-        Numbers(conn, "incident", "incident_id", answer.incident_ids),
+        Numbers(draw, "alarm", "alarm_id", answer.alarm_ids),
+        Numbers(draw, "incident", "incident_id", answer.incident_ids),
     )
     stored = [
         StoredEvent(

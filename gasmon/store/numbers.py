@@ -6,22 +6,35 @@ the database can say; what that did not foresee costs a round trip more. None is
 for nothing as a rule: a gap looks like an alarm that somebody deleted.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import cast
 
 from gasmon.store.db import Connection
 
+Draw = Callable[[str, str, int], Sequence[int]]
+"""Draws so many numbers of an identity column: table, column, how many."""
+
 _DRAW = "SELECT nextval(pg_get_serial_sequence(%s, %s)) FROM generate_series(1, %s)"
+
+
+def drawn_by(conn: Connection) -> Draw:
+    """Numbers are drawn over a connection, in its transaction or pipeline."""
+
+    def draw(table: str, column: str, n: int) -> Sequence[int]:
+        rows = conn.execute(_DRAW, (table, column, n)).fetchall()
+        return [cast(int, row[0]) for row in rows]
+
+    return draw
 
 
 class Numbers:
     """Numbers of one identity column."""
 
     def __init__(
-        self, conn: Connection, table: str, column: str, drawn: Sequence[int]
+        self, draw: Draw, table: str, column: str, drawn: Sequence[int]
     ) -> None:
         """Begin with those that were drawn already."""
-        self._conn = conn
+        self._draw = draw
         self._table, self._column = table, column
         self._left = sorted(drawn)
 
@@ -29,8 +42,6 @@ class Numbers:
         """The next n numbers, rising."""
         missing = n - len(self._left)
         if missing > 0:
-            asked = (self._table, self._column, missing)
-            rows = self._conn.execute(_DRAW, asked).fetchall()
-            self._left += sorted(cast(int, row[0]) for row in rows)
+            self._left += sorted(self._draw(self._table, self._column, missing))
         taken, self._left = self._left[:n], self._left[n:]
         return taken

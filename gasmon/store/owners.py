@@ -6,7 +6,7 @@ hangs, or whose line is dead, loses its areas. An owner that did not notice is c
 by its fencing number: a write that carries an old one is refused.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
@@ -184,7 +184,18 @@ def require_ownership(conn: Connection, fencing: Mapping[str, int]) -> None:
         " ORDER BY scope FOR SHARE",
         (sorted(fencing),),
     ).fetchall()
-    for scope, owner, number in cast(list[tuple[str, str, int]], rows):
+    require_same(cast(list[tuple[str, str, int]], rows), fencing)
+
+
+def require_same(
+    rows: Iterable[tuple[str, str, int]], fencing: Mapping[str, int]
+) -> None:
+    """Compare what is in the table, as (scope, owner, number), with our numbers.
+
+    Raises:
+        StateConflict: names the newer owner.
+    """
+    for scope, owner, number in rows:
         if number != fencing[scope]:
             raise StateConflict(
                 f"area {scope} belongs to {owner} now (fencing number {number}, "
