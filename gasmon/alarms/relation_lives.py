@@ -36,11 +36,19 @@ class RelationLives:
         state: PointState,
         levels: LevelTable,
         scene: Callable[[], Scene],
+        is_recorded: Callable[[int, int], bool],
     ) -> None:
+        """Nothing lives.
+
+        Args:
+            is_recorded: lets a relation that begins at a moment live as it is recorded,
+                where that is another moment; then nothing is said of it.
+        """
         self.table = table
         self._state = state
         self._levels = levels
         self._scene = scene
+        self._is_recorded = is_recorded
 
     def advance(
         self, numbers: Rows, at_us: Int64, arrived_us: Int64, speech: Speech
@@ -136,6 +144,9 @@ class RelationLives:
         self, numbers: Rows, raised_us: Int64, arrived_us: Int64, speech: Speech
     ) -> None:
         s = self.table.state
+        pairs = zip(numbers.tolist(), raised_us.tolist(), strict=True)
+        new = [not self._is_recorded(*pair) for pair in pairs]
+        numbers, raised_us, arrived_us = numbers[new], raised_us[new], arrived_us[new]
         # Two of one relation must not have one key.
         raised_us = np.maximum(raised_us, s["ended_us"][numbers] + 1)
         s["phase"][numbers] = debounce.ACTIVE

@@ -42,6 +42,28 @@ class OwedRelations(Waiting):
             moment_us, arrived = int(at_us[place]), int(arrived_us[place])
             self._judge(relations, int(mines[place]), moment_us, arrived, speech)
 
+    def begun(self, relations: "Relations", number: int, raised_us: int) -> bool:
+        """Let one that begins now live as it is recorded.
+
+        A clock mark that came before its frame moves the moment of the mine; when the
+        frame comes again without that mark, the same alarm begins a moment earlier.
+
+        Returns:
+            False where its beginning is not owed, or is said with the same moment.
+        """
+        mine = int(relations.table.own["mine"][number])
+        subject, kind = relations.table.relations[number].key
+        owed = [
+            debt.alarm
+            for debt in self._of.get(mine, ())
+            if (debt.alarm.subject, debt.alarm.kind) == (subject, kind)
+            and (debt.cleared_us is None or debt.cleared_us >= raised_us)
+        ]
+        if not owed or any(alarm.raised_us == raised_us for alarm in owed):
+            return False
+        _resume(relations, min(owed, key=lambda alarm: alarm.raised_us))
+        return True
+
     def mark(self, relations: "Relations", mark_us: int, speech: Speech) -> None:
         """Wait no longer than ``OWED_US``."""
         if self.waited(mark_us):

@@ -71,7 +71,9 @@ class Relations:
         """
         self.table = RelationTable()
         self.memory = PointMemory()
-        self.lives = RelationLives(self.table, state, levels, self._scene)
+        self.lives = RelationLives(
+            self.table, state, levels, self._scene, self._is_recorded
+        )
         self.rules = RelationRules()
         self.changeovers = Changeovers(state, fresh_us)
         self.watermark_us: Int64 = np.empty(0, np.int64)
@@ -86,6 +88,9 @@ class Relations:
         self._came: list[Came] = []
         self._before: tuple[Index, dict[str, NDArray[np.generic]]] | None = None
         self._alone: Index | None = None
+
+    def _is_recorded(self, number: int, raised_us: int) -> bool:
+        return bool(self.owed) and self.owed.begun(self, number, raised_us)
 
     def _scene(self) -> Scene:
         broken_us = self._links.raised_us

@@ -9,7 +9,7 @@ import pytest
 from gasmon.alarms.engine import AlarmEngine, LivingAlarm
 from gasmon.alarms.owing import OWED_US, Debt
 from gasmon.alarms.reconcile import owed
-from gasmon.alarms.relation_kinds import DUCT
+from gasmon.alarms.relation_kinds import DUCT, EXTENT
 from gasmon.alarms.snapshot import dump, load
 from gasmon.units import US_PER_S
 from tests.ahead_world import Record, restarted
@@ -53,6 +53,33 @@ def test_a_beginning_ahead_is_not_ended_by_frames_before_it() -> None:
     assert since(engine) == 3
     feed(engine, frame(4, blows=False))
     assert not engine.relations.owed
+
+
+GAS = {"unit_slug": "11121"}
+SLOW = rule_set('[delays]\non = "2s"\n')
+FACE = World.of(point("001A01", **GAS), point("002A01", **GAS), rules=SLOW)
+
+
+def gas(second: float, value: float) -> list[Entry]:
+    """Both heads of a face."""
+    return [live(0, value, second), live(1, value, second)]
+
+
+@pytest.mark.parametrize("ends", [False, True])
+def test_a_beginning_that_a_clock_mark_told_is_not_told_twice(*, ends: bool) -> None:
+    """The mark is gone with the process: a frame lets the delay end, a moment earlier.
+
+    Found by the campaign of seed 5002: one alarm was raised twice.
+    """
+    calm, over, again = gas(1, 0.2), gas(2, 1.6), gas(4.1, 1.6)
+    later = gas(9, 0.2) if ends else []
+    record = Record(feed(FACE.engine(), [*calm, *over, mark(4.2), *again, *later]))
+    engine = restarted(FACE, calm, record)
+    before = list(record.told)
+    record.take(feed(engine, [*over, *again, *later]))
+    assert record.told == before
+    found = engine.relations.living().get((EXTENT, UNIT))
+    assert found == (None if ends else at(4.2))
 
 
 def test_an_end_ahead_makes_no_second_alarm() -> None:
