@@ -175,9 +175,10 @@ class TwoTrips:
         result = self._next()
         if result is None:
             raise psycopg.OperationalError("the connection was lost in the commit")
-        self._is_ending = False
         if result.status != _SYNC:
+            # The commit failed; what says that it is over is still to come.
             raise psycopg.errors.error_from_result(result)
+        self._is_ending = False
 
     def _next(self) -> PGresult | None:
         pg = self._pg

@@ -170,6 +170,28 @@ def test_a_mistake_between_the_trips_undoes_everything(
     assert crossed(trips, told) == told
 
 
+def test_a_commit_that_fails_can_be_tried_again(
+    owned: db.Connection, store_connect: Connect
+) -> None:
+    """The victim of a deadlock in the commit keeps its connection: it runs again."""
+    owned.execute(
+        "CREATE FUNCTION lose() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN"
+        " RAISE EXCEPTION 'deadlock detected' USING ERRCODE = '40P01'; END$$"
+    )
+    owned.execute(
+        "CREATE CONSTRAINT TRIGGER lose AFTER INSERT ON alarm_journal"
+        " DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION lose()"
+    )
+    owned.commit()
+    trips = TwoTrips(store_connect())
+    told = lives(random.Random(1), 0)
+    with pytest.raises(psycopg.errors.DeadlockDetected):
+        crossed(trips, told)
+    owned.execute("DROP TRIGGER lose ON alarm_journal")
+    owned.commit()
+    assert crossed(trips, told) == told
+
+
 @pytest.mark.parametrize("when", ["before", "asked", "answered"])
 def test_a_server_that_ends_the_session(
     owned: db.Connection, store_connect: Connect, when: str
