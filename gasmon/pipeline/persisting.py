@@ -186,4 +186,8 @@ class Persisting:
             except Empty:
                 break
             n += len(turns[-1].packets)
+        else:
+            # Who was waited for may be behind what fits: what is left waits no more.
+            if not self._turns.empty():
+                self._hurry.set()
         return turns
