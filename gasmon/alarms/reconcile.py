@@ -80,12 +80,14 @@ def owed(
         and end.cleared_us is not None
         and end.cleared_us > _judged_us(engine, end.alarm)
     ]
+    # Once: it takes 0.4 ms for a city, and a storm has hundreds ahead.
+    alive = living(engine)
     begun = [
         Debt(replace(alarm, mine=-1))
         for alarm in recorded
         if alarm.kind in OWED_KINDS
         and alarm.raised_us > _judged_us(engine, alarm)
-        and not _lives(engine, alarm)
+        and not _lives(engine, alarm, alive)
     ]
     return ends + begun
 
@@ -116,11 +118,10 @@ def _judged_us(engine: AlarmEngine, alarm: LivingAlarm) -> int:
     return int(engine.relations.watermark_us[mine]) if mine >= 0 else NEVER_US
 
 
-def _lives(engine: AlarmEngine, alarm: LivingAlarm) -> bool:
-    """Whether an engine has this very alarm."""
+def _lives(engine: AlarmEngine, alarm: LivingAlarm, alive: set[Subject]) -> bool:
+    """Whether an engine, in which these are raised, has this very alarm."""
     subject = subject_of(alarm)
-    is_living = subject in living(engine)
-    return is_living and _raised_us(engine, subject) == alarm.raised_us
+    return subject in alive and _raised_us(engine, subject) == alarm.raised_us
 
 
 def reconcile(
@@ -140,20 +141,19 @@ def reconcile(
         What it had not, and goes on with now; and what it had, and forgot.
     """
     wanted = {subject_of(alarm): alarm for alarm in recorded}
+    alive = living(engine)
     to_come = {subject_of(debt.alarm) for debt in owed if debt.cleared_us is None}
     to_end = {
         subject_of(debt.alarm)
         for debt in owed
-        if debt.cleared_us is not None and _lives(engine, debt.alarm)
+        if debt.cleared_us is not None and _lives(engine, debt.alarm, alive)
     }
     same = {
         subject
-        for subject in living(engine) & wanted.keys()
+        for subject in alive & wanted.keys()
         if _raised_us(engine, subject) == wanted[subject].raised_us
     }
-    surplus = sorted(
-        living(engine) - same - to_end, key=lambda about: (about[0], str(about[1]))
-    )
+    surplus = sorted(alive - same - to_end, key=lambda about: (about[0], str(about[1])))
     for kind, index in surplus:
         _forget(engine, kind, index)
     missing = [

@@ -8,6 +8,7 @@ from math import nan
 import numpy as np
 import pytest
 
+from gasmon.alarms import reconcile as reconciling
 from gasmon.alarms.engine import AlarmEngine, LivingAlarm, Patience
 from gasmon.alarms.events import AlarmEvent
 from gasmon.alarms.kinds import SLOT_OF
@@ -264,3 +265,24 @@ def test_an_unknown_peak_stays_unknown() -> None:
     (again,) = debts_of([told], int)
     assert again.alarm.peak != debt.alarm.peak
     assert replace(again.alarm, peak=0.0) == replace(debt.alarm, peak=0.0)
+
+
+def test_many_debts_look_through_the_points_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A kill in a storm: hundreds ahead must not cost a restart seconds."""
+    looked: list[int] = []
+
+    def counted(engine: AlarmEngine) -> set[reconciling.Subject]:
+        looked.append(1)
+        return living(engine)
+
+    world = World.of(*(point(f"{n:03d}A01") for n in range(40)))
+    logged = [live(row, 1.2, 1) for row in range(20)]
+    ends = [live(row, 0.2, 2) for row in range(20)]
+    begun = [live(row, 1.2, 2) for row in range(20, 40)]
+    record = lived(world, *logged, *ends, *begun)
+    monkeypatch.setattr(reconciling, "living", counted)
+    engine = restarted(world, logged, record)
+    assert len([*engine.owed]) == 40
+    assert len(looked) <= 2
