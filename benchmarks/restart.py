@@ -22,6 +22,7 @@ from gasmon.alarms.steps import Step, decode_steps, encode_steps
 from gasmon.batch import Int32, ReadingBatch
 from gasmon.clock import SteadyClock, SystemClock
 from gasmon.ingest.dedupe import SeenFrames
+from gasmon.ingest.floods import Floods
 from gasmon.pipeline.annunciate import Annunciator
 from gasmon.pipeline.book import PointBook
 from gasmon.pipeline.counts import IngestCounts
@@ -194,7 +195,7 @@ def _start(settings: Settings, clock: SystemClock) -> tuple[float, str]:
             storing,
             evaluator,
             Annunciator(),
-            Standing(default_rules(), evaluator, our_clock, []),
+            Standing(default_rules(), evaluator, our_clock, Floods(3000), []),
             lambda rules: AlarmEngine(rules or default_rules()),
             clock,
         ).begin(storing.line.open())

@@ -92,7 +92,7 @@ class MqttSettings(Section):
         3000,
         ge=60,
         description="a mine that sends more messages in a minute is named in log and "
-        "metrics: others wait behind it",
+        "metrics, after 5 min by an alarm: others wait behind it",
     )
 
 

@@ -93,13 +93,19 @@ LIMITS_LOOSER = "limits_looser"
 LIMITS_CHANGED = "limits_changed"
 """A mine's definition changed limits of a point while an alarm of it was open."""
 
+MESSAGE_FLOOD = "message_flood"
+"""A mine sends so much that others wait behind it; its subject is the mine."""
+
 STANDING_KINDS = (
     *(CLOCK_WRONG, DEFINITIONS_MISSING, OUR_CLOCK, SPOOL_FILLING),
-    *(LIMITS_LOOSER, LIMITS_CHANGED),
+    *(LIMITS_LOOSER, LIMITS_CHANGED, MESSAGE_FLOOD),
 )
 """Kinds that are decided outside the engine (standing.py)."""
 
-OF_A_MINE = (CLOCK_WRONG, DEFINITIONS_MISSING, LIMITS_LOOSER, LIMITS_CHANGED)
+OF_A_MINE = (
+    *(CLOCK_WRONG, DEFINITIONS_MISSING),
+    *(LIMITS_LOOSER, LIMITS_CHANGED, MESSAGE_FLOOD),
+)
 """Those of them that are about a mine; the others are about gasmon itself."""
 
 SLOT_OF = {

@@ -1,4 +1,4 @@
-"""Alarms about something that holds or does not: clocks, definitions, the spool. Pure.
+"""Alarms about what holds or does not: clocks, definitions, floods, the spool. Pure.
 
 The engine judges readings. What is decided elsewhere (a mine's clock is off, the
 database is away) comes here as the list of conditions that hold now; out come the same
@@ -21,6 +21,7 @@ from gasmon.alarms.kinds import (
     DEFINITIONS_MISSING,
     LIMITS_CHANGED,
     LIMITS_LOOSER,
+    MESSAGE_FLOOD,
     OUR_CLOCK,
     SPOOL_FILLING,
 )
@@ -55,6 +56,11 @@ DELAYS = {
     # What a mine wrote down is no flutter.
     LIMITS_LOOSER: Delays(0, 10 * US_PER_S),
     LIMITS_CHANGED: Delays(0, 10 * US_PER_S),
+    # A ring buffer that is sent again is soon through: a flood holds until the minute
+    # after it ends, so this takes five minutes in a row above the limit, 15,000
+    # messages as shipped, which a mine with a frame each 5 s makes in 20 h. Bursts with
+    # a few calm minutes between them are one alarm.
+    MESSAGE_FLOOD: Delays(5 * US_PER_MIN, 5 * US_PER_MIN),
 }
 """By kind; ours."""
 

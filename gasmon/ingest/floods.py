@@ -3,8 +3,10 @@
 A broker gives its messages in the order in which they came, so what one mine sends too
 much of goes before its neighbours' frames, and their alarms wait (docs/brokers.md has
 how long). Only the broker can hold a sender back; who it is must be seen here.
+The pump counts, the evaluating thread asks (``now``) and makes an alarm of it.
 """
 
+import threading
 from collections import Counter
 
 from gasmon.ingest.topics import parse_topic
@@ -15,11 +17,12 @@ _TOPICS = 20_000
 
 
 class Floods:
-    """Messages of each mine by the minute; not thread-safe.
+    """Messages of each mine by the minute; counted and asked from any thread.
 
     Attributes:
+        per_minute: messages of one mine in a minute that are not a flood yet.
         flooding: mines above the limit in this minute or the last one, with the
-            messages of the fuller one of the two.
+            messages of the fuller one of the two; as of the last message of all.
         total: messages above the limit since the start.
         busiest: most messages of one mine in the last whole minute.
     """
@@ -33,7 +36,8 @@ class Floods:
         self.flooding: dict[str, int] = {}
         self.total = 0
         self.busiest = 0
-        self._per_minute = per_minute
+        self.per_minute = per_minute
+        self._lock = threading.Lock()
         self._minute = 0
         self._counts: Counter[str] = Counter()
         self._mine_of: dict[str, str] = {}
@@ -47,13 +51,33 @@ class Floods:
         Returns:
             What is to be said in the log now; None mostly.
         """
-        ended = self._turn(arrived_us // US_PER_MIN)
+        with self._lock:
+            return self._count(topic, arrived_us // US_PER_MIN)
+
+    def now(self, now_us: int) -> dict[str, int]:
+        """What ``flooding`` is at a moment, also when nothing comes any more.
+
+        Args:
+            now_us: by the clock that stamps arrivals [µs UTC].
+
+        Returns:
+            Messages in the fuller of this minute and the last, by mine.
+        """
+        with self._lock:
+            # Below 0: a message of the next minute came while we looked at the clock.
+            passed = now_us // US_PER_MIN - self._minute
+            if passed in (-1, 0):
+                return dict(self.flooding)
+            return self._above(self._counts) if passed == 1 else {}
+
+    def _count(self, topic: str, minute: int) -> str | None:
+        ended = self._turn(minute)
         mine = self._mine(topic)
         if not mine:
             return ended
         self._counts[mine] += 1
         n = self._counts[mine]
-        if n <= self._per_minute:
+        if n <= self.per_minute:
             return ended
         self.total += 1
         begins = mine not in self.flooding
@@ -61,7 +85,7 @@ class Floods:
         if not begins:
             return ended
         return (
-            f"mine {mine} floods: more than {self._per_minute} messages in a minute"
+            f"mine {mine} floods: more than {self.per_minute} messages in a minute"
             " (mqtt.flood_per_minute); frames of other mines wait behind them"
         )
 
@@ -73,10 +97,13 @@ class Floods:
         last = self._counts if minute == self._minute + 1 else Counter[str]()
         self._minute, self._counts = minute, Counter()
         self.busiest = max(last.values(), default=0)
-        still = {mine: n for mine, n in last.items() if n > self._per_minute}
+        still = self._above(last)
         ended = sorted(set(self.flooding) - set(still))
         self.flooding = still
         return f"no flood any more of {', '.join(ended)}" if ended else None
+
+    def _above(self, counts: Counter[str]) -> dict[str, int]:
+        return {mine: n for mine, n in counts.items() if n > self.per_minute}
 
     def _mine(self, topic: str) -> str:
         """The mine that a topic is of; empty for none."""

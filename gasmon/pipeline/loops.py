@@ -128,7 +128,11 @@ class IngestLoop(Shown):
         )
         our_clock = OurClock(clock, self.evaluator.clocks)
         self._standing = Standing(
-            self.rules.rules, self.evaluator, our_clock, settings.ingest.areas
+            self.rules.rules,
+            self.evaluator,
+            our_clock,
+            self.pump.floods,
+            settings.ingest.areas,
         )
         self._threads = Threads(self._guarded, clock)
         self._windows = QuietWindows(

@@ -1,4 +1,4 @@
-"""What holds now besides the readings: clocks, definitions, limits, a filling spool.
+"""What holds now besides the readings: clocks, definitions, limits, floods, the spool.
 
 Looked at once a second by the evaluating thread, so its events go the engine's way: to
 the annunciator at once, then through the turn to database or spool.
@@ -14,6 +14,7 @@ from gasmon.alarms.kinds import (
     CLOCK_WRONG,
     DEFINITIONS_MISSING,
     LIMITS_CHANGED,
+    MESSAGE_FLOOD,
     OUR_CLOCK,
     SPOOL_FILLING,
     STANDING_KINDS,
@@ -22,6 +23,7 @@ from gasmon.alarms.rule_match import Subject, subject_of
 from gasmon.alarms.rules import RuleSet
 from gasmon.alarms.standing import Condition, StandingAlarms
 from gasmon.batch import Int32
+from gasmon.ingest.floods import Floods
 from gasmon.pipeline.evaluate import Evaluator, Judged
 from gasmon.pipeline.limitwatch import LimitWatch
 from gasmon.pipeline.ourclock import OurClock
@@ -62,6 +64,7 @@ class Standing:
         rules: RuleSet,
         evaluator: Evaluator,
         our_clock: OurClock,
+        floods: Floods,
         areas: Sequence[str] = (),
     ) -> None:
         """Nothing stands yet.
@@ -69,12 +72,14 @@ class Standing:
         Args:
             evaluator: whose points and clocks of mines are looked at.
             our_clock: says whether ours is in doubt.
+            floods: says which mines send too many messages.
             areas: codes of the areas that this process owns; none means all.
         """
         self.undefined: set[str] = set()
         self._alarms = StandingAlarms(rules, evaluator.engine.run)
         self._evaluator = evaluator
         self._our_clock = our_clock
+        self._floods = floods
         self._limits = LimitWatch(evaluator)
         self._areas = frozenset(areas)
         # Several processes must not end one another's alarms.
@@ -141,6 +146,7 @@ class Standing:
         conditions = [
             *self._wrong_clocks(),
             *self._undefined(now_us),
+            *self._flooding(now_us),
             *self._spool(outage),
             *(self._of_mine(*found) for found in self._limits.look(now_us)),
         ]
@@ -192,6 +198,13 @@ class Standing:
         for mine, nos in by_mine.items():
             explain = {"points": len(nos), "first": nos[:FIRST_POINTS]}
             yield self._of_mine(DEFINITIONS_MISSING, mine, explain)
+
+    def _flooding(self, now_us: int) -> Iterator[Condition]:
+        for mine, n in self._floods.now(now_us).items():
+            # What is taken from nobody is no mine of ours, whatever it sends.
+            if self._evaluator.book.admits(mine):
+                explain = {"messages": n, "messages_limit": self._floods.per_minute}
+                yield self._of_mine(MESSAGE_FLOOD, mine, explain)
 
     def _spool(self, outage: Outage | None) -> Iterator[Condition]:
         if outage is None:

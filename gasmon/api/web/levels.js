@@ -15,6 +15,7 @@ const DEVICE_KINDS = new Set([
   "link_break",
   "clock_wrong",
   "definitions_missing",
+  "message_flood",
 ]);
 
 export const KINDS = [
@@ -24,7 +25,7 @@ export const KINDS = [
   "local_fan_stopped", "main_fan_stopped", "smoke", "air_reversed", "on_off_alarm",
   "feed_lost", "breaker_open", "substation_power_loss",
   "clock_wrong", "definitions_missing", "our_clock", "spool_filling",
-  "limits_looser", "limits_changed",
+  "limits_looser", "limits_changed", "message_flood",
   "extent_over_limit", "door_pair_open", "duct_without_air", "main_fans_stopped",
   "mine_without_power", "feed_abnormal", "downstream_below_upstream",
   "fan_without_wind", "producing_but_flat", "pump_stopped", "suction_lost",

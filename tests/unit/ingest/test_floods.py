@@ -36,6 +36,29 @@ def test_a_flood_is_said_once_and_its_end_too() -> None:
     assert (floods.flooding, floods.busiest, floods.total) == ({}, 1, 70)
 
 
+def test_asked_later_a_flood_is_over_though_nothing_came_since() -> None:
+    """It counts until the end of the minute after it, as it does while others send."""
+    floods = Floods(3)
+    send(floods, 5, 0)
+    minutes = (-0.5, 0.9, 1.9, 2, 60, -2)
+    asked = [floods.now(BEGIN_US + round(m * US_PER_MIN)) for m in minutes]
+    assert asked == [{MINE: 5}, {MINE: 5}, {MINE: 5}, {}, {}, {}]
+    send(floods, 1, 1)
+    assert floods.now(BEGIN_US + US_PER_MIN) == {MINE: 5}
+    # Of the minute that counts now it sent one: nothing is left after it.
+    assert floods.now(BEGIN_US + 2 * US_PER_MIN) == {}
+
+
+def test_what_is_asked_is_a_copy() -> None:
+    """The evaluating thread walks through it while the pump goes on to count."""
+    floods = Floods(3)
+    send(floods, 5, 0)
+    asked = floods.now(BEGIN_US)
+    send(floods, 9, 0, data_topic("530627", OTHER))
+    assert asked == {MINE: 5}
+    assert set(floods.now(BEGIN_US)) == {MINE, OTHER}
+
+
 def test_all_channels_of_a_mine_count_together() -> None:
     """Also what will be refused."""
     floods = Floods(3)

@@ -11,6 +11,8 @@ from gasmon.alarms.events import AlarmEvent
 from gasmon.alarms.rules import default_rules
 from gasmon.clock import SteadyClock
 from gasmon.ingest.clocks import MineClocks
+from gasmon.ingest.floods import Floods
+from gasmon.ingest.topics import data_topic
 from gasmon.pipeline.ourclock import OurClock, notable
 from gasmon.pipeline.outage import Outage, measure
 from gasmon.pipeline.spool import Spool
@@ -38,12 +40,13 @@ class Place:
     """An evaluator with its standing alarms, a look each second."""
 
     def __init__(self, areas: Sequence[str] = ()) -> None:
-        self.live = Live()
+        self.live = Live(areas)
         self.machine = Machine()
         self.steady = SteadyClock(self.machine)
         self.clock = OurClock(self.steady, self.live.evaluator.clocks)
+        self.floods = Floods(60)
         self.standing = Standing(
-            default_rules(), self.live.evaluator, self.clock, areas
+            default_rules(), self.live.evaluator, self.clock, self.floods, areas
         )
 
     def pass_time(
@@ -394,3 +397,81 @@ def test_a_first_definition_or_another_place_name_is_no_change_of_limits() -> No
         packet = defined(point, rev=rev, second=place.machine.second)
         place.standing.judge(place.live.take(packet), None, place.steady.now_us())
         assert place.pass_time(3) == []
+
+
+# A mine that floods the broker
+
+
+def flood(
+    place: Place, seconds: int, per_second: int, mine: str = MINE
+) -> list[AlarmEvent]:
+    """So many messages of a mine in each second; gives what is said meanwhile."""
+    said: list[AlarmEvent] = []
+    for _ in range(seconds):
+        for _ in range(per_second):
+            now_us = place.steady.now_us()
+            place.floods.count(data_topic(mine[:6], mine), now_us)
+        said += place.pass_time(1)
+    return said
+
+
+def test_a_mine_that_floods_is_told_after_five_minutes_until_it_stops() -> None:
+    """With its messages and the limit; it ends though nobody sends any more."""
+    place = Place()
+    assert flood(place, 290, 3) == []
+    (event,) = flood(place, 60, 3)
+    assert spoken([event]) == [("raised", "message_flood", "blue")]
+    assert (event.subject, event.area, event.mine) == (f"mine:{MINE}", AREA, MINE)
+    assert (event.explain["messages"], event.explain["messages_limit"]) == (180, 60)
+    # It counts until the end of the minute after it, then it must be calm for five.
+    assert place.pass_time(300) == []
+    said = place.pass_time(150)
+    assert spoken(said) == [("cleared", "message_flood", "blue")]
+
+
+def test_a_flood_that_lasts_half_an_hour_gets_worse() -> None:
+    """Others wait all the while."""
+    said = flood(Place(), 2200, 2)
+    assert spoken(said) == [
+        ("raised", "message_flood", "blue"),
+        ("level", "message_flood", "yellow"),
+    ]
+
+
+@pytest.mark.parametrize("seconds", [30, 120, 180])
+def test_what_a_gateway_sends_again_after_an_outage_is_not_told(seconds: int) -> None:
+    """A ring buffer goes through in minutes, though far above the limit meanwhile."""
+    place = Place()
+    assert flood(place, seconds, 20) == []
+    assert place.pass_time(600) == []
+    assert flood(place, 600, 1) == []
+
+
+def test_a_mine_that_nobody_takes_frames_of_is_not_told() -> None:
+    """Of an area that is not ours, or that nobody knows."""
+    place, ours = Place(), Place([AREA])
+    assert flood(place, 400, 2, "999999000001") == []
+    assert flood(ours, 400, 2, "530602000001") == []
+    assert place.floods.now(place.steady.now_us()) == {"999999000001": 120}
+
+
+def test_a_flood_stands_over_a_restart_while_it_lasts() -> None:
+    """A new process counts from nothing, and goes on with the same alarm."""
+    told = recorded("mine", MINE, "message_flood", MINE)
+    goes_on, stops = Place(), Place()
+    for place in goes_on, stops:
+        place.standing.begin([told], (), at(0))
+    assert flood(goes_on, 700, 2) == []
+    (ended,) = stops.pass_time(400)
+    assert spoken([ended]) == [("cleared", "message_flood", "blue")]
+    assert ended.raised_at_us == at(-100)
+
+
+def test_who_has_other_areas_ends_no_flood_of_ours() -> None:
+    """Each owner hears its own mines only, so a flood elsewhere looks like none."""
+    told = recorded("mine", MINE, "message_flood", MINE)
+    ours, others = Place([AREA]), Place(["530602"])
+    for place in ours, others:
+        place.standing.begin([told], (), at(0))
+    assert others.pass_time(700) == []
+    assert spoken(ours.pass_time(700)) == [("cleared", "message_flood", "blue")]
