@@ -54,6 +54,8 @@ class Ear:
         self._take = take
         self._wake = asyncio.Event()
         self._error: Exception | None = None
+        # Whose reader the loop has; None while we do not listen.
+        self._fd: int | None = None
         # What comes with the answer to a statement is read after it: published amid
         # it, it would be newer than what the statement found.
         conn.add_notify_handler(lambda notify: self._wake.set())
@@ -67,8 +69,8 @@ class Ear:
         Raises:
             psycopg.Error: the connection is lost.
         """
-        loop, fd = asyncio.get_running_loop(), self._conn.fileno()
-        loop.add_reader(fd, self._look)
+        self._fd = self._conn.fileno()
+        asyncio.get_running_loop().add_reader(self._fd, self._look)
         # What came behind the last answer may be in the library's buffer already.
         self._look()
         try:
@@ -77,7 +79,7 @@ class Ear:
         except TimeoutError:
             return False
         finally:
-            loop.remove_reader(fd)
+            self._turn_away()
             self._wake.clear()
         if self._error is not None:
             raise self._error
@@ -92,9 +94,18 @@ class Ear:
                 if not self._take(notify.extra.decode()):
                     self._wake.set()
         except Exception as error:
+            # A lost connection's socket is closed by now: what is opened before the
+            # task runs may get its number.
+            self._turn_away()
             # For the task that listens; the loop would only log it.
             self._error = error
             self._wake.set()
+
+    def _turn_away(self) -> None:
+        """Be called no more; once, for the number may be another's later."""
+        fd, self._fd = self._fd, None
+        if fd is not None:
+            asyncio.get_running_loop().remove_reader(fd)
 
 
 class Follower:

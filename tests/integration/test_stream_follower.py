@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
 from collections.abc import Iterator
 
 import httpx
+import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from gasmon.api.follower import POLL_S, Follower
+from gasmon.api.follower import POLL_S, Ear, Follower
 from gasmon.api.hub import Hub
 from gasmon.clock import SystemClock
 from gasmon.settings import DatabaseSettings
@@ -128,6 +130,44 @@ async def test_a_cut_connection_skips_nothing(world: World, proxy: Proxy) -> Non
     await asyncio.gather(task, return_exceptions=True)
 
     assert [entry.seq for entry in client.queue] == [s for s, _ in world.outbox()]
+
+
+async def test_who_gets_the_number_of_a_lost_connection_is_heard(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its socket is closed while it is looked at; another may be opened just then."""
+    conn = await db.connect_async(DatabaseSettings(url=world.dsn))
+    ear, loop, heard = Ear(conn, lambda payload: True), asyncio.get_running_loop(), []
+    number, pairs = conn.fileno(), [socket.socketpair()]
+    pid, look = conn.info.backend_pid, ear._look
+
+    def look_and_open() -> None:
+        look()
+        if ear._error is None or heard:
+            return
+        while all(one.fileno() != number for pair in pairs for one in pair):
+            pairs.append(socket.socketpair())
+        (mine, other), *_ = (
+            (a, b) if a.fileno() == number else (b, a)
+            for a, b in pairs
+            if number in (a.fileno(), b.fileno())
+        )
+        heard.append("opened")
+        loop.add_reader(mine, lambda: heard.append(mine.recv(1).decode()))
+        other.send(b"!")
+
+    monkeypatch.setattr(ear, "_look", look_and_open)
+    listening = asyncio.create_task(ear.missed_one(20))
+    await asyncio.sleep(0)
+    world.conn.execute("SELECT pg_terminate_backend(%s)", (pid,))
+    with pytest.raises(psycopg.OperationalError):
+        await listening
+    await wait_until_async(lambda: heard == ["opened", "!"], 20, "the other is heard")
+    loop.remove_reader(number)
+    for pair in pairs:
+        for one in pair:
+            one.close()
+    await conn.close()
 
 
 def test_a_lost_notification_costs_a_second(world: World) -> None:
