@@ -61,7 +61,7 @@ KINDS = {
         "报警期间修改限值",
         "limits changed while an alarm was open",
     ),
-    "message_flood": ("消息洪泛", "message flood: the mine sends too many"),
+    "message_flood": ("消息洪泛", "the mine sends a flood of messages"),
     "our_clock": ("平台时钟异常", "the platform's clock is in doubt"),
     "spool_filling": (
         "数据库断开，缓存占用中",

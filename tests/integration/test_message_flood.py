@@ -98,8 +98,9 @@ def test_a_mine_that_floods_the_broker_is_told_until_it_stops(
 ) -> None:
     """Heard by the mine's relay, recorded, streamed; by a clock that runs fast."""
     clock = MachineClock(RATE)
+    # An idle turn waits in our time: a look each three seconds of the plant.
     loop = paired.start(
-        clock, mqtt__flood_per_minute=LIMIT, engine__mark_interval_s=1.0, **PATIENT
+        clock, mqtt__flood_per_minute=LIMIT, engine__mark_interval_s=0.1, **PATIENT
     )
     gateway = paired.gateway
     gateway.define()
