@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from gasmon.batch import Packet
 from gasmon.clock import Clock
 from gasmon.errors import StateConflict
+from gasmon.ingest.first_words import FirstWords
 from gasmon.ingest.inbox import Inbox
 from gasmon.ingest.mqtt import Pump
 from gasmon.ingest.order import HOLD_S, Ordered, Resequencer
@@ -51,6 +52,7 @@ class Evaluating:
     pump: Pump
     rivals: Rivals
     order: Resequencer
+    first_words: FirstWords
     rules: RuleWatch
     evaluator: Evaluator
     judging: Judging
@@ -120,15 +122,21 @@ class Evaluating:
 
     def _idle_s(self, interval_s: float) -> float:
         """How long to wait for a packet: not past the end of a hold [s]."""
-        wakeup_s = self.order.next_wakeup_s()
-        if wakeup_s is None:
+        wakeups_s = (self.order.next_wakeup_s(), self.first_words.next_wakeup_s())
+        due_s = [wakeup_s for wakeup_s in wakeups_s if wakeup_s is not None]
+        if not due_s:
             return interval_s
-        return max(0.0, min(interval_s, wakeup_s - self.clock.monotonic_s()))
+        return max(0.0, min(interval_s, min(due_s) - self.clock.monotonic_s()))
 
     def _in_order(self, taken: list[Packet]) -> Ordered:
-        """Put frames back in order that a reconnect mixed up."""
+        """Put back in order what a reconnect mixed up."""
         self.order.hold_s = HOLD_S.get(self.pump.state.protocol, HOLD_S["3.1.1"])
-        return self.order.order(taken, self.clock.monotonic_s())
+        now_s = self.clock.monotonic_s()
+        ordered = self.order.order(taken, now_s)
+        known = self.first_words.pass_on(ordered.packets, now_s)
+        if not known.held:
+            return Ordered(known.packets, ordered.held)
+        return Ordered(known.packets, [*ordered.held, *known.held])
 
     def _follow_rules(self, now_us: int) -> None:
         """Judge by the site's rule file as it is now, when that is another one.

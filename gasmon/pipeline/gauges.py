@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from gasmon.clock import Clock
 from gasmon.ingest.drop import DropFolder
+from gasmon.ingest.first_words import FirstWords
 from gasmon.ingest.gaps import GapKeeper
 from gasmon.ingest.inbox import Inbox
 from gasmon.ingest.mqtt import Pump
@@ -35,6 +36,7 @@ class Shown:
     pump: Pump
     drop: DropFolder
     order: Resequencer
+    first_words: FirstWords
     gaps: GapKeeper
     storing: Storing
     evaluator: Evaluator
@@ -70,8 +72,8 @@ def show(metrics: Metrics, parts: Callable[[], Shown]) -> None:
     )
     follow(
         "gasmon_frames_held",
-        "Frames held back to be put in order",
-        lambda p: p.order.n_held,
+        "Frames held back to be put in order, or for their mine's definition",
+        lambda p: p.order.n_held + p.first_words.n_held,
     )
     follow(
         "gasmon_gaps_open", "Gaps in frames that are asked for", lambda p: p.gaps.n_open

@@ -16,6 +16,7 @@ from gasmon.errors import DependencyError, GasmonError, StateConflict
 from gasmon.ingest.decode import DecodeLimits
 from gasmon.ingest.dedupe import SeenFrames
 from gasmon.ingest.drop import DropFolder
+from gasmon.ingest.first_words import FirstWords
 from gasmon.ingest.gaps import GapKeeper
 from gasmon.ingest.inbox import Inbox
 from gasmon.ingest.mqtt import Pump
@@ -115,6 +116,7 @@ class IngestLoop(Shown):
         self.drop = DropFolder(settings, self.inbox, self.pump, clock, stop, n_files)
         book, seen = PointBook(settings.ingest.areas), SeenFrames()
         self.order = Resequencer(seen)
+        self.first_words = FirstWords(lambda mine: book.heeded(mine) is not None)
         self.gaps = GapKeeper(seen, boot, ask_after_s=settings.ingest.gap_patience_s)
         self.annunciator = Annunciator(areas=settings.ingest.areas)
         self.annunciator.know([PLATFORM])
@@ -180,6 +182,7 @@ class IngestLoop(Shown):
             pump=self.pump,
             rivals=Rivals(self._present_boot),
             order=self.order,
+            first_words=self.first_words,
             rules=self.rules,
             evaluator=self.evaluator,
             judging=judging,
