@@ -56,5 +56,7 @@ def _rows_told(judged: Judged) -> Int32:
     told: list[Crossing | Warned] = [*judged.crossed, *judged.warned]
     rows += [np.asarray([each.row for each in told], np.int32)]
     again = [point.row for step in judged.steps for point in step.redefined]
-    rows += [np.asarray(again, np.int32)]
+    # What is owed to a unit or mine is about no point.
+    owed = [debt.alarm.row for step in judged.steps for debt in step.owed]
+    rows += [np.asarray([*again, *(row for row in owed if row >= 0)], np.int32)]
     return np.concatenate(rows)
