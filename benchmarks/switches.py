@@ -46,7 +46,13 @@ def _gaps() -> None:
 
 def _clocks() -> None:
     def correct(
-        self: MineClocks, key: FrameKey, channel: str, device_ms: int, arrived_us: int
+        self: MineClocks,
+        key: FrameKey,
+        channel: str,
+        device_ms: int,
+        arrived_us: int,
+        *,
+        is_repeated: bool = False,
     ) -> int:
         return 0
 

@@ -28,6 +28,8 @@ class Packet:
         generation: number of the connection it came by; an acknowledgement for an
             older connection must be dropped, because message ids are renumbered.
         mid: the broker's message id on that connection.
+        is_repeated: the broker sent it before and heard nothing of it; newer messages
+            may have come meanwhile.
     """
 
     topic: str
@@ -36,6 +38,7 @@ class Packet:
     retained: bool = False
     generation: int = 0
     mid: int = 0
+    is_repeated: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -221,7 +221,13 @@ class MineClocks:
             gateway.difference.moved(by_us)
 
     def correct(
-        self, key: FrameKey, channel: str, device_ms: int, arrived_us: int
+        self,
+        key: FrameKey,
+        channel: str,
+        device_ms: int,
+        arrived_us: int,
+        *,
+        is_repeated: bool = False,
     ) -> int:
         """The correction for one frame, remembered.
 
@@ -230,6 +236,7 @@ class MineClocks:
             channel: ``data`` or ``backfill``.
             device_ms: its time as sent [ms UTC].
             arrived_us: when it arrived [µs UTC].
+            is_repeated: the broker sent it before, so newer ones may have overtaken it.
 
         Returns:
             What to add to the frame's times [µs]; 0 for a clock that can be right.
@@ -241,7 +248,13 @@ class MineClocks:
             self._gateways[key.run, key.mine] = gateway
         believed_us = arrived_us + self.bias_us
         possible = (believed_us - BEHIND_US, believed_us + AHEAD_US + self.doubt_us)
-        is_live = channel == "data" and self._is_next(gateway, key)
+        # Of a start that we never heard of, and behind a newer one: sent to a former
+        # process, which was killed. A clock that went back shows in fresh frames.
+        is_overtaken = (
+            is_repeated and key.boot != gateway.boot and raw_us <= gateway.newest_us
+        )
+        is_next = self._is_next(gateway, key) and not is_overtaken
+        is_live = channel == "data" and is_next
         if is_live:
             gateway.difference.add(raw_us - arrived_us, arrived_us)
             gateway.error_us = raw_us - believed_us

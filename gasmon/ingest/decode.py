@@ -240,7 +240,11 @@ class _Turn:
         offset_us = 0
         if self.clocks is not None:
             offset_us = self.clocks.correct(
-                key, topic.channel, ts_ms, packet.arrived_us
+                key,
+                topic.channel,
+                ts_ms,
+                packet.arrived_us,
+                is_repeated=packet.is_repeated,
             )
         self.gathered.add(packet, topic, key, ts_ms, columns, offset_us)
 

@@ -333,7 +333,9 @@ class Pump:
         mid = message.mid if message.qos else 0
         payload, now_us = bytes(message.payload), self._clock.now_us()
         generation = self._state.generation
-        packet = Packet(topic, payload, now_us, message.retain, generation, mid)
+        packet = Packet(
+            topic, payload, now_us, message.retain, generation, mid, message.dup
+        )
         with self._lock:
             self.counts["received"] += 1
             if said := self.floods.count(topic, now_us):
