@@ -318,7 +318,9 @@ class AlarmEngine:
         elif self.links.break_(
             sign.mine, sign.arrived_us, sign.arrived_us, "last_will", speech
         ):
-            self._doubt_mine(sign.mine, sign.arrived_us, speech)
+            # What is owed may come yet: a will waits behind nothing at a broker.
+            rows = [row for row in self.table.rows[sign.mine] if row not in self.owed]
+            doubt(self.alarms, np.asarray(rows, np.intp), sign.arrived_us, speech)
 
     def _mark(self, mark_us: int, speech: Speech) -> None:
         n_said = len(speech.said)
@@ -333,7 +335,9 @@ class AlarmEngine:
         self.mark_us = mark_us
         settle_late(self.alarms, mark_us, self.patience.late_us, speech)
         if self.owed:
-            self.owed.mark(self.alarms, mark_us, speech)
+            rows = self.owed.mark(self.alarms, mark_us, speech)
+            broken = self.links.raised_us[self.table.mine_of[rows]] != NEVER_US
+            doubt(self.alarms, rows[broken], mark_us, speech)
         waiting = np.flatnonzero(s.due_us[:n] != NEVER_US)
         reached = self._reached(waiting, mark_us)
         hit = s.due_us[waiting] <= np.maximum(reached, mark_us)

@@ -7,7 +7,8 @@ again. So the engine stays as the log left it, and what the record knows more is
 - the readings come: the engine says the same events again, and nothing is owed;
 - a reading from after the recorded event comes first: those that made it will not come,
   and the alarm begins or ends as it is recorded before that reading is judged;
-- nothing comes for ``OWED_US``, or silence is told of the point: the same.
+- nothing comes for ``OWED_US``, or silence is told of the point: the same. A gateway's
+  last will is no such silence: the broker may repeat frames behind it.
 
 To begin or end it at once would bring the engine to a moment behind readings that are
 still to come: they would begin an alarm anew that is over, or count as late.
@@ -120,6 +121,10 @@ class Waiting:
     def __bool__(self) -> bool:
         return bool(self._of)
 
+    def __contains__(self, number: object) -> bool:
+        """Whether something is owed to this one."""
+        return number in self._of
+
     def __iter__(self) -> Iterator[Debt]:
         for debts in self._of.values():
             yield from debts
@@ -174,10 +179,11 @@ class Owed(Waiting):
         for row, at in self._concerned(batch.index):
             self._go_on(alarms, row, int(batch.at_us[at]))
 
-    def mark(self, alarms: LivingAlarms, mark_us: int, speech: Speech) -> None:
-        """Wait no longer than ``OWED_US``."""
-        if self.waited(mark_us):
-            self.settle(alarms, list(self._of), mark_us, speech)
+    def mark(self, alarms: LivingAlarms, mark_us: int, speech: Speech) -> Index:
+        """Wait no longer than ``OWED_US``; returns rows that are waited for no more."""
+        rows = list(self._of) if self.waited(mark_us) else []
+        self.settle(alarms, rows, mark_us, speech)
+        return np.asarray(rows, np.intp)
 
     def settle(
         self,

@@ -64,6 +64,11 @@ class OwedRelations(Waiting):
         _resume(relations, min(owed, key=lambda alarm: alarm.raised_us))
         return True
 
+    def numbers(self, relations: "Relations") -> list[int]:
+        """The relations to which something is owed."""
+        alarms = (debt.alarm for debt in self)
+        return [relations.number_of(alarm.subject, alarm.kind) for alarm in alarms]
+
     def mark(self, relations: "Relations", mark_us: int, speech: Speech) -> None:
         """Wait no longer than ``OWED_US``."""
         if self.waited(mark_us):

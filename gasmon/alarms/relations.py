@@ -335,6 +335,10 @@ class Relations:
             marks = np.full(len(waits), mark_us, np.int64)
             self.lives.lose_patience(waits, reached)
             self.lives.mature(waits, reached, marks, speech)
+            if self.owed:
+                # Whether these still live is not known yet.
+                sure = ~np.isin(waits, self.owed.numbers(self))
+                waits, reached = waits[sure], reached[sure]
             self.lives.doubt(waits, reached, mark_us, speech)
         self.follow(changed, mark_us, speech)
 

@@ -191,11 +191,27 @@ def test_silence_waits_for_nothing_more(silent: str) -> None:
     engine = restarted(world, logged, record)
     last: list[Entry] = [mark(3), live(2, 0.2, 29), mark(30)]
     if silent == "will":
-        last = [mark(3), Life(0, False, at(4))]
+        last = [mark(3), Life(0, False, at(4)), mark(3 + OWED_US / US_PER_S)]
     said = feed(engine, last)
     told = [(e.event, e.row) for e in said if e.kind == "over_limit"]
     assert told == [("cleared", 0), ("unknown", 1)]
     assert not engine.owed
+
+
+def test_frames_may_come_behind_a_will() -> None:
+    """The broker tells at once that a gateway is gone, and repeats its frames later.
+
+    Found by the campaign of seed 5003: an alarm that was over was told again, as late.
+    """
+    logged = [live(0, 0.2, 1)]
+    again = [live(0, 1.2, 4), live(0, 0.5, 6), live(0, 1.2, 7)]
+    record = lived(WORLD, *logged, *again)
+    engine = restarted(WORLD, logged, record)
+    before = list(record.told)
+    record.take(feed(engine, [Life(0, False, at(20)), *again, mark(21)]))
+    assert [told for told in record.told if "over_limit" in told] == before
+    assert living(engine) >= {("over_limit", 0)}
+    assert engine.n_late == 0
 
 
 def test_what_is_older_than_what_was_judged_is_not_waited_for() -> None:

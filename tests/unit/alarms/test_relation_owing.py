@@ -129,7 +129,7 @@ def test_what_made_a_beginning_is_lost(how: str) -> None:
     log: dict[str, list[Entry]] = {
         "frame": frame(5, blows=False),
         "time": [mark(3), mark(3 + OWED_US / US_PER_S)],
-        "will": [Life(0, False, at(5))],
+        "will": [Life(0, False, at(5)), mark(6), mark(6 + OWED_US / US_PER_S)],
     }
     said = feed(engine, log[how])
     assert [e.event for e in said if e.kind == DUCT and e.event == "raised"] == []
