@@ -12,7 +12,8 @@ hour that was gathered before it was stored (decision 0044):
 - noted hours are gathered again, and until then read from the raw readings.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import cast
 
@@ -159,6 +160,13 @@ def gather(
     if not state.is_settled:
         return "waits for transactions that began before the hour was closed"
     at_us, point = state.gathered_until_us, state.next_point
+    if at_us < state.closed_until_us and not _is_any_before(
+        conn, state.closed_until_us
+    ):
+        # What comes from now on is noted: a new database has no days to go through.
+        at_us, point = state.closed_until_us, 0
+        with conn.transaction():
+            _go_on_at(conn, at_us, point)
     n_slices = 0
     while at_us < state.closed_until_us and has_time():
         at_us, point = _slice(conn, at_us, point, keep_us)
@@ -213,7 +221,7 @@ def _close(conn: Connection, until_us: int, *, again: bool = False) -> None:
 
 def _slice(conn: Connection, at_us: int, after: int, keep_us: int) -> tuple[int, int]:
     """Gather an hour of the next points; returns where to go on."""
-    with conn.transaction():
+    with _unhurried(conn):
         rows = conn.execute(
             "SELECT point_id FROM point WHERE run = 0 AND point_id > %s"
             " ORDER BY point_id LIMIT %s",
@@ -228,17 +236,46 @@ def _slice(conn: Connection, at_us: int, after: int, keep_us: int) -> tuple[int,
             )
         is_last = len(points) < POINTS_AT_ONCE
         at_us, after = (at_us + US_PER_H, 0) if is_last else (at_us, int(points[-1]))
-        conn.execute(
-            "UPDATE reading_hour_state SET gathered_until = %s, next_point = %s",
-            (to_datetime(at_us), after),
-        )
+        _go_on_at(conn, at_us, after)
     return at_us, after
+
+
+def _go_on_at(conn: Connection, at_us: int, next_point: int) -> None:
+    conn.execute(
+        "UPDATE reading_hour_state SET gathered_until = %s, next_point = %s",
+        (to_datetime(at_us), next_point),
+    )
+
+
+def _is_any_before(conn: Connection, end_us: int) -> bool:
+    """Whether there is a reading older than this.
+
+    Quick where there is, and in an empty table; else it reads the newest hour whole.
+    """
+    row = conn.execute(
+        "SELECT EXISTS (SELECT FROM reading WHERE run = 0 AND at < %s)",
+        (to_datetime(end_us),),
+    ).fetchone()
+    conn.commit()
+    assert row is not None
+    return cast(bool, row[0])
+
+
+@contextmanager
+def _unhurried(conn: Connection) -> Iterator[None]:
+    """A transaction that waits for no disk, and makes no alarm's commit wait for one.
+
+    What a crash takes back is gathered again: it takes back how far we were as well.
+    """
+    with conn.transaction():
+        conn.execute("SET LOCAL synchronous_commit = off")
+        yield
 
 
 def _again(conn: Connection, before_us: int) -> int:
     """Gather some noted hours again; returns how many. Those that are not gathered yet
     will be anyway: their notes go when they were."""
-    with conn.transaction():
+    with _unhurried(conn):
         rows = conn.execute(
             "DELETE FROM reading_hour_late WHERE (point_id, at) IN (SELECT point_id, at"
             " FROM reading_hour_late WHERE at < %s ORDER BY at, point_id LIMIT %s"

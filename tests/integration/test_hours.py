@@ -242,3 +242,24 @@ def test_the_job_begins_with_the_oldest_partition(conn: db.Connection) -> None:
     gather_hours(conn, StorageSettings(), later, lambda: 0.0)
     short = gather_hours(conn, StorageSettings(), later, lambda: float(next(seconds)))
     assert short.startswith("0 slices")
+
+
+def test_a_new_database_has_no_days_to_go_through(
+    conn: db.Connection, migrated_dsn: str
+) -> None:
+    series: Series = {NOW - US_PER_MIN: (0.4, 0)}
+    store(conn, series)
+    conn.commit()
+    assert rounds(conn, n=2).startswith("0 slices until")
+    # Whatever comes later is noted, as if the hours before had been gathered.
+    late: Series = {NOW - 3 * US_PER_DAY: (0.9, 0), NOW - 3 * US_PER_H: (0.1, 0)}
+    store(conn, late)
+    conn.commit()
+    assert rounds(conn, n=1).endswith(", 2 hours again")
+    check(migrated_dsn, series | late, NOW - 10 * US_PER_DAY, NOW, 100)
+
+
+def test_old_readings_of_a_new_database_are_gone_through(conn: db.Connection) -> None:
+    store(conn, {NOW - US_PER_H: (0.4, 0)})
+    conn.commit()
+    assert not rounds(conn, n=2).startswith("0 slices until")
