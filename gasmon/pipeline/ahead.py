@@ -37,6 +37,10 @@ PATIENCE_S = 3.0
 """How long a turn waits for the lane [s]; then the lane's connection is cut. Ours: a
 commit takes milliseconds, and a database that hangs is found out by the turn itself."""
 
+MOMENT_S = 0.005
+"""How long the judging thread itself waits for an answer [s]. Ours: it takes 1 ms;
+while the database hangs, the first turn with events is judged so much later."""
+
 REOPEN_S = 1.0
 """A connection that could not be opened is tried again after this long [s]."""
 
@@ -59,6 +63,28 @@ class Advance:
     events: Sequence[AlarmEvent]
     done: threading.Event = field(default_factory=threading.Event)
     is_recorded: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class _Begun:
+    """How far an advance's transaction has come before the thread takes it over.
+
+    Attributes:
+        asked: what the database answered; None while it has not.
+        written: what was sent to be committed; None while nothing was.
+    """
+
+    advance: Advance
+    asked: alarms.Asked | None = None
+    written: Sequence[alarms.StoredEvent] | None = None
+
+
+class _NotNow(Exception):
+    """Something needs another answer, for which the judging thread does not wait."""
+
+
+def _not_now(_table: str, _column: str, _n: int) -> Sequence[int]:
+    raise _NotNow
 
 
 class SubjectUnknown(GasmonError):
@@ -111,7 +137,7 @@ class Ahead:
         # Offered, and not recorded or left to their turns yet.
         self._n_under_way = 0
         # The first of these, when its question was sent at once.
-        self._asked: Advance | None = None
+        self._begun: _Begun | None = None
         self._reopen_s = float("-inf")
 
     # For the judging thread
@@ -131,23 +157,39 @@ class Ahead:
             advance = Advance(id(judged), tuple(judged.events))
             self._advances[id(judged)] = advance
             self._way.set_out()
-            if self._n_under_way == 0:
-                self._ask_at_once(advance)
+            is_first = self._n_under_way == 0
             self._n_under_way += 1
+        try:
+            if is_first:
+                self._begin(advance)
+        finally:
             self._queue.put(advance)
 
-    def _ask_at_once(self, advance: Advance) -> None:
-        """Send the question now; never waits.
+    def _begin(self, advance: Advance) -> None:
+        """Ask, and write what becomes of it where the answer comes at once.
 
         The thread would have to be woken first, and to get the interpreter from the
-        one that judges and tells the relays.
+        one that judges and tells the relays. It is left what needs more than a moment.
         """
         if not self._speaking.acquire(blocking=False):
             return
         try:
-            if self._trips is not None:
-                self._trips.ask(advance.events, list(self._line.fencing))
-                self._asked = advance
+            trips = self._trips
+            if trips is None:
+                return
+            fencing = self._line.fencing
+            trips.ask(advance.events, list(fencing))
+            self._begun = begun = _Begun(advance)
+            if not trips.is_answered(MOMENT_S):
+                return
+            begun.asked = trips.answer(fencing)
+            if begun.asked.without_rows():
+                return
+            decided = alarms.decide(begun.asked, _not_now, self._encode)
+            begun.written = decided.events
+            trips.write(decided, self._clock.now_us())
+        except _NotNow:
+            return
         except Exception as error:
             self._give_up(error)
         finally:
@@ -219,7 +261,8 @@ class Ahead:
 
     def _take(self, advances: Sequence[Advance]) -> None:
         """Record them: what was asked about already alone, and the others together."""
-        n = 1 if advances[0] is self._asked else 0
+        begun = self._begun
+        n = 1 if begun is not None and advances[0] is begun.advance else 0
         for part in (advances[:n], advances[n:]):
             if part:
                 self._take_whole(part)
@@ -229,7 +272,7 @@ class Ahead:
         with self._lock:
             # What comes behind a failure waits for the turn that makes good for it.
             is_broken = self._is_broken
-        if is_broken and self._asked is not None:
+        if is_broken and self._begun is not None:
             self._close()
         is_recorded = not is_broken and self._record(
             [event for advance in advances for event in advance.events]
@@ -268,15 +311,23 @@ class Ahead:
         self, trips: TwoTrips, events: Sequence[AlarmEvent]
     ) -> Sequence[AlarmEvent]:
         """Returns the events that were new."""
-        is_asked, self._asked = self._asked is not None, None
+        begun, self._begun = self._begun, None
         fencing = self._line.fencing
         with trips.transaction():
-            if not is_asked:
+            if begun is None:
                 trips.ask(events, list(fencing))
-            asked = trips.answer(fencing)
-            for event in asked.without_rows():
-                raise SubjectUnknown(f"{event.subject} has no row yet")
-            return trips.record(asked, self._encode, self._clock.now_us())
+            if begun is None or begun.written is None:
+                asked = begun.asked if begun is not None else None
+                asked = asked or trips.answer(fencing)
+                for event in asked.without_rows():
+                    raise SubjectUnknown(f"{event.subject} has no row yet")
+                decided = alarms.decide(asked, trips.draw, self._encode)
+                written: Sequence[alarms.StoredEvent] = decided.events
+                trips.write(decided, self._clock.now_us())
+            else:
+                written = begun.written
+            trips.finish()
+            return [stored.event for stored in written]
 
     def _give_up(self, error: Exception) -> None:
         """What is on its way takes the long way, and the connection is opened anew."""
@@ -290,7 +341,7 @@ class Ahead:
     def _close(self) -> None:
         if self._trips is not None:
             self._trips.conn.close()
-        self._trips = self._asked = None
+        self._trips = self._begun = None
 
     def _present(self) -> TwoTrips | None:
         """The connection; None while none can be opened."""

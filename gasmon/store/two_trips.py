@@ -8,6 +8,7 @@ whose pipeline is one transaction from one synchronisation to the next.
 """
 
 import select
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
@@ -64,6 +65,8 @@ class TwoTrips:
         self._events: Sequence[AlarmEvent] = ()
         # A synchronisation is sent, and not answered yet.
         self._is_ending = False
+        # Between the two there was something to write.
+        self._writes = False
         pg.nonblocking = 1
         pg.enter_pipeline_mode()
 
@@ -118,19 +121,27 @@ class TwoTrips:
         answer = alarm_calls.answer_of(text)
         return alarms.Asked(self._events, lambda: answer)
 
-    def record(
-        self, asked: alarms.Asked, encode: alarms.Encode, now_us: int
-    ) -> list[AlarmEvent]:
-        """Write what became of them, and commit.
+    def is_answered(self, wait_s: float) -> bool:
+        """Whether :meth:`answer` need not wait; does so itself for a moment.
 
         Args:
-            encode: makes the body of each event.
-            now_us: when it is recorded [µs UTC].
-
-        Returns:
-            The events that were new.
+            wait_s: how long at most [s].
         """
-        decided = alarms.decide(asked, self._draw, encode)
+        deadline_s = time.monotonic() + wait_s
+        while self._pg.is_busy():
+            left_s = deadline_s - time.monotonic()
+            if left_s <= 0:
+                return False
+            self._wait(left_s)
+        return True
+
+    def write(self, decided: alarms.Decided, now_us: int) -> None:
+        """Send what became of them, and to commit it; does not wait.
+
+        Args:
+            now_us: when it is recorded [µs UTC].
+        """
+        self._writes = bool(decided.events)
         if decided.events:
             record = alarm_calls.record_of(decided.rows, decided.told)
             arguments = [text.encode() for text in record]
@@ -138,12 +149,15 @@ class TwoTrips:
         self._pg.pipeline_sync()
         self._is_ending = True
         self._pg.flush()
-        if decided.events:
+
+    def finish(self) -> None:
+        """Wait until what was written is committed."""
+        if self._writes:
             self._result()
         self._synchronised()
-        return [stored.event for stored in decided.events]
 
-    def _draw(self, table: str, column: str, n: int) -> list[int]:
+    def draw(self, table: str, column: str, n: int) -> list[int]:
+        """Numbers that were not foreseen (``numbers.Draw``), between the two."""
         self._send(b"gasmon_draw", table.encode(), column.encode(), b"%d" % n)
         self._pg.send_flush_request()
         self._pg.flush()
@@ -181,15 +195,19 @@ class TwoTrips:
         self._is_ending = False
 
     def _next(self) -> PGresult | None:
+        while self._pg.is_busy():
+            self._wait()
+        return self._pg.get_result()
+
+    def _wait(self, most_s: float | None = None) -> None:
+        """Until something comes, or the time is over; what waits to be sent goes."""
         pg = self._pg
-        while pg.is_busy():
-            # What did not fit into the socket's buffer goes first.
-            waits_to_send = bool(pg.flush())
-            mask = select.POLLIN | (select.POLLOUT if waits_to_send else 0)
-            self._poll.register(pg.socket, mask)
-            self._poll.poll()
+        # What did not fit into the socket's buffer goes first.
+        waits_to_send = bool(pg.flush())
+        mask = select.POLLIN | (select.POLLOUT if waits_to_send else 0)
+        self._poll.register(pg.socket, mask)
+        if self._poll.poll(None if most_s is None else most_s * 1000):
             pg.consume_input()
-        return pg.get_result()
 
     def _let_go(self) -> None:
         """End what was begun, and have the connection idle; close it if that fails."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from queue import Queue
 
 import psycopg
 import pytest
@@ -14,7 +15,8 @@ import pytest
 from gasmon.alarms.events import AlarmEvent
 from gasmon.clock import SystemClock
 from gasmon.errors import DependencyError
-from gasmon.pipeline.ahead import Ahead
+from gasmon.pipeline import ahead
+from gasmon.pipeline.ahead import Advance, Ahead
 from gasmon.pipeline.counts import IngestCounts
 from gasmon.pipeline.evaluate import Judged
 from gasmon.pipeline.line import Line
@@ -90,6 +92,10 @@ class Lane:
         self.ahead.offer(judged)
         return judged
 
+    @property
+    def queue(self) -> Queue[Advance]:
+        return self.ahead._queue
+
     def settled(self, judged: Judged) -> list[AlarmEvent]:
         """Wait; returns what the turn itself must record."""
         self.ahead.settle(judged)
@@ -117,7 +123,7 @@ def lane(paired: Plant) -> Iterator[Lane]:  # noqa: F811
     assert line.own(standby=True)
     made: list[Lane] = []
     way = RightOfWay(SystemClock())
-    ahead = Ahead(
+    beside = Ahead(
         line,
         encode_body,
         SystemClock(),
@@ -127,8 +133,8 @@ def lane(paired: Plant) -> Iterator[Lane]:  # noqa: F811
         way,
         patience_s=2.0,
     )
-    made.append(Lane(paired, line, ahead, way))
-    thread = threading.Thread(target=ahead.run)
+    made.append(Lane(paired, line, beside, way))
+    thread = threading.Thread(target=beside.run)
     thread.start()
     yield made[0]
     stop.set()
@@ -308,6 +314,41 @@ def test_a_lane_that_hangs_is_cut_and_comes_back(
     lane.ahead.stored([judged])
     assert lane.settled(lane.offer(raised("002A01", 5))) == []
     assert "raised 002A01" in lane.journal()
+
+
+@SITE
+@pytest.mark.parametrize("lock", ["SELECT FROM ingest_owner FOR UPDATE", None])
+def test_judging_waits_a_moment_for_an_answer(
+    lane: Lane, lock: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It writes what comes of it at once, and leaves an answer that takes long."""
+    monkeypatch.setattr(ahead, "MOMENT_S", 0.2 if lock else 20.0)
+    sent: list[bool] = []
+
+    def put(advance: Advance, put: Callable[[Advance], None] = lane.queue.put) -> None:
+        begun = lane.ahead._begun
+        sent.append(begun is not None and begun.written is not None)
+        put(advance)
+
+    monkeypatch.setattr(lane.queue, "put", put)
+    wait_until(lambda: lane.ahead._trips is not None, 20, "it is connected")
+    if lock:
+        with held(lane.plant.dsn, lock):
+            judged = lane.offer(raised("001A01"))
+    else:
+        judged = lane.offer(raised("001A01"))
+    assert lane.settled(judged) == []
+    assert lane.journal() == ["raised 001A01"]
+    assert sent == [not lock]
+
+
+@SITE
+def test_a_number_that_was_not_foreseen_is_left_to_the_thread(lane: Lane) -> None:
+    """Judging waits for one answer, not for two."""
+    wait_until(lambda: lane.ahead._trips is not None, 20, "it is connected")
+    judged = lane.offer(replace(raised("001A01"), event="level", rank=3))
+    assert lane.settled(judged) == []
+    assert lane.journal() == ["level 001A01"]
 
 
 @SITE

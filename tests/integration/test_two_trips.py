@@ -62,7 +62,7 @@ def crossed(
     """One transaction, as the lane makes it; returns what was new.
 
     Args:
-        at: is told where we are: before, asked, answered.
+        at: is told where we are: before, asked, answered, written.
     """
     with trips.transaction():
         at("before")
@@ -70,7 +70,11 @@ def crossed(
         at("asked")
         asked = trips.answer(OURS)
         at("answered")
-        return trips.record(asked, encode, T0)
+        decided = alarms.decide(asked, trips.draw, encode)
+        trips.write(decided, T0)
+        at("written")
+        trips.finish()
+        return [stored.event for stored in decided.events]
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -225,14 +229,16 @@ def _lives(conn: db.Connection, pid: int) -> bool:
 def test_a_question_waits_for_a_lock_without_the_asker(
     owned: db.Connection, store_connect: Connect
 ) -> None:
-    """Sending it takes no time, also when the answer takes long."""
+    """Sending it takes no time, also when the answer takes long; one may look."""
     trips = TwoTrips(store_connect())
     told = lives(random.Random(1), 0)
     owned.execute("SELECT FROM ingest_owner FOR UPDATE")
 
     def let_go(when: str) -> None:
         if when == "asked":
+            assert not trips.is_answered(0.05)
             owned.commit()
+            assert trips.is_answered(20)
 
     # The lock is held by this thread, which would wait for itself for ever.
     assert crossed(trips, told, at=let_go) == told

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import threading
 
-from gasmon.clock import SystemClock
-from gasmon.pipeline.right_of_way import GIVE_WAY_S, RightOfWay
+import pytest
+
+from gasmon.clock import ManualClock, SystemClock
+from gasmon.pipeline import right_of_way
+from gasmon.pipeline.right_of_way import GIVE_WAY_S, TELLING_S, RightOfWay
 from tests.fix_wait import wait_until
 
 
@@ -66,6 +69,29 @@ def test_a_transaction_stands_aside_for_a_while_in_all() -> None:
     assert way._left_s == 0
     way.arrive()
     assert way.give_way()
+
+
+def test_storing_lets_events_be_told_when_they_are_recorded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Another process does that, on the same processors."""
+    clock = ManualClock(0)
+    slept: list[float] = []
+    monkeypatch.setattr(right_of_way.time, "sleep", slept.append)
+    way = RightOfWay(clock)
+    way.allow(is_patient=True)
+    way.set_out()
+    way.arrive()
+    assert way.give_way()
+    assert slept == [pytest.approx(TELLING_S)]
+    clock.advance(TELLING_S)
+    assert way.give_way()
+    assert len(slept) == 1, "then no more"
+    way.allow(is_patient=False)
+    way.set_out()
+    way.arrive()
+    assert way.give_way()
+    assert len(slept) == 1, "a backlog cannot wait"
 
 
 def test_judging_that_fails_leaves_the_way_clear() -> None:
