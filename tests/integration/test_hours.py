@@ -247,6 +247,7 @@ def test_the_job_begins_with_the_oldest_partition(conn: db.Connection) -> None:
 def test_a_new_database_has_no_days_to_go_through(
     conn: db.Connection, migrated_dsn: str
 ) -> None:
+    """Its first reading is of the present hour."""
     series: Series = {NOW - US_PER_MIN: (0.4, 0)}
     store(conn, series)
     conn.commit()
@@ -260,6 +261,7 @@ def test_a_new_database_has_no_days_to_go_through(
 
 
 def test_old_readings_of_a_new_database_are_gone_through(conn: db.Connection) -> None:
+    """Gathering began after an hour of readings was stored."""
     store(conn, {NOW - US_PER_H: (0.4, 0)})
     conn.commit()
     assert not rounds(conn, n=2).startswith("0 slices until")
