@@ -57,8 +57,12 @@ def show_files(metrics: Metrics, parts: Callable[[], Shown]) -> None:
     ).follow(lambda: float(parts().drop.profiles.is_refused))
 
 
-def show(metrics: Metrics, parts: Callable[[], Shown]) -> None:
-    """Let the gauges follow whatever parts there are now."""
+def show(metrics: Metrics, parts: Callable[[], Shown], clock: Clock) -> None:
+    """Let the gauges follow whatever parts there are now.
+
+    Args:
+        clock: the one that stamps arrivals.
+    """
 
     def follow(name: str, text: str, look: Callable[[Shown], float]) -> None:
         metrics.gauge(name, text).follow(lambda: float(look(parts())))
@@ -98,7 +102,7 @@ def show(metrics: Metrics, parts: Callable[[], Shown]) -> None:
         "Messages acknowledged to the broker since the start",
         lambda p: p.pump.counts["acknowledged"],
     )
-    _show_floods(follow)
+    _show_floods(follow, clock)
     follow(
         "gasmon_alarms_raised",
         "Alarms that are raised now",
@@ -130,7 +134,7 @@ def show(metrics: Metrics, parts: Callable[[], Shown]) -> None:
 
 
 def _show_floods(
-    follow: Callable[[str, str, Callable[[Shown], float]], None],
+    follow: Callable[[str, str, Callable[[Shown], float]], None], clock: Clock
 ) -> None:
     follow(
         "gasmon_messages_lost_qos0",
@@ -150,7 +154,7 @@ def _show_floods(
     follow(
         "gasmon_mines_flooding",
         "Mines that sent more than mqtt.flood_per_minute in this minute or the last",
-        lambda p: len(p.pump.floods.flooding),
+        lambda p: len(p.pump.floods.now(clock.now_us())),
     )
 
 

@@ -92,7 +92,7 @@ class IngestLoop(Shown):
         self._ended = threading.Event()
         self._beginning: threading.Thread | None = None
         self._build()
-        show(metrics, lambda: self)
+        show(metrics, lambda: self, self._clock)
         show_files(metrics, lambda: self)
 
     def _build(self) -> None:

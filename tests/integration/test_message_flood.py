@@ -127,4 +127,7 @@ def test_a_mine_that_floods_the_broker_is_told_until_it_stops(
     open_now = "kind = 'message_flood' AND cleared_at IS NULL"
     wait_until(lambda: paired.count("alarm", open_now) == 0, 180, "the end")
     assert journal(paired, "message_flood")[-1][0] == "cleared"
+    gauge = "gasmon_mines_flooding 0"
+    # No message comes any more that would say so.
+    wait_until(lambda: gauge in paired.metrics.render().splitlines(), 20, "no flood")
     assert loop.failure is None
