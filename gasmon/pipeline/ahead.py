@@ -25,6 +25,7 @@ from gasmon.clock import Clock
 from gasmon.errors import GasmonError
 from gasmon.pipeline.counts import IngestCounts
 from gasmon.pipeline.evaluate import Judged
+from gasmon.pipeline.head_start import MOMENT_S, HeadStart, begin, go_on
 from gasmon.pipeline.line import Line
 from gasmon.pipeline.right_of_way import RightOfWay
 from gasmon.pipeline.storing import Storing
@@ -37,9 +38,9 @@ PATIENCE_S = 3.0
 """How long a turn waits for the lane [s]; then the lane's connection is cut. Ours: a
 commit takes milliseconds, and a database that hangs is found out by the turn itself."""
 
-MOMENT_S = 0.005
-"""How long the judging thread itself waits for an answer [s]. Ours: it takes 1 ms;
-while the database hangs, the first turn with events is judged so much later."""
+QUICK_S = 0.02
+"""A transaction that takes no longer [s] was answered in a moment. Ours: it takes 3 ms,
+and on a slow disk 10."""
 
 REOPEN_S = 1.0
 """A connection that could not be opened is tried again after this long [s]."""
@@ -63,32 +64,6 @@ class Advance:
     events: Sequence[AlarmEvent]
     done: threading.Event = field(default_factory=threading.Event)
     is_recorded: bool = False
-
-
-@dataclass(slots=True, eq=False)
-class _Begun:
-    """How far an advance's transaction has come before the thread takes it over.
-
-    Attributes:
-        asked: what the database answered; None while it has not.
-        written: what was sent to be committed; None while nothing was.
-    """
-
-    advance: Advance
-    asked: alarms.Asked | None = None
-    written: Sequence[alarms.StoredEvent] | None = None
-
-
-class _NotNow(Exception):
-    """Something needs another answer, for which the judging thread does not wait."""
-
-
-def _not_now(_table: str, _column: str, _n: int) -> Sequence[int]:
-    raise _NotNow
-
-
-class SubjectUnknown(GasmonError):
-    """An event is about something that has no row yet; its turn makes one."""
 
 
 class Ahead:
@@ -137,7 +112,9 @@ class Ahead:
         # Offered, and not recorded or left to their turns yet.
         self._n_under_way = 0
         # The first of these, when its question was sent at once.
-        self._begun: _Begun | None = None
+        self._begun: HeadStart | None = None
+        # The last answer came in a moment; the next one is worth waiting for.
+        self._is_quick = True
         self._reopen_s = float("-inf")
 
     # For the judging thread
@@ -163,35 +140,43 @@ class Ahead:
             if is_first:
                 self._begin(advance)
         finally:
-            self._queue.put(advance)
+            self._hand_on(advance)
+
+    def _hand_on(self, advance: Advance) -> None:
+        with self._lock:
+            if not self._has_ended:
+                self._queue.put(advance)
+                return
+            # It ended while we began.
+            self._fail(advance)
+            self._way.arrive(is_recorded=False)
 
     def _begin(self, advance: Advance) -> None:
-        """Ask, and write what becomes of it where the answer comes at once.
-
-        The thread would have to be woken first, and to get the interpreter from the
-        one that judges and tells the relays. It is left what needs more than a moment.
-        """
+        """Do at once what can be done in a moment (``head_start``)."""
         if not self._speaking.acquire(blocking=False):
             return
         try:
-            trips = self._trips
-            if trips is None:
+            if self._trips is None:
                 return
-            fencing = self._line.fencing
-            trips.ask(advance.events, list(fencing))
-            self._begun = begun = _Begun(advance)
-            if not trips.is_answered(MOMENT_S):
-                return
-            begun.asked = trips.answer(fencing)
-            if begun.asked.without_rows():
-                return
-            decided = alarms.decide(begun.asked, _not_now, self._encode)
-            begun.written = decided.events
-            trips.write(decided, self._clock.now_us())
-        except _NotNow:
-            return
+            wait_s = MOMENT_S if self._is_quick else 0.0
+            self._begun = begin(
+                self._trips,
+                advance.events,
+                self._line.fencing,
+                self._encode,
+                self._clock,
+                wait_s,
+            )
+            if self._begun.is_late:
+                self._is_quick = False
+        except psycopg.Error as error:
+            log.warning("events are asked about again: %s", reason_of(error))
+            self._close()
         except Exception as error:
+            # A newer owner, or a mistake of ours: the lane would only repeat it.
             self._give_up(error)
+            with self._lock:
+                self._fail(advance)
         finally:
             self._speaking.release()
 
@@ -243,14 +228,16 @@ class Ahead:
                 finally:
                     with self._lock:
                         self._n_under_way -= len(advances)
-                    self._way.arrive(len(advances))
+                        is_recorded = any(each.is_recorded for each in advances)
+                    self._way.arrive(len(advances), is_recorded=is_recorded)
         finally:
             with self._lock:
                 self._has_ended = True
                 for advance in self._waiting():
                     self._fail(advance)
-                    self._way.arrive()
-            self._close()
+                    self._way.arrive(is_recorded=False)
+            with self._speaking:
+                self._close()
 
     def _waiting(self) -> Iterator[Advance]:
         while True:
@@ -262,7 +249,7 @@ class Ahead:
     def _take(self, advances: Sequence[Advance]) -> None:
         """Record them: what was asked about already alone, and the others together."""
         begun = self._begun
-        n = 1 if begun is not None and advances[0] is begun.advance else 0
+        n = 1 if begun is not None and advances[0].events is begun.events else 0
         for part in (advances[:n], advances[n:]):
             if part:
                 self._take_whole(part)
@@ -275,7 +262,7 @@ class Ahead:
         if is_broken and self._begun is not None:
             self._close()
         is_recorded = not is_broken and self._record(
-            [event for advance in advances for event in advance.events]
+            tuple(event for advance in advances for event in advance.events)
         )
         with self._lock:
             for advance in advances:
@@ -312,22 +299,13 @@ class Ahead:
     ) -> Sequence[AlarmEvent]:
         """Returns the events that were new."""
         begun, self._begun = self._begun, None
-        fencing = self._line.fencing
-        with trips.transaction():
-            if begun is None:
-                trips.ask(events, list(fencing))
-            if begun is None or begun.written is None:
-                asked = begun.asked if begun is not None else None
-                asked = asked or trips.answer(fencing)
-                for event in asked.without_rows():
-                    raise SubjectUnknown(f"{event.subject} has no row yet")
-                decided = alarms.decide(asked, trips.draw, self._encode)
-                written: Sequence[alarms.StoredEvent] = decided.events
-                trips.write(decided, self._clock.now_us())
-            else:
-                written = begun.written
-            trips.finish()
-            return [stored.event for stored in written]
+        fencing, began_s = self._line.fencing, self._clock.monotonic_s()
+        new = go_on(trips, begun, events, fencing, self._encode, self._clock)
+        # All of it was quick, from the question on: then the answer was.
+        asked_s = began_s if begun is None else begun.asked_s
+        if self._clock.monotonic_s() - asked_s < QUICK_S:
+            self._is_quick = True
+        return new
 
     def _give_up(self, error: Exception) -> None:
         """What is on its way takes the long way, and the connection is opened anew."""

@@ -20,7 +20,7 @@ from gasmon.batch import Packet
 from gasmon.clock import Clock
 from gasmon.pipeline.ahead import Ahead
 from gasmon.pipeline.evaluate import Evaluator, Judged
-from gasmon.pipeline.merge import merge
+from gasmon.pipeline.merge import merge, unrecorded
 from gasmon.pipeline.storing import Storing
 from gasmon.settings import IngestSettings
 
@@ -137,8 +137,9 @@ class Persisting:
                 for each in turns:
                     self._ahead.settle(each)
                 turn = merge(turns)
-                # A backlog waits for nobody: it would grow.
-                self._storing.way.allow(len(turn.packets) < COMPANY)
+                # A backlog waits for nobody: it would grow. Nor does an alarm.
+                is_few = len(turn.packets) < COMPANY
+                self._storing.way.allow(is_few and not unrecorded(turn))
                 if not self._storing.store(turn):
                     return
                 self._ahead.stored(turns)

@@ -59,11 +59,16 @@ class RightOfWay:
             self._n_events += 1
             self._is_clear.clear()
 
-    def arrive(self, n: int = 1) -> None:
-        """The events of so many turns are recorded, or take the long way."""
+    def arrive(self, n: int = 1, *, is_recorded: bool = True) -> None:
+        """The events of so many turns are recorded, or take the long way.
+
+        Args:
+            is_recorded: somebody is told of them now.
+        """
         with self._lock:
             self._n_events -= n
-            self._told_s = self._clock.monotonic_s() + TELLING_S
+            if is_recorded:
+                self._told_s = self._clock.monotonic_s() + TELLING_S
             self._tell()
 
     def _tell(self) -> None:

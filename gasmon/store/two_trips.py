@@ -61,6 +61,10 @@ class TwoTrips:
             result = pg.prepare(name, statement)
             if result.status == ExecStatus.FATAL_ERROR:
                 raise psycopg.errors.error_from_result(result)
+        # The first of each connection has plans to make, which an alarm would wait for.
+        result = pg.exec_prepared(b"gasmon_ask", [b"[]", b"{}"])
+        if result.status == ExecStatus.FATAL_ERROR:
+            raise psycopg.errors.error_from_result(result)
         self._poll = select.poll()
         self._events: Sequence[AlarmEvent] = ()
         # A synchronisation is sent, and not answered yet.

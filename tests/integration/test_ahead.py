@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from queue import Queue
+from dataclasses import dataclass, field, replace
 
 import psycopg
 import pytest
@@ -19,11 +18,13 @@ from gasmon.pipeline import ahead
 from gasmon.pipeline.ahead import Advance, Ahead
 from gasmon.pipeline.counts import IngestCounts
 from gasmon.pipeline.evaluate import Judged
+from gasmon.pipeline.head_start import MOST_EVENTS
 from gasmon.pipeline.line import Line
 from gasmon.pipeline.merge import unrecorded
 from gasmon.pipeline.right_of_way import RightOfWay
 from gasmon.remote.frames import encode_body
 from gasmon.store.outbox import LOCK_KEY
+from gasmon.store.two_trips import TwoTrips
 from tests.fix_pipeline import AREA, MINE
 from tests.fix_wait import wait_until
 from tests.integration.test_pipeline import HIGH, LOW, Plant, paired  # noqa: F401
@@ -86,15 +87,13 @@ class Lane:
     ahead: Ahead
     way: RightOfWay
     is_direct: bool = True
+    sent: list[tuple[bool, bool]] = field(default_factory=list)
+    """Of each turn that was begun: whether the answer and the rows came with it."""
 
     def offer(self, *events: AlarmEvent) -> Judged:
         judged = Judged(events=list(events))
         self.ahead.offer(judged)
         return judged
-
-    @property
-    def queue(self) -> Queue[Advance]:
-        return self.ahead._queue
 
     def settled(self, judged: Judged) -> list[AlarmEvent]:
         """Wait; returns what the turn itself must record."""
@@ -141,6 +140,22 @@ def lane(paired: Plant) -> Iterator[Lane]:  # noqa: F811
     thread.join(20)
     line.close()
     assert not thread.is_alive()
+
+
+def connected(lane: Lane) -> None:
+    """The lane waits for events; from now on it is noted what is begun."""
+    wait_until(lambda: lane.ahead._trips is not None, 20, "it is connected")
+    with lane.ahead._speaking:
+        pass
+    put = lane.ahead._queue.put
+
+    def note(advance: Advance) -> None:
+        begun = lane.ahead._begun
+        if begun is not None:
+            lane.sent.append((begun.asked is not None, begun.written is not None))
+        put(advance)
+
+    lane.ahead._queue.put = note  # type: ignore[method-assign]
 
 
 @SITE
@@ -323,32 +338,25 @@ def test_judging_waits_a_moment_for_an_answer(
 ) -> None:
     """It writes what comes of it at once, and leaves an answer that takes long."""
     monkeypatch.setattr(ahead, "MOMENT_S", 0.2 if lock else 20.0)
-    sent: list[bool] = []
-
-    def put(advance: Advance, put: Callable[[Advance], None] = lane.queue.put) -> None:
-        begun = lane.ahead._begun
-        sent.append(begun is not None and begun.written is not None)
-        put(advance)
-
-    monkeypatch.setattr(lane.queue, "put", put)
-    wait_until(lambda: lane.ahead._trips is not None, 20, "it is connected")
-    if lock:
-        with held(lane.plant.dsn, lock):
-            judged = lane.offer(raised("001A01"))
-    else:
+    connected(lane)
+    with held(lane.plant.dsn, lock or "SELECT"):
         judged = lane.offer(raised("001A01"))
     assert lane.settled(judged) == []
     assert lane.journal() == ["raised 001A01"]
-    assert sent == [not lock]
+    assert lane.sent == [(not lock, not lock)]
 
 
 @SITE
-def test_a_number_that_was_not_foreseen_is_left_to_the_thread(lane: Lane) -> None:
+def test_a_number_that_was_not_foreseen_is_left_to_the_thread(
+    lane: Lane, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Judging waits for one answer, not for two."""
-    wait_until(lambda: lane.ahead._trips is not None, 20, "it is connected")
+    monkeypatch.setattr(ahead, "MOMENT_S", 20.0)
+    connected(lane)
     judged = lane.offer(replace(raised("001A01"), event="level", rank=3))
     assert lane.settled(judged) == []
     assert lane.journal() == ["level 001A01"]
+    assert lane.sent == [(True, False)]
 
 
 @SITE
@@ -356,9 +364,67 @@ def test_an_end_leaves_nobody_waiting(lane: Lane) -> None:
     """What is offered while the thread ends goes the long way at once."""
     lane.ahead._stop.set()
     judged = [lane.offer(raised("001A01", n)) for n in range(3)]
-    found = [event for each in judged for event in lane.settled(each)]
-    recorded = len(lane.journal())
-    assert len(found) + recorded == 3
+    found = {event.event_id for each in judged for event in lane.settled(each)}
+    # What was sent and not waited for is in both, and no fault: it is told once.
+    rows = lane.plant.ask("SELECT event_id FROM alarm_journal")
+    assert found | {row[0] for row in rows} == {
+        event.event_id for each in judged for event in each.events
+    }
+
+
+@SITE
+def test_an_end_while_judging_has_begun_leaves_nobody_waiting(
+    lane: Lane, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The thread is gone when the turn is handed on to it."""
+    connected(lane)
+    hand_on = lane.ahead._hand_on
+
+    def end_first(advance: Advance) -> None:
+        lane.ahead._stop.set()
+        wait_until(lambda: lane.ahead._has_ended, 20, "the thread ends")
+        hand_on(advance)
+
+    monkeypatch.setattr(lane.ahead, "_hand_on", end_first)
+    judged = lane.offer(raised("001A01"))
+    assert lane.settled(judged) == judged.events
+    assert "did not get ahead" not in caplog.text
+    assert lane.way._n_events == 0
+
+
+@SITE
+def test_judging_waits_in_vain_only_once(
+    lane: Lane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A database that is slow does not hold up every turn; a quick one is found out."""
+    connected(lane)
+    waits: list[float] = []
+    is_answered = TwoTrips.is_answered
+
+    def look(trips: TwoTrips, wait_s: float) -> bool:
+        waits.append(wait_s)
+        return is_answered(trips, wait_s)
+
+    monkeypatch.setattr(TwoTrips, "is_answered", look)
+    monkeypatch.setattr(ahead, "QUICK_S", 0.0)
+    with held(lane.plant.dsn, "SELECT FROM ingest_owner FOR UPDATE"):
+        first = lane.offer(raised("001A01"))
+    assert lane.settled(first) == []
+    monkeypatch.setattr(ahead, "QUICK_S", 60.0)
+    for at_s in (1, 2):
+        assert lane.settled(lane.offer(raised("002A01", at_s))) == []
+    assert waits == [ahead.MOMENT_S, 0.0, ahead.MOMENT_S]
+
+
+@SITE
+def test_many_events_are_left_to_the_thread(lane: Lane) -> None:
+    """Deciding about them takes longer than the wait."""
+    connected(lane)
+    told = [raised("001A01", at_s) for at_s in range(MOST_EVENTS + 1)]
+    assert lane.settled(lane.offer(*told)) == []
+    assert len(lane.journal()) == len(told)
+    assert lane.sent == [(False, False)]
+    assert lane.ahead._is_quick
 
 
 @SITE

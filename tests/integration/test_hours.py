@@ -17,6 +17,7 @@ from gasmon.points import PointKey
 from gasmon.settings import StorageSettings
 from gasmon.store import db, hours, points, readings, views_hours, views_readings
 from gasmon.units import US_PER_DAY, US_PER_H, US_PER_MIN, US_PER_MS, US_PER_S
+from tests.fix_wait import wait_until
 
 MINE = "530627004499"
 NOW = 1_795_000_000 * US_PER_S // US_PER_H * US_PER_H + 20 * US_PER_MIN
@@ -63,6 +64,19 @@ def rounds(conn: db.Connection, now_us: int = NOW, n: int = 3) -> str:
     for _ in range(n):
         said = hours.gather(conn, begin_us, 400 * US_PER_DAY, now_us, lambda: True)
     return said
+
+
+def settled(conn: db.Connection) -> str:
+    """What the first round said that had hours to gather: others' transactions on the
+    server may hold it back for a while."""
+    told: list[str] = []
+
+    def has_begun() -> bool:
+        told.append(rounds(conn, n=1))
+        return not told[-1].startswith(("closed", "waits"))
+
+    wait_until(has_begun, 60, "nobody is in the way")
+    return told[-1]
 
 
 def asked(dsn: str, from_us: int, to_us: int, max_points: int) -> tuple[int, Any]:
@@ -251,7 +265,7 @@ def test_a_new_database_has_no_days_to_go_through(
     series: Series = {NOW - US_PER_MIN: (0.4, 0)}
     store(conn, series)
     conn.commit()
-    assert rounds(conn, n=2).startswith("0 slices until")
+    assert settled(conn).startswith("0 slices until")
     # Whatever comes later is noted, as if the hours before had been gathered.
     late: Series = {NOW - 3 * US_PER_DAY: (0.9, 0), NOW - 3 * US_PER_H: (0.1, 0)}
     store(conn, late)
@@ -264,4 +278,5 @@ def test_old_readings_of_a_new_database_are_gone_through(conn: db.Connection) ->
     """Gathering began after an hour of readings was stored."""
     store(conn, {NOW - US_PER_H: (0.4, 0)})
     conn.commit()
-    assert not rounds(conn, n=2).startswith("0 slices until")
+    n_slices, _, _ = settled(conn).partition(" slices until")
+    assert int(n_slices) > 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from types import SimpleNamespace
 
 import pytest
 
@@ -77,7 +78,7 @@ def test_storing_lets_events_be_told_when_they_are_recorded(
     """Another process does that, on the same processors."""
     clock = ManualClock(0)
     slept: list[float] = []
-    monkeypatch.setattr(right_of_way.time, "sleep", slept.append)
+    monkeypatch.setattr(right_of_way, "time", SimpleNamespace(sleep=slept.append))
     way = RightOfWay(clock)
     way.allow(is_patient=True)
     way.set_out()
@@ -92,6 +93,12 @@ def test_storing_lets_events_be_told_when_they_are_recorded(
     way.arrive()
     assert way.give_way()
     assert len(slept) == 1, "a backlog cannot wait"
+    clock.advance(TELLING_S)
+    way.allow(is_patient=True)
+    way.set_out()
+    way.arrive(is_recorded=False)
+    assert way.give_way()
+    assert len(slept) == 1, "nobody is told"
 
 
 def test_judging_that_fails_leaves_the_way_clear() -> None:
