@@ -58,11 +58,7 @@ def show_files(metrics: Metrics, parts: Callable[[], Shown]) -> None:
 
 
 def show(metrics: Metrics, parts: Callable[[], Shown], clock: Clock) -> None:
-    """Let the gauges follow whatever parts there are now.
-
-    Args:
-        clock: the one that stamps arrivals.
-    """
+    """Let the gauges follow the parts there are now; the clock stamps arrivals."""
 
     def follow(name: str, text: str, look: Callable[[Shown], float]) -> None:
         metrics.gauge(name, text).follow(lambda: float(look(parts())))
