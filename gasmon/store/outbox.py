@@ -13,18 +13,14 @@ The newest row is never deleted, so that the head of the stream is known from wh
 committed and not from the sequence, which runs ahead of it.
 """
 
-import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 
 import orjson
-import psycopg
 from psycopg.rows import class_row
 
-from gasmon.errors import DependencyError
-from gasmon.settings import DatabaseSettings
-from gasmon.store.db import AsyncConnection, Connection, connect_async
+from gasmon.store.db import AsyncConnection, Connection
 from gasmon.store.recordset import recordset
 from gasmon.units import to_datetime
 
@@ -186,40 +182,3 @@ async def position_async(conn: AsyncConnection) -> Position:
         found = await cursor.fetchone()
     assert found is not None, "the table platform has lost its row"
     return found
-
-
-async def wait_for_notify(
-    database: DatabaseSettings, *, poll_s: float = 1.0
-) -> AsyncGenerator[bool, None]:
-    """Say when to look at the outbox, for ever; the caller closes the generator.
-
-    Listens on a connection of its own. The slow poll covers a notification that is
-    lost with its connection; after a reconnect it says so at once, because something
-    may have been told meanwhile.
-
-    Args:
-        poll_s: longest silence between two looks [s].
-
-    Yields:
-        True after a notification, False when only ``poll_s`` has passed or the
-        database is away.
-    """
-    while True:
-        try:
-            conn = await connect_async(database)
-        except DependencyError:
-            yield False
-            await asyncio.sleep(poll_s)
-            continue
-        try:
-            await conn.execute(f"LISTEN {CHANNEL}".encode())
-            yield False
-            while True:
-                heard = False
-                async for _ in conn.notifies(timeout=poll_s, stop_after=1):
-                    heard = True
-                yield heard
-        except psycopg.OperationalError:
-            yield False
-        finally:
-            await conn.close()

@@ -11,7 +11,6 @@ import pytest
 
 from gasmon.batch import Reject
 from gasmon.embedded.postgres import EmbeddedPostgres
-from gasmon.embedded.process import free_port
 from gasmon.errors import ConfigError, DependencyError, GasmonError, StateConflict
 from gasmon.settings import DatabaseSettings, StorageSettings
 from gasmon.store import (
@@ -318,42 +317,22 @@ def test_a_backup_of_the_other_kind(
         backup.restore(DatabaseSettings(url=plain_dsn), file)
 
 
-async def test_listening_without_a_database() -> None:
-    """While the database is away the listener goes on asking for looks."""
-    nowhere = DatabaseSettings(url=f"postgresql://x@127.0.0.1:{free_port()}/x")
-    looks = outbox.wait_for_notify(nowhere, poll_s=0.01)
-    assert [await anext(looks) for _ in range(3)] == [False, False, False]
-    await looks.aclose()
-
-
 def test_no_fitting_program() -> None:
     """A server newer than every pg_dump gives a line with what was found."""
     with pytest.raises(DependencyError, match="PostgreSQL 99 or newer is needed"):
         backup.find_program("pg_dump", 99)
 
 
-async def test_listening(store_connect: Connect, migrated_dsn: str) -> None:
-    """A commit wakes the listener; without one the slow poll does."""
+async def test_what_was_told_is_read_in_the_event_loop(
+    store_connect: Connect, migrated_dsn: str
+) -> None:
+    """By number, and how far it goes."""
     conn = store_connect()
-    settings = DatabaseSettings(url=migrated_dsn)
-    looks = outbox.wait_for_notify(settings, poll_s=0.2)
-    assert await anext(looks) is False
-    assert await anext(looks) is False
     row = outbox.OutboxRow(0, "530627", None, None, "x", 0, "{}")
-    outbox.append(conn, [row], NOW)
+    for _ in range(2):
+        outbox.append(conn, [row], NOW)
     conn.commit()
-    assert await anext(looks) is True
-    conn.execute(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-        " WHERE query LIKE 'LISTEN%' AND datname = current_database()"
-    )
-    conn.commit()
-    assert await anext(looks) is False
-    assert await anext(looks) is False
-    outbox.append(conn, [row], NOW)
-    conn.commit()
-    assert await anext(looks) is True
-    await looks.aclose()
+    settings = DatabaseSettings(url=migrated_dsn)
     pool = await db.open_pool(settings, 2, "pool")
     async with pool.connection() as own:
         assert [t.seq for t in await outbox.read_async(own, 0, 10)] == [1, 2]
