@@ -161,9 +161,9 @@ def gather(
     if not state.is_settled:
         return "waits for transactions that began before the hour was closed"
     at_us, point = state.gathered_until_us, state.next_point
-    if at_us < state.closed_until_us and not _is_any_before(
-        conn, state.closed_until_us
-    ):
+    is_begun = point > 0  # an hour that was looked at before
+    is_due = at_us < state.closed_until_us
+    if is_due and not is_begun and not _is_any_before(conn, state.closed_until_us):
         # What comes from now on is noted: a new database has no days to go through.
         at_us, point = state.closed_until_us, 0
         with conn.transaction():
