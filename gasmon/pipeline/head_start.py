@@ -69,8 +69,7 @@ def begin(
         psycopg.Error, StateConflict: what was begun is worth nothing any more, and the
             connection must be closed.
     """
-    start = HeadStart(events, clock.monotonic_s())
-    trips.ask(events, list(fencing))
+    start = _asking(trips, events, fencing, clock)
     if len(events) > MOST_EVENTS:
         return start
     if not trips.is_answered(wait_s):
@@ -83,8 +82,7 @@ def begin(
         decided = alarms.decide(start.asked, _not_now, encode)
     except _NotNow:
         return start
-    start.written = decided.events
-    trips.write(decided, clock.now_us())
+    _write(trips, start, decided, clock)
     return start
 
 
@@ -111,18 +109,33 @@ def go_on(
     assert start is None or start.events == events, "another turn's"
     with trips.transaction():
         if start is None:
-            trips.ask(events, list(fencing))
-        written = start.written if start is not None else None
-        if written is None:
-            asked = start.asked if start is not None else None
-            asked = asked or trips.answer(fencing)
+            start = _asking(trips, events, fencing, clock)
+        if start.written is None:
+            asked = start.asked or trips.answer(fencing)
             for event in asked.without_rows():
                 raise SubjectUnknown(f"{event.subject} has no row yet")
             decided = alarms.decide(asked, trips.draw, encode)
-            written = decided.events
-            trips.write(decided, clock.now_us())
+            _write(trips, start, decided, clock)
         trips.finish()
-        return [stored.event for stored in written]
+        return [stored.event for stored in start.written or ()]
+
+
+def _asking(
+    trips: TwoTrips,
+    events: Sequence[AlarmEvent],
+    fencing: Mapping[str, int],
+    clock: Clock,
+) -> HeadStart:
+    start = HeadStart(events, clock.monotonic_s())
+    trips.ask(events, list(fencing))
+    return start
+
+
+def _write(
+    trips: TwoTrips, start: HeadStart, decided: alarms.Decided, clock: Clock
+) -> None:
+    start.written = decided.events
+    trips.write(decided, clock.now_us())
 
 
 def _not_now(_table: str, _column: str, _n: int) -> Sequence[int]:

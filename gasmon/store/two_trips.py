@@ -58,13 +58,9 @@ class TwoTrips:
         self._conn = conn
         self._pg = pg = conn.pgconn
         for name, statement in _PREPARED.items():
-            result = pg.prepare(name, statement)
-            if result.status == ExecStatus.FATAL_ERROR:
-                raise psycopg.errors.error_from_result(result)
+            _checked(pg.prepare(name, statement))
         # The first of each connection has plans to make, which an alarm would wait for.
-        result = pg.exec_prepared(b"gasmon_ask", [b"[]", b"{}"])
-        if result.status == ExecStatus.FATAL_ERROR:
-            raise psycopg.errors.error_from_result(result)
+        _checked(pg.exec_prepared(b"gasmon_ask", [b"[]", b"{}"]))
         self._poll = select.poll()
         self._events: Sequence[AlarmEvent] = ()
         # A synchronisation is sent, and not answered yet.
@@ -184,9 +180,7 @@ class TwoTrips:
         # An empty one stands behind the answers to each statement.
         end = self._next()
         assert end is None, end
-        if result.status in _BAD:
-            raise psycopg.errors.error_from_result(result)
-        return result
+        return _checked(result)
 
     def _synchronised(self) -> None:
         """Wait until the transaction is over: the answer comes after the commit."""
@@ -228,3 +222,9 @@ class TwoTrips:
                 self._conn.close()
         except psycopg.Error:
             self._conn.close()
+
+
+def _checked(result: PGresult) -> PGresult:
+    if result.status in _BAD:
+        raise psycopg.errors.error_from_result(result)
+    return result
