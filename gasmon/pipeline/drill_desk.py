@@ -16,6 +16,7 @@ from gasmon.errors import DependencyError
 from gasmon.ingest.drill_pump import DrillPump
 from gasmon.ingest.topics import PLAYER_CHANNEL, Topic, parse_topic
 from gasmon.pipeline.apart import write_all
+from gasmon.pipeline.drill_refusals import NO_RUN, DrillRefusals
 from gasmon.pipeline.drill_run import DrillRun, Ground, Spent, is_empty
 from gasmon.pipeline.drill_writer import DrillWriter
 from gasmon.pipeline.evaluate import Judged
@@ -34,13 +35,6 @@ from gasmon.telemetry import Metrics
 
 CONFIRMED_EVERY = 2
 """Confirmations are read with every so many looks."""
-
-REFUSED_RUNS = 1000
-"""Runs of which a process counts refusals apart: whoever sends under ever new numbers
-would fill the table; the others are ``NO_RUN``."""
-
-NO_RUN = -1
-"""Where refusals are counted that belong to no run of their own."""
 
 EARLY_RUNS = 1000
 """Players that are remembered before their drill begins here; the one heard the longest
@@ -84,8 +78,7 @@ class DrillDesk:
         self._conn: Connection | None = None
         self._writers: dict[int, DrillWriter] = {}
         self._confirmed: dict[int, Mapping[str, int]] = {}
-        self._refused: Counter[tuple[int, str]] = Counter()
-        self._named: set[int] = set()
+        self._refusals = DrillRefusals(metrics)
         self._early: dict[int, None] = {}
         self._ending: dict[int, tuple[str, str]] = {}
         self._waiting: list[Waiting] = []
@@ -95,9 +88,6 @@ class DrillDesk:
         self._has_interrupted = False
         self._n_frames = metrics.counter(
             "gasmon_drill_frames_total", "Frames of drills stored"
-        )
-        self._n_refused = metrics.counter(
-            "gasmon_drill_refused_total", "Packets of drills refused, by reason"
         )
         self._n_ended = metrics.counter(
             "gasmon_drills_ended_total", "Drills that this process ended, by cause"
@@ -139,7 +129,7 @@ class DrillDesk:
         if is_connected:
             for run in sorted(wanted.keys() - self.runs.keys()):
                 self._begin(conn, wanted[run], now_us)
-        self._note_refused(conn, now_us)
+        self._refusals.write(conn, now_us)
         self._n_looks += 1
         if self._n_looks % CONFIRMED_EVERY == 0:
             for run in self.runs:
@@ -176,14 +166,6 @@ class DrillDesk:
             "drill %d (%s) begins with %d mines", drill.run, drill.scenario, len(mines)
         )
 
-    def _note_refused(self, conn: Connection, now_us: int) -> None:
-        if not self._refused:
-            return
-        rows = [(run, reason, n) for (run, reason), n in sorted(self._refused.items())]
-        drills.count_refused(conn, rows, now_us)
-        conn.commit()
-        self._refused.clear()
-
     # As packets come
 
     def turn(self, packets: Sequence[Packet]) -> Counter[int]:
@@ -195,11 +177,11 @@ class DrillDesk:
             if not packet.payload:
                 pass  # a retained message taken back: a tool that tidies up
             elif topic is None:
-                self._refuse(NO_RUN, "bad_topic")
+                self._refusals.note(NO_RUN, "bad_topic")
             elif topic.channel == PLAYER_CHANNEL:
                 self._hear(topic.run)
             elif reason := self._why_not(topic):
-                self._refuse(topic.run, reason)
+                self._refusals.note(topic.run, reason)
             else:
                 of_run[topic.run].append(packet)
                 continue
@@ -226,12 +208,6 @@ class DrillDesk:
         if run is None:
             return "undeclared_run"
         return None if run.admits(topic.mine) else "outside_drill"
-
-    def _refuse(self, run: int, reason: str) -> None:
-        self._n_refused.inc(reason=reason)
-        if len(self._named) < REFUSED_RUNS:
-            self._named.add(run)
-        self._refused[run if run in self._named else NO_RUN, reason] += 1
 
     def _judge(self, number: int, packets: Sequence[Packet]) -> None:
         run = self.runs[number]
@@ -310,6 +286,12 @@ class DrillDesk:
             self._waits_s = now_s
         if now_s - self._waits_s > self._settings.drills.patience_s:
             self.give_up_all(f"not stored: {why}")
+
+    def forgive(self) -> None:
+        """Let the patience with the database begin anew: it is away for real data too,
+        which is no fault of a drill's.
+        """
+        self._waits_s = None
 
     # Ends
 

@@ -130,6 +130,9 @@ class DrillLoop:
         self._our_clock.look()
         now_s = self._clock.monotonic_s()
         if not self._live_judges():
+            # A drill goes on after an outage, however long: nobody's patience passes.
+            self._gave_way_s = now_s
+            self.desk.forgive()
             self._stop.wait(IDLE_S)
             return
         if not self._is_listening:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,7 +39,9 @@ from gasmon.units import US_PER_MIN, US_PER_S, iso_us
 from tests.fix_api import MINE_S, MINE_Z, ZHENXIONG, World
 from tests.fix_broker import NatsBroker
 from tests.fix_look import Look
+from tests.fix_proxy import Proxy
 from tests.fix_wait import wait_until
+from tests.integration.test_pipeline import port_of, through
 from tests.rule_texts import LIMITS_ALONE
 
 LIVE_TABLES = {
@@ -55,6 +58,9 @@ LIVE_TABLES = {
     "outbox": "SELECT * FROM outbox WHERE run = 0 ORDER BY seq",
 }
 """Everything of real operation that a drill could touch."""
+
+PATIENCE_S = 4.0
+"""How long a drill waits; the outage is longer."""
 
 
 class Gateway:
@@ -387,6 +393,34 @@ def test_a_drill_whose_player_died_before_it_began_is_ended(site: Site) -> None:
     # It began, so that its silence could be told from a long wait.
     assert ended["ended_at"] > iso_us(begin_us + US_PER_S)
     assert site.drill(scripted)["state"] == "running"
+
+
+def test_an_outage_is_no_impatience_of_a_drill(
+    site: Site, make_proxy: Callable[[int], Proxy]
+) -> None:
+    """Longer than drills bear to wait; real data wait first when it is over."""
+    proxy = make_proxy(port_of(site.world.dsn))
+    behind = through(site.world.dsn, proxy)
+    site.start(database__url=behind, drills__patience_s=PATIENCE_S)
+    assert site.ingest is not None
+    storing, run = site.ingest.storing, site.declare()
+    playing, real = site.playing(run), site.gateway()
+    playing.gas(0.8)
+    wait_until(lambda: site.kinds(run) == ["over_limit"], what="the drill's alarm")
+    proxy.refuse()
+    real.gas(0.1)
+    wait_until(lambda: not storing.database_ok, what="the outage is known")
+    playing.gas(0.2)
+    assert not threading.Event().wait(1.5 * PATIENCE_S)
+    site.ingest.n_waiting = lambda: 100
+    proxy.heal()
+    wait_until(lambda: storing.database_ok, what="the database is there")
+    # As long as the busiest of starts; the patience of before would be long over.
+    assert not threading.Event().wait(0.5)
+    site.ingest.n_waiting = site.ingest.persisting.n_waiting
+    ended = f"SELECT 1 FROM alarm WHERE run = {run} AND cleared_at IS NOT NULL"
+    wait_until(lambda: site.look.rows(ended), what="its alarm's end")
+    assert site.drill(run)["state"] == "running"
 
 
 def test_drills_end_by_themselves_and_by_their_limits(site: Site) -> None:
