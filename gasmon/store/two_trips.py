@@ -3,8 +3,12 @@
 A pipeline of statements is sent statement by statement: each wakes the server, its
 answer wakes us, and an alarm waits for all of them. Here one packet asks and locks
 (``ask_alarms`` with who owns the areas), and one writes and commits
-(``record_alarms``); what becomes of a row is decided between them. By libpq itself,
-whose pipeline is one transaction from one synchronisation to the next.
+(``record_alarms``); what becomes of a row is decided between them. By libpq itself.
+
+The transaction is begun and ended by statements, and each packet by a synchronisation:
+so the server knows that we say nothing between them, and ends us if that lasts
+(``wires.prepare_writer``). A transaction that a pipeline begins by itself counts as
+work that goes on, and the locks of an ingest that is stopped in it would stay.
 """
 
 import select
@@ -36,7 +40,14 @@ _DRAW = (
     b"SELECT nextval(pg_get_serial_sequence($1::text, $2::text))"
     b" FROM generate_series(1, $3::int)"
 )
-_PREPARED = {b"gasmon_ask": _ASK, b"gasmon_write": _WRITE, b"gasmon_draw": _DRAW}
+_PREPARED = {
+    b"gasmon_begin": b"BEGIN",
+    b"gasmon_ask": _ASK,
+    b"gasmon_write": _WRITE,
+    b"gasmon_draw": _DRAW,
+    b"gasmon_commit": b"COMMIT",
+    b"gasmon_undo": b"ROLLBACK",
+}
 
 _SYNC = ExecStatus.PIPELINE_SYNC
 _BAD = (ExecStatus.FATAL_ERROR, ExecStatus.PIPELINE_ABORTED)
@@ -63,8 +74,8 @@ class TwoTrips:
         _checked(pg.exec_prepared(b"gasmon_ask", [b"[]", b"{}"]))
         self._poll = select.poll()
         self._events: Sequence[AlarmEvent] = ()
-        # A synchronisation is sent, and not answered yet.
-        self._is_ending = False
+        # Synchronisations that are sent, and not answered yet.
+        self._n_syncs = 0
         # Between the two there was something to write.
         self._writes = False
         pg.nonblocking = 1
@@ -100,9 +111,9 @@ class TwoTrips:
         self._events = alarms.once(events)
         array = "{" + ",".join(f'"{scope}"' for scope in sorted(scopes)) + "}"
         question = alarm_calls.question(self._events)
+        self._send(b"gasmon_begin")
         self._send(b"gasmon_ask", question.encode(), array.encode())
-        self._pg.send_flush_request()
-        self._pg.flush()
+        self._synchronise()
 
     def answer(self, fencing: Mapping[str, int]) -> alarms.Asked:
         """Wait for what is known of the events; it is locked from now on.
@@ -113,7 +124,9 @@ class TwoTrips:
         Raises:
             StateConflict: a newer owner has taken one.
         """
+        self._result()
         result = self._result()
+        self._synchronised()
         owners = orjson.loads(result.get_value(0, 1) or b"[]")
         require_same([(o["scope"], o["owner"], o["fencing"]) for o in owners], fencing)
         text = result.get_value(0, 0)
@@ -146,27 +159,32 @@ class TwoTrips:
             record = alarm_calls.record_of(decided.rows, decided.told)
             arguments = [text.encode() for text in record]
             self._send(b"gasmon_write", *arguments, b"%d" % now_us)
-        self._pg.pipeline_sync()
-        self._is_ending = True
-        self._pg.flush()
+        self._send(b"gasmon_commit")
+        self._synchronise()
 
     def finish(self) -> None:
         """Wait until what was written is committed."""
         if self._writes:
             self._result()
+        self._result()
         self._synchronised()
 
     def draw(self, table: str, column: str, n: int) -> list[int]:
         """Numbers that were not foreseen (``numbers.Draw``), between the two."""
         self._send(b"gasmon_draw", table.encode(), column.encode(), b"%d" % n)
-        self._pg.send_flush_request()
-        self._pg.flush()
+        self._synchronise()
         result = self._result()
+        self._synchronised()
         values = [result.get_value(row, 0) for row in range(result.ntuples)]
         return [int(value) for value in values if value is not None]
 
     def _send(self, name: bytes, *arguments: bytes) -> None:
         self._pg.send_query_prepared(name, arguments)
+
+    def _synchronise(self) -> None:
+        self._pg.pipeline_sync()
+        self._n_syncs += 1
+        self._pg.flush()
 
     def _result(self) -> PGresult:
         """The answer to what was sent first.
@@ -183,14 +201,12 @@ class TwoTrips:
         return _checked(result)
 
     def _synchronised(self) -> None:
-        """Wait until the transaction is over: the answer comes after the commit."""
+        """Take what ends a packet of answers."""
         result = self._next()
         if result is None:
-            raise psycopg.OperationalError("the connection was lost in the commit")
-        if result.status != _SYNC:
-            # The commit failed; what says that it is over is still to come.
-            raise psycopg.errors.error_from_result(result)
-        self._is_ending = False
+            raise psycopg.OperationalError("the connection was lost amid answers")
+        assert result.status == _SYNC, result.status
+        self._n_syncs -= 1
 
     def _next(self) -> PGresult | None:
         while self._pg.is_busy():
@@ -211,13 +227,14 @@ class TwoTrips:
         """End what was begun, and have the connection idle; close it if that fails."""
         pg = self._pg
         try:
-            if not self._is_ending:
-                pg.pipeline_sync()
-                self._is_ending = True
+            # Where none is open, the server only warns.
+            self._send(b"gasmon_undo")
+            self._synchronise()
             # A connection that is lost answers for ever, and with nothing.
-            while pg.status == ConnStatus.OK and self._is_ending:
+            while pg.status == ConnStatus.OK and self._n_syncs:
                 result = self._next()
-                self._is_ending = result is None or result.status != _SYNC
+                if result is not None and result.status == _SYNC:
+                    self._n_syncs -= 1
             if pg.transaction_status != TransactionStatus.IDLE:
                 self._conn.close()
         except psycopg.Error:

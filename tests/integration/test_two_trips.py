@@ -225,6 +225,30 @@ def test_a_server_that_ends_the_session(
     assert _n_told(owned) == len(told)
 
 
+@pytest.mark.parametrize("when", ["asked", "answered"])
+def test_who_stops_between_the_trips_holds_no_locks(
+    owned: db.Connection, store_connect: Connect, when: str
+) -> None:
+    """The server ends a session that says nothing amid its transaction."""
+    conn = store_connect()
+    conn.execute("SET idle_in_transaction_session_timeout = 200")
+    conn.commit()
+    trips = TwoTrips(conn)
+    told = lives(random.Random(1), 0)
+    pid = conn.info.backend_pid
+
+    def stop(now: str) -> None:
+        if now == when:
+            wait_until(lambda: not _lives(owned, pid), 20, "the session is ended")
+
+    with pytest.raises(psycopg.errors.IdleInTransactionSessionTimeout):
+        crossed(trips, told, at=stop)
+    assert trips.conn.closed
+    owned.execute("SELECT FROM ingest_owner FOR UPDATE NOWAIT")
+    owned.commit()
+    assert crossed(TwoTrips(store_connect()), told) == told
+
+
 def _n_told(conn: db.Connection) -> int:
     row = conn.execute("SELECT count(*) FROM outbox").fetchone()
     assert row is not None
