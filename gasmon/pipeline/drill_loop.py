@@ -21,6 +21,7 @@ from gasmon.ingest.clocks import MineClocks
 from gasmon.ingest.drill_pump import WINDOW, DrillPump
 from gasmon.ingest.inbox import Inbox
 from gasmon.pipeline.drill_desk import DrillDesk
+from gasmon.pipeline.drill_patience import Flood, Patience
 from gasmon.pipeline.loops import IngestLoop
 from gasmon.pipeline.ourclock import OurClock
 from gasmon.settings import Settings
@@ -42,7 +43,8 @@ WAITING_MOST = 8
 few on their way."""
 
 FLOOD_S = 10.0
-"""The window full for so long at the paced rate is a flood [s]."""
+"""The window full for so long at the paced rate is a flood [s]; of what waited while
+we did not look, as much longer."""
 
 log = logging.getLogger(__name__)
 
@@ -90,8 +92,10 @@ class DrillLoop:
         self._thread: threading.Thread | None = None
         self._is_listening = False
         self._look_s = float("-inf")
-        self._go_s = self._gave_way_s = float("-inf")
-        self._full_since_s: float | None = None
+        self._go_s = float("-inf")
+        self._pace_s = 0.0
+        self._crowding = Patience(settings.drills.patience_s)
+        self._flood = Flood(FLOOD_S)
         self._share: Counter[int] = Counter()
 
     def start(self) -> None:
@@ -131,7 +135,7 @@ class DrillLoop:
         now_s = self._clock.monotonic_s()
         if not self._live_judges():
             # A drill goes on after an outage, however long: nobody's patience passes.
-            self._gave_way_s = now_s
+            self._crowding.forgive()
             self.desk.forgive()
             self._stop.wait(IDLE_S)
             return
@@ -168,23 +172,20 @@ class DrillLoop:
         """Whether nothing real waits, and the pace allows a turn."""
         ingest, drills = self._ingest, self._settings.drills
         waiting = max(ingest.inbox.depth, ingest.n_waiting())
-        if waiting <= WAITING_MOST or not self.desk.runs:
-            self._gave_way_s = now_s
-        elif now_s - self._gave_way_s > drills.patience_s:
-            self._gave_way_s = now_s
+        gives_way = waiting > WAITING_MOST and bool(self.desk.runs)
+        if self._crowding.look(gives_way, now_s):
             self.desk.crowd_out(f"{drills.patience_s:g} s")
-        return self._gave_way_s == now_s and now_s >= self._go_s
+        return not gives_way and now_s >= self._go_s
 
     def _watch_flood(self, n_packets: int) -> None:
         """Keep the pace, and end what sends faster than that for long."""
         now_s = self._clock.monotonic_s()
         rate = self._settings.drills.frames_per_s
-        self._go_s = max(self._go_s, now_s) + n_packets / rate
-        if self._inbox.depth < WINDOW // 2:
-            self._full_since_s, self._share = None, Counter()
-        elif self._full_since_s is None:
-            self._full_since_s = now_s
-        elif now_s - self._full_since_s > FLOOD_S:
-            self._full_since_s = None
+        before_s, self._pace_s = self._pace_s, n_packets / rate
+        self._go_s = max(self._go_s, now_s) + self._pace_s
+        is_full = self._inbox.depth >= WINDOW // 2
+        if self._flood.look(is_full, now_s, before_s):
             self.desk.flooded(self._share, f"over {rate:g} frames a second")
+            self._share = Counter()
+        elif not is_full:
             self._share = Counter()

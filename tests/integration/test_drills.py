@@ -15,7 +15,7 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
 from gasmon.alarms.rules import parse_rules
-from gasmon.clock import SystemClock
+from gasmon.clock import Clock, SystemClock
 from gasmon.ingest.payloads import (
     MineInfo,
     PointInfo,
@@ -61,6 +61,23 @@ LIVE_TABLES = {
 
 PATIENCE_S = 4.0
 """How long a drill waits; the outage is longer."""
+
+
+class LeapingClock(SystemClock):
+    """Of a machine that can stand still: nobody lives through that time."""
+
+    def __init__(self) -> None:
+        self._stood_s = 0.0
+
+    def now_us(self) -> int:
+        return super().now_us() + round(self._stood_s * US_PER_S)
+
+    def monotonic_s(self) -> float:
+        return super().monotonic_s() + self._stood_s
+
+    def stand_still(self, seconds: float) -> None:
+        """So long, now."""
+        self._stood_s += seconds
 
 
 class Gateway:
@@ -164,12 +181,12 @@ class Site:
         }
         return load(None, values, environ={})
 
-    def start(self, **overrides: Any) -> None:
+    def start(self, clock: Clock | None = None, **overrides: Any) -> None:
         """Begin to ingest, with drills."""
         self.n_starts += 1
         settings, name = self.settings(**overrides), f"start{self.n_starts}"
         rules = parse_rules(LIMITS_ALONE, "limits.toml")
-        common: Any = (encode_body, SystemClock(), Metrics())
+        common: Any = (encode_body, clock or SystemClock(), Metrics())
         self.ingest = IngestLoop(settings, rules, *common, owner=name, boot=name)
         self.ingest.start(broker_wait_s=20)
         self.drills = DrillLoop(settings, self.ingest, *common, owner=name, boot=name)
@@ -418,6 +435,32 @@ def test_an_outage_is_no_impatience_of_a_drill(
     # As long as the busiest of starts; the patience of before would be long over.
     assert not threading.Event().wait(0.5)
     site.ingest.n_waiting = site.ingest.persisting.n_waiting
+    ended = f"SELECT 1 FROM alarm WHERE run = {run} AND cleared_at IS NOT NULL"
+    wait_until(lambda: site.look.rows(ended), what="its alarm's end")
+    assert site.drill(run)["state"] == "running"
+
+
+def test_a_machine_that_stood_still_ends_no_drill(site: Site) -> None:
+    """What waits before it when it goes on, or waits of its own, is no fault."""
+    clock = LeapingClock()
+    site.start(clock, drills__frames_per_s=50)
+    assert site.ingest is not None
+    assert site.drills is not None
+    run = site.declare()
+    playing = site.playing(run)
+    playing.gas(0.8)
+    wait_until(lambda: site.kinds(run) == ["over_limit"], what="the drill's alarm")
+    site.ingest.n_waiting = lambda: 100
+    for _ in range(240):
+        playing.gas(0.8)
+    inbox = site.drills._inbox
+    wait_until(lambda: inbox.depth > 200, what="many frames wait")
+    clock.stand_still(60.0)
+    assert not threading.Event().wait(0.5)
+    site.ingest.n_waiting = site.ingest.persisting.n_waiting
+    wait_until(lambda: inbox.depth <= 200, what="they are worked off at their pace")
+    clock.stand_still(60.0)
+    playing.gas(0.2)
     ended = f"SELECT 1 FROM alarm WHERE run = {run} AND cleared_at IS NOT NULL"
     wait_until(lambda: site.look.rows(ended), what="its alarm's end")
     assert site.drill(run)["state"] == "running"
