@@ -3,7 +3,8 @@
 A gateway keeps its last frames in a ring. What the broker does not deliver by itself
 is asked for on `cmd/req` (`resend`), patiently and not for ever: first after any
 redelivery had its time, then at doubling intervals, until the ring has surely been
-overwritten. What comes back arrives on `backfill` and is judged in event time.
+overwritten. What comes back arrives on `backfill` and is judged in event time; what
+does not is told (`lost.py`).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from math import inf
 
 from gasmon.batch import Frame
 from gasmon.ingest.dedupe import SeenFrames
+from gasmon.ingest.lost import TELL_AFTER, LostFrames
 from gasmon.ingest.payloads import CmdReq, CmdRes
 
 ASK_AFTER_S = 15.0
@@ -29,6 +31,9 @@ the newest part, which is what a ring still holds."""
 
 GAPS_PER_MINE = 32
 """Gaps kept of one mine; the oldest is given up for a newer one."""
+
+WIDER = f"a ring holds {FRAMES_AT_ONCE} frames at most"
+"""Why the older part of a longer gap is not asked for."""
 
 RANGES_PER_MINE = 4
 """Ranges asked of one mine in one go: it answers each with up to 720 frames."""
@@ -66,6 +71,11 @@ class _Gap:
     wait_s: float
     forget_s: float
 
+    @property
+    def place(self) -> tuple[int, str, str]:
+        """Run, mine and boot."""
+        return self.run, self.mine, self.boot
+
 
 class GapKeeper:
     """Remembers gaps and makes requests of them; not thread-safe.
@@ -78,6 +88,7 @@ class GapKeeper:
     Attributes:
         n_gaps: gaps found.
         n_given_up: gaps given up: refused, too old, or too many.
+        lost: what was given up, until it is told.
     """
 
     def __init__(
@@ -99,6 +110,7 @@ class GapKeeper:
         """
         self.n_gaps = 0
         self.n_given_up = 0
+        self.lost = LostFrames(seen, TELL_AFTER * ask_after_s)
         self._seen = seen
         self._name = name
         self._ask_after_s = ask_after_s
@@ -150,11 +162,15 @@ class GapKeeper:
 
     def _open(self, frame: Frame, first: int, last: int, now_s: float) -> None:
         key = frame.key
+        asked_from = max(first, last - FRAMES_AT_ONCE + 1)
+        if first < asked_from:
+            place = key.run, key.mine, key.boot
+            self.lost.note(place, first, asked_from - 1, WIDER, now_s)
         gap = _Gap(
             key.run,
             key.mine,
             key.boot,
-            max(first, last - FRAMES_AT_ONCE + 1),
+            asked_from,
             last,
             due_s=now_s + self._ask_after_s,
             wait_s=2 * self._ask_after_s,
@@ -162,7 +178,7 @@ class GapKeeper:
         )
         gaps = self._gaps.setdefault((gap.run, gap.mine), [])
         if len(gaps) >= GAPS_PER_MINE:
-            self._give_up(gaps[0])
+            self._give_up(gaps[0], f"over {GAPS_PER_MINE} gaps at once", now_s)
         # Giving up the last one takes the mine's list away; never with 32 of them.
         gaps.append(gap)
         self.n_gaps += 1
@@ -196,7 +212,7 @@ class GapKeeper:
             self._close(gap)
             return []
         if now_s >= gap.forget_s:
-            self._give_up(gap)
+            self._give_up(gap, "asked for in vain until it was too old", now_s)
             return []
         if room <= 0:
             return []  # stays due: the next call asks
@@ -217,11 +233,14 @@ class GapKeeper:
             if last >= gap.first and first <= gap.last:
                 yield max(first, gap.first), min(last, gap.last)
 
-    def answered(self, run: int, mine: str, response: CmdRes) -> bool:
+    def answered(self, run: int, mine: str, response: CmdRes, now_s: float) -> bool:
         """Take a gateway's answer.
 
         A refusal ends the asking for that range and all before it: what the gateway
         still has is on its way, and a ring loses the oldest first.
+
+        Args:
+            now_s: monotonic time [s].
 
         Returns:
             Whether the answer belongs to a request of ours to that mine.
@@ -231,21 +250,26 @@ class GapKeeper:
             return False
         del self._asked[response.id]
         if not response.ok:
-            gap.first = max(gap.first, last + 1)
-            if gap.first > gap.last:
-                self._give_up(gap)
+            why = f"refused by the gateway: {response.error[:100] or 'no reason'}"
+            if last >= gap.last:
+                self._give_up(gap, why, now_s)
+            elif last >= gap.first:
+                self.lost.note(gap.place, gap.first, last, why, now_s)
+                gap.first = last + 1
         return True
 
     def forget_run(self, run: int) -> None:
         """Forget a drill that is over."""
+        self.lost.forget_run(run)
         for gaps in [g for place, g in self._gaps.items() if place[0] == run]:
             for gap in list(gaps):
                 self._close(gap)
         for place in [place for place in self._newest if place[0] == run]:
             del self._newest[place]
 
-    def _give_up(self, gap: _Gap) -> None:
+    def _give_up(self, gap: _Gap, why: str, now_s: float) -> None:
         self.n_given_up += 1
+        self.lost.note(gap.place, gap.first, gap.last, why, now_s)
         self._close(gap)
 
     def _close(self, gap: _Gap) -> None:

@@ -3,6 +3,7 @@
 Used by the evaluating thread alone, right after each turn and before any disk.
 """
 
+import logging
 from collections.abc import Collection
 
 from gasmon.clock import Clock
@@ -15,6 +16,8 @@ from gasmon.pipeline.evaluate import Judged
 
 REBIRTH_EVERY_S = 300.0
 """A mine is asked for its definitions at most this often [s]."""
+
+log = logging.getLogger(__name__)
 
 
 class Voice:
@@ -76,12 +79,18 @@ class Voice:
         )
 
     def ask_for_gaps(self, judged: Judged) -> None:
-        """Ask gateways to send again what is missing between their frames."""
+        """Ask gateways to send again what is missing between their frames.
+
+        What is missing for good becomes a refusal of this turn, by name.
+        """
         now_s = self._clock.monotonic_s()
         frames = [frame for batch in judged.batches for frame in batch.frames]
         self._gaps.heard(frames, now_s)
         for told in judged.responses:
-            self._gaps.answered(told.run, told.mine, told.response)
+            self._gaps.answered(told.run, told.mine, told.response, now_s)
+        for lost in self._gaps.lost.tell(now_s, self._clock.now_us()):
+            log.warning("%s", lost.detail)
+            judged.rejects.append(lost)
         if not self._pump.connected:
             return
         for resend in self._gaps.due(now_s):

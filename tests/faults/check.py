@@ -94,7 +94,10 @@ def times_kept(made: Sequence[Frame], facts: Facts, stepped: set[str]) -> list[F
 
 
 def refused_rightly(facts: Facts, garbage: Iterable[str]) -> list[Finding]:
-    """I1: nothing was refused of mines that sent no garbage."""
+    """I1: nothing was refused of mines that sent no garbage.
+
+    What is told to be lost is looked for among the frames.
+    """
     shouting = set(garbage)
     return findings(
         "I1",
@@ -102,7 +105,8 @@ def refused_rightly(facts: Facts, garbage: Iterable[str]) -> list[Finding]:
         [
             (mine, reason, n)
             for (mine, reason), n in facts.rejects.items()
-            if mine not in shouting and reason != "readings_lost"
+            if mine not in shouting
+            and reason not in ("readings_lost", "frames_missing")
         ],
     )
 

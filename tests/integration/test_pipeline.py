@@ -22,9 +22,11 @@ from gasmon.ingest.connect import hang_up
 from gasmon.ingest.payloads import (
     AlarmsPayload,
     CmdReq,
+    CmdRes,
     MineInfo,
     PointInfo,
     UnitInfo,
+    encode_cmd_res,
     encode_data,
     encode_points,
     encode_state,
@@ -35,6 +37,7 @@ from gasmon.ingest.topics import (
     alarms_topic,
     backfill_topic,
     cmd_req_topic,
+    cmd_res_topic,
     data_topic,
     points_topic,
     state_topic,
@@ -561,3 +564,24 @@ def test_a_gap_is_asked_for_and_filled(paired: Plant) -> None:
     gateway.send(backfill_topic(AREA, MINE), lost)
     paired.stored(3)
     assert paired.count("frame", "channel = 1") == 1
+
+
+def test_a_gap_that_the_gateway_refuses_is_told_by_name(paired: Plant) -> None:
+    """What is lost for good stands among the refusals, with its mine and numbers."""
+    paired.start(ingest__gap_patience_s=0.1)
+    gateway = paired.gateway
+    gateway.define()
+    gateway.gas(LOW)
+    gateway.seq = 4
+    gateway.gas(LOW)
+    wait_until(lambda: gateway.asked, 40, "the request for the gap")
+    no = CmdRes(gateway.asked[0].id, False, "not kept")
+    gateway.send(cmd_res_topic(AREA, MINE), encode_cmd_res(no))
+
+    wait_until(lambda: paired.count("reject"), 60, "the word for what is lost")
+    ((mine, reason, detail, n),) = paired.ask(
+        "SELECT mine, reason, detail, n FROM reject"
+    )
+    assert (mine, reason, n) == (MINE, "frames_missing", 3)
+    assert f"boot {gateway.boot}, numbers 2 to 4" in detail
+    assert "refused by the gateway: not kept" in detail

@@ -130,9 +130,10 @@ def test_a_refusal_ends_the_asking_for_that_and_older(ear: Ear) -> None:
     newer, older = ear.keeper.due(15.0)
     assert (newer.request.from_seq, older.request.to_seq) == (13, 11)
     refusal = CmdRes(older.request.id, False, "6 of the frames 6 to 11 are not kept")
-    assert ear.keeper.answered(0, MINE, refusal)
+    assert ear.keeper.answered(0, MINE, refusal, 16.0)
     assert ear.asked(45.0) == [("b1", 13, 19)]
-    assert ear.keeper.answered(0, MINE, CmdRes(newer.request.id, False, "too late"))
+    too_late = CmdRes(newer.request.id, False, "too late")
+    assert ear.keeper.answered(0, MINE, too_late, 46.0)
     assert (ear.keeper.n_open, ear.keeper.n_given_up) == (0, 1)
     assert ear.asked(1000.0) == []
 
@@ -142,10 +143,10 @@ def test_an_answer_that_is_not_ours(ear: Ear) -> None:
     ear.hear(10)
     (asked,) = ear.keeper.due(15.0)
     yes = CmdRes(asked.request.id, True)
-    assert not ear.keeper.answered(0, "530627000001", yes)
-    assert not ear.keeper.answered(0, MINE, CmdRes("rebirth-1", False))
-    assert ear.keeper.answered(0, MINE, yes)
-    assert not ear.keeper.answered(0, MINE, yes)
+    assert not ear.keeper.answered(0, "530627000001", yes, 16.0)
+    assert not ear.keeper.answered(0, MINE, CmdRes("rebirth-1", False), 16.0)
+    assert ear.keeper.answered(0, MINE, yes, 16.0)
+    assert not ear.keeper.answered(0, MINE, yes, 16.0)
     assert ear.asked(45.0) == [("b1", 6, 9)]
 
 
