@@ -227,9 +227,17 @@ def _show_spool(
     def refused(p: Shown) -> float:
         return 0 if p.storing.spool is None else p.storing.spool.n_refused
 
+    def damaged(p: Shown) -> float:
+        return 0 if p.storing.spool is None else p.storing.spool.n_corrupt
+
     follow("gasmon_spool_turns", "Turns that wait for the database", turns)
     follow("gasmon_spool_bytes", "What they take on the disk", size)
     follow("gasmon_spool_refused", "Readings the full spool did not take", refused)
+    follow(
+        "gasmon_spool_damaged",
+        "Turns and files of the spool that cannot be read and are set aside",
+        damaged,
+    )
     follow(
         "gasmon_without_database",
         "1 while ingest runs from its local copy, without a database since the start",

@@ -9,11 +9,16 @@ import sys
 from collections.abc import Iterator
 from io import FileIO
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
+from gasmon.clock import SystemClock
 from gasmon.pipeline.book import PointBook
+from gasmon.pipeline.gauges import Shown, show
 from gasmon.pipeline.spool import Spool, SpoolFull
+from gasmon.telemetry import Metrics
 from tests.fix_pipeline import at
 from tests.fix_spool import Turns, seqs
 
@@ -216,6 +221,21 @@ def test_a_file_that_is_no_database_is_set_aside(
     assert aside.read_bytes().startswith(b"not a database")
     spool.close()
     small(tmp_path).close()
+
+
+def test_what_cannot_be_read_is_counted_for_monitoring(tmp_path: Path) -> None:
+    """Alarms may have been in it that only relays heard."""
+    files = spooled(tmp_path)
+    files[1].write_bytes(b"not a database " * 4000)
+    alter(files[0], "UPDATE turn SET facts = substr(facts, 1, 30) WHERE id = 5")
+    spool, metrics = small(tmp_path), Metrics()
+    parts = cast(Shown, SimpleNamespace(storing=SimpleNamespace(spool=spool)))
+    show(metrics, lambda: parts, SystemClock())
+    shown = metrics.gauge("gasmon_spool_damaged", "")
+    assert shown.value() == 1
+    drained(spool)
+    assert shown.value() == 2
+    spool.close()
 
 
 def test_damaged_pages_cost_only_their_turns(tmp_path: Path) -> None:
