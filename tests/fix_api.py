@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -57,6 +58,7 @@ class ApiServer:
     port: int = 0
     _server: uvicorn.Server | None = None
     _thread: threading.Thread | None = None
+    _loop: asyncio.AbstractEventLoop | None = None
 
     def start(self) -> None:
         """Serve, on the same port as before if there was one; waits until it does."""
@@ -67,8 +69,13 @@ class ApiServer:
         app = create_app(self.settings, self.metrics, SystemClock())
         server = uvicorn.Server(uvicorn_config(app, self.settings))
         self._server = server
+
+        async def serve() -> None:
+            self._loop = asyncio.get_running_loop()
+            await server.serve(sockets=[listener])
+
         self._thread = threading.Thread(
-            target=lambda: asyncio.run(server.serve(sockets=[listener])), daemon=True
+            target=lambda: asyncio.run(serve()), daemon=True
         )
         self._thread.start()
         wait_until(lambda: server.started, what="api started")
@@ -80,6 +87,11 @@ class ApiServer:
             self._thread.join(30)
             assert not self._thread.is_alive(), "the api did not stop"
             self._server = self._thread = None
+
+    def stand_still(self, seconds: float) -> None:
+        """Do nothing for so long, from now on, as a stopped process does."""
+        assert self._loop is not None
+        self._loop.call_soon_threadsafe(time.sleep, seconds)
 
     @property
     def base(self) -> str:

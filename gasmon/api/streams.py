@@ -46,6 +46,10 @@ from gasmon.store.views_outbox import told_between, told_of_open
 PAGE = 500
 """Outbox entries a resuming client reads at once; 500 × 1.2 kB = 0.6 MB."""
 
+LATE_S = 0.25
+"""A timer that fires so much too late [s]: this process was stopped or its machine was,
+and what the client said meanwhile is not read yet."""
+
 
 async def serve_alarms(socket: WebSocket, state: ApiState) -> None:
     """Speak ``gasmon.alarms.v1`` with one client until it ends."""
@@ -130,7 +134,11 @@ class AlarmStream:
                 async with asyncio.timeout(max(wait_s, 0.01)):
                     message = await self._socket.receive()
             except TimeoutError:
-                end = self._session.overdue(self._state.clock.monotonic_s())
+                now_s = self._state.clock.monotonic_s()
+                if now_s - self._session.silent_at_s() > LATE_S:
+                    self._session.stood(now_s)
+                    continue
+                end = self._session.overdue(now_s)
                 if end is not None:
                     raise StreamClosed(end.code, end.reason) from None
                 continue

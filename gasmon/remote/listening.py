@@ -13,6 +13,10 @@ STILL_HEARTBEATS = 6
 """Heartbeats that may pass without ``complete_to`` moving (ours): a hiccup of the
 server's database is no silence, and with nodes in a row each hop adds a heartbeat."""
 
+STOOD_S = 1.0
+"""Who wakes so much later than he meant to was stopped, or his machine was [s]; what
+was said meanwhile is still to be read."""
+
 
 class Listening:
     """What a receiver heard last.
@@ -38,6 +42,11 @@ class Listening:
         self._heard_s = at_s
         if complete_to and complete_to != self.complete_to:
             self.complete_to, self._moved_s = complete_to, at_s
+
+    def stood(self, for_s: float) -> None:
+        """Nobody listened here for so long [s]: the line was not silent for that."""
+        self._heard_s += for_s
+        self._moved_s += for_s
 
     def due_s(self) -> float:
         """When something will be missing, unless it comes (monotonic) [s]."""

@@ -40,7 +40,7 @@ from gasmon.remote.client_session import (
 )
 from gasmon.remote.hooks import run_with_retries
 from gasmon.remote.keeping import Keeping, Kept
-from gasmon.remote.listening import SILENCE_HEARTBEATS, Listening
+from gasmon.remote.listening import SILENCE_HEARTBEATS, STOOD_S, Listening
 from gasmon.remote.options import Options, stream_url
 from gasmon.remote.replying import Replier
 
@@ -364,7 +364,11 @@ class Receiver:
             kind = listening.problem(now_s)
             if kind is None or self.silent:
                 # Short, because the first hello may shorten the interval.
-                await asyncio.sleep(min(max(left_s, LOOK_S), 10 * LOOK_S))
+                wait_s = min(max(left_s, LOOK_S), 10 * LOOK_S)
+                await asyncio.sleep(wait_s)
+                late_s = self._clock.monotonic_s() - now_s - wait_s
+                if late_s > STOOD_S:
+                    listening.stood(late_s)
                 continue
             self.silent = True
             facts = {

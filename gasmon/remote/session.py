@@ -168,10 +168,7 @@ class ServerSession:
                 frames.CLOSE_TOO_LARGE,
                 f"frame over {self._max_frame_bytes} bytes",
             )
-        self._credit = min(
-            float(FLOOD_BURST), self._credit + (at_s - self._heard_s) * FLOOD_PER_S
-        )
-        self._heard_s = at_s
+        self._hear(at_s)
         try:
             frame = parse_client(text)
         except Malformed as error:
@@ -258,6 +255,16 @@ class ServerSession:
             return None
         self.state = State.CLOSED
         return Close(frames.CLOSE_SILENT, f"silent for over {self._silence_s:g} s")
+
+    def stood(self, at_s: float) -> None:
+        """Nobody read here until ``at_s`` (monotonic) [s]: what the client said
+        meanwhile is still to come, so its silence begins now."""
+        self._hear(at_s)
+
+    def _hear(self, at_s: float) -> None:
+        more = (at_s - self._heard_s) * FLOOD_PER_S
+        self._credit = min(float(FLOOD_BURST), self._credit + more)
+        self._heard_s = at_s
 
     def silent_at_s(self) -> float:
         """When the client will count as silent unless it speaks (monotonic) [s]."""

@@ -43,3 +43,14 @@ def test_a_line_that_moves_again_is_no_silence() -> None:
     assert listening.silent_s(35.0) == 35.0
     listening.heard("b", 36.0)
     assert listening.problem(36.0) is None
+
+
+def test_time_in_which_nobody_listened_is_no_silence() -> None:
+    """After a minute of standing still, both begin where they were."""
+    listening = Listening(0.0)
+    listening.heard("a", 10.0)
+    listening.stood(60.0)
+    assert listening.due_s() == 85.0
+    assert listening.silent_s(84.0) == 14.0
+    assert listening.problem(84.9) is None
+    assert listening.problem(85.0) == "silence"

@@ -233,6 +233,19 @@ def test_three_missing_heartbeats_are_silence() -> None:
     assert session.overdue(99.0) is None
 
 
+def test_a_server_that_stood_still_lets_silence_begin_anew() -> None:
+    """And what was said meanwhile is no flood when it is read at once."""
+    session = streaming(0)
+    for _ in range(FLOOD_BURST):
+        assert session.receive(HEARTBEAT, 10.0) == []
+    session.stood(60.0)
+    assert session.silent_at_s() == 75.0
+    assert session.overdue(75.0) is None
+    for _ in range(FLOOD_BURST):
+        assert session.receive(HEARTBEAT, 60.0) == []
+    assert session.overdue(75.1) == Close(4408, "silent for over 15 s")
+
+
 def test_a_snapshot_sets_the_position() -> None:
     """What follows a snapshot claims from the position that was taken first."""
     session = make()
