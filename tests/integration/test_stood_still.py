@@ -50,10 +50,10 @@ async def test_a_server_that_stood_still_closes_nobody_for_it(world: World) -> N
         await client.subscribe()
         await client.take()
         # So that no word of before is on its way.
-        await asyncio.sleep(0.5)
+        await asyncio.to_thread(threading.Event().wait, 0.5)
         world.api.stand_still(SILENCE_S + 1.0)
         for _ in range(4):
-            await asyncio.sleep(SILENCE_S / 4)
+            await asyncio.to_thread(threading.Event().wait, SILENCE_S / 4)
             await client.say(type="heartbeat", seq=client.position)
         before = client.n_heartbeats
         while client.n_heartbeats < before + 2:
