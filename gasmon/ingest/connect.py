@@ -208,16 +208,28 @@ def subscription_refusal(
 
 
 class Lives:
-    """How long connections lived; not thread-safe."""
+    """How long connections lived; not thread-safe.
+
+    Attributes:
+        had_session: the broker should know us: from an earlier connection, or from
+            that of a former process.
+    """
 
     def __init__(self) -> None:
         """Start with none."""
+        self.had_session = False
         self._began_s = 0.0
         self._n_short = 0
 
-    def began(self, now_s: float) -> None:
-        """A connection was made [s, monotonic]."""
+    def began(self, now_s: float) -> bool:
+        """A connection was made [s, monotonic].
+
+        Returns:
+            Whether the broker should have known us.
+        """
         self._began_s = now_s
+        had_session, self.had_session = self.had_session, True
+        return had_session
 
     def ended(self, now_s: float) -> int:
         """It ended.
@@ -273,7 +285,8 @@ def session_loss(where: str, settings: MqttSettings) -> str:
     return (
         f"the MQTT broker at {where} forgot the session of {settings.client_id}: "
         "frames that it kept for us are lost (look at its persistence and its session "
-        "expiry); gaps are asked of the gateways"
+        "expiry, and whether it or mqtt.client_id is another one now); gaps are asked "
+        "of the gateways"
     )
 
 

@@ -89,7 +89,7 @@ class Pump:
         self._stopping = False
         self._falling_back: threading.Thread | None = None
         self._acks = AckOrder()
-        self._lives = connect.Lives()
+        self.lives = connect.Lives()
         self._state = PumpState(False, 0, self._protocol)
         self.counts: Counter[str] = Counter()
         self.floods = Floods(settings.flood_per_minute)
@@ -241,9 +241,9 @@ class Pump:
             self._acks.renew()
             self._owes_redelivery = False
             self._live = True
-            self._lives.began(self._clock.monotonic_s())
+            was_known = self.lives.began(self._clock.monotonic_s())
             self.counts["connections"] += 1
-            if generation > 1 and not flags.session_present:
+            if was_known and not flags.session_present:
                 self.counts["sessions_lost"] += 1
                 log.error("%s", connect.session_loss(self._where, self._settings))
             self._inbox.renew(redelivers=flags.session_present)
@@ -320,7 +320,7 @@ class Pump:
             if self._stopping:
                 self._change(PumpState(False, self._state.generation, self._protocol))
                 return
-            n_short = self._lives.ended(self._clock.monotonic_s()) if was_live else 0
+            n_short = self.lives.ended(self._clock.monotonic_s()) if was_live else 0
             self.counts["contested"] += connect.is_contested(reason, n_short)
         if kept is None or was_live:
             told = (self._where, self._settings, reason)

@@ -78,26 +78,7 @@ def show(metrics: Metrics, parts: Callable[[], Shown], clock: Clock) -> None:
     follow(
         "gasmon_gaps_open", "Gaps in frames that are asked for", lambda p: p.gaps.n_open
     )
-    follow(
-        "gasmon_broker_connected",
-        "1 while subscribed at the broker",
-        lambda p: p.pump.connected,
-    )
-    follow(
-        "gasmon_unacknowledged",
-        "Frames the broker waits for",
-        lambda p: p.pump.unacknowledged,
-    )
-    follow(
-        "gasmon_messages_received",
-        "Messages from the broker since the start",
-        lambda p: p.pump.counts["received"],
-    )
-    follow(
-        "gasmon_messages_acknowledged",
-        "Messages acknowledged to the broker since the start",
-        lambda p: p.pump.counts["acknowledged"],
-    )
+    _show_broker(follow)
     _show_floods(follow, clock)
     follow(
         "gasmon_alarms_raised",
@@ -127,6 +108,36 @@ def show(metrics: Metrics, parts: Callable[[], Shown], clock: Clock) -> None:
     )
     _show_health(follow)
     _show_spool(follow)
+
+
+def _show_broker(
+    follow: Callable[[str, str, Callable[[Shown], float]], None],
+) -> None:
+    follow(
+        "gasmon_broker_connected",
+        "1 while subscribed at the broker",
+        lambda p: p.pump.connected,
+    )
+    follow(
+        "gasmon_broker_sessions_lost",
+        "Times the broker had forgotten us and what it kept, since the start",
+        lambda p: p.pump.counts["sessions_lost"],
+    )
+    follow(
+        "gasmon_unacknowledged",
+        "Frames the broker waits for",
+        lambda p: p.pump.unacknowledged,
+    )
+    follow(
+        "gasmon_messages_received",
+        "Messages from the broker since the start",
+        lambda p: p.pump.counts["received"],
+    )
+    follow(
+        "gasmon_messages_acknowledged",
+        "Messages acknowledged to the broker since the start",
+        lambda p: p.pump.counts["acknowledged"],
+    )
 
 
 def _show_floods(

@@ -250,6 +250,8 @@ class IngestLoop(Shown):
             self.restarted = str(done)
             if not self.storing.line.is_away(self._clock.monotonic_s()):
                 self._windows.begin()
+            # What the broker kept while nobody was there must not be lost unnoticed.
+            self.pump.lives.had_session = done.step > 0
             self.pump.start(broker_wait_s)
             self._began = True
         except BaseException:

@@ -585,3 +585,16 @@ def test_a_gap_that_the_gateway_refuses_is_told_by_name(paired: Plant) -> None:
     assert (mine, reason, n) == (MINE, "frames_missing", 3)
     assert f"boot {gateway.boot}, numbers 2 to 4" in detail
     assert "refused by the gateway: not kept" in detail
+
+
+def test_a_broker_that_forgot_us_while_we_were_away_is_told(paired: Plant) -> None:
+    """What it kept for us is gone; a session that is there is told by nobody."""
+    lost = []
+    for client_id in ("ours", "ours", "another"):
+        loop = paired.start(mqtt__client_id=client_id)
+        paired.gateway.define()
+        paired.gateway.gas(LOW)
+        paired.stored(len(lost) + 1)
+        lost.append(loop.pump.counts["sessions_lost"])
+        paired.stop()
+    assert lost == [0, 0, 1]
