@@ -46,7 +46,10 @@ def merge_now(
 
 def _in_transaction(shared: ApiState, once: Callable[[Connection], Done]) -> Done:
     database = shared.settings.database
-    with db.connect(database, statement_timeout_s=database.statement_timeout_s) as conn:
+    limit_s = database.statement_timeout_s
+    with db.connect(
+        database, statement_timeout_s=limit_s, silent_s=db.SILENT_S
+    ) as conn:
 
         def whole() -> Done:
             with conn.transaction():

@@ -28,6 +28,7 @@ async def in_database(shared: ApiState, work: Callable[[db.Connection], T]) -> T
             database,
             autocommit=True,
             statement_timeout_s=database.statement_timeout_s,
+            silent_s=db.SILENT_S,
         ) as conn:
             return db.retry_deadlock(lambda: work(conn))
 

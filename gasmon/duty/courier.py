@@ -18,7 +18,7 @@ from gasmon.duty.senders import call_of, send
 from gasmon.errors import GasmonError
 from gasmon.settings import Settings
 from gasmon.store import deliveries
-from gasmon.store.db import Connection, connect
+from gasmon.store.db import SILENT_S, Connection, connect
 from gasmon.store.deliveries import Attempt
 from gasmon.telemetry import Metrics
 from gasmon.units import US_PER_MIN
@@ -85,7 +85,7 @@ class Couriers:
     def _run(self, channel: Channel) -> None:
         while not self._stop.is_set():
             try:
-                with connect(self._settings.database) as conn:
+                with connect(self._settings.database, silent_s=SILENT_S) as conn:
                     while not self._stop.is_set():
                         if not self.send_next(conn, channel):
                             self._stop.wait(LOOK_S)

@@ -9,11 +9,7 @@ from psycopg.pq import ExecStatus
 
 from gasmon.errors import DependencyError
 from gasmon.store import migrate
-from gasmon.store.db import Connection
-
-IN_TRANSACTION_S = 4.0
-"""The server ends a writer that says nothing amid a transaction [s]: stopped or cut
-off, it would hold locks that its successor needs."""
+from gasmon.store.db import SILENT_S, Connection
 
 
 def require_schema(conn: Connection) -> None:
@@ -31,7 +27,7 @@ def require_schema(conn: Connection) -> None:
 
 def prepare_writer(conn: Connection) -> None:
     """Let the server end it when it falls silent amid a transaction."""
-    limit_ms = round(IN_TRANSACTION_S * 1000)
+    limit_ms = round(SILENT_S * 1000)
     conn.execute(f"SET idle_in_transaction_session_timeout = {limit_ms}".encode())
     conn.commit()
 

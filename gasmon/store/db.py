@@ -24,6 +24,12 @@ CONNECT_TIMEOUT_S = 10
 # and compiling then takes far longer than the few rows of one partition.
 _OPTIONS = "-c TimeZone=UTC -c jit=off -c client_encoding=UTF8"
 
+SILENT_S = 4.0
+"""The server ends a session that may hold what alarms need and says nothing amid a
+transaction for so long [s]: its process is stopped or its machine gone, and what it
+locked would stay locked, in the worst case for every alarm there is. Ours: shorter than
+``database.write_timeout_s``, after which ingest takes the database for lost."""
+
 Connection = psycopg.Connection[tuple[object, ...]]
 AsyncConnection = psycopg.AsyncConnection[tuple[object, ...]]
 AsyncPool = AsyncConnectionPool[AsyncConnection]
@@ -36,12 +42,19 @@ minutes. When it gives up, each request for a connection is a new try at once.""
 T = TypeVar("T")
 
 
-def conninfo(database: DatabaseSettings, *, statement_timeout_s: float = 0) -> str:
+def conninfo(
+    database: DatabaseSettings,
+    *,
+    statement_timeout_s: float = 0,
+    silent_s: float = 0,
+) -> str:
     """The connection string with password, name and time zone filled in.
 
     Args:
         statement_timeout_s: longest statement [s]; 0 means no limit, for the write
             path, whose batches and migrations may not be cut short.
+        silent_s: how long it may say nothing amid a transaction [s]; 0 means no limit,
+            for those who only read, through a slow pipe perhaps.
 
     Raises:
         ConfigError: ``database.url`` is no connection string, or the password file
@@ -57,6 +70,9 @@ def conninfo(database: DatabaseSettings, *, statement_timeout_s: float = 0) -> s
     given.setdefault("application_name", "gasmon")
     given.setdefault("connect_timeout", CONNECT_TIMEOUT_S)
     timeout = f" -c statement_timeout={round(statement_timeout_s * 1000)}"
+    if silent_s:
+        silent_ms = round(silent_s * 1000)
+        timeout += f" -c idle_in_transaction_session_timeout={silent_ms}"
     given["options"] = f"{given.get('options') or ''} {_OPTIONS}{timeout}".strip()
     return make_conninfo("", **given)
 
@@ -73,12 +89,14 @@ def connect(
     *,
     autocommit: bool = False,
     statement_timeout_s: float = 0,
+    silent_s: float = 0,
     name: str | None = None,
     line_timeout_s: float | None = None,
 ) -> Connection:
     """Open one connection.
 
     Args:
+        statement_timeout_s, silent_s: as in :func:`conninfo`.
         name: how an operator finds it in ``pg_stat_activity``; None: as configured.
         line_timeout_s: how long nothing may get through before it counts as dead [s];
             None leaves that to the system.
@@ -88,7 +106,9 @@ def connect(
             was sought and the server's reason.
         ConfigError: the connection string or the password file is wrong.
     """
-    info = conninfo(database, statement_timeout_s=statement_timeout_s)
+    info = conninfo(
+        database, statement_timeout_s=statement_timeout_s, silent_s=silent_s
+    )
     if name is not None:
         info = make_conninfo(info, application_name=name)
     if line_timeout_s is not None:

@@ -14,7 +14,7 @@ from gasmon.remote import frames, parsing
 from gasmon.remote.options import stream_url
 from gasmon.remote.receiver import BACKOFF_S, REFUSED_BACKOFF_S
 from gasmon.settings import Settings
-from gasmon.store.db import Connection, connect
+from gasmon.store.db import SILENT_S, Connection, connect
 from gasmon.telemetry import Metrics
 from gasmon.upstream.keeper import Keeper
 from gasmon.upstream.line import Line
@@ -79,7 +79,10 @@ class Following:
     def _connect(self) -> Connection:
         database = self._settings.database
         return connect(
-            database, name="gasmon-follow", line_timeout_s=database.write_timeout_s
+            database,
+            name="gasmon-follow",
+            line_timeout_s=database.write_timeout_s,
+            silent_s=SILENT_S,
         )
 
     async def _with(self, conn: Connection) -> None:

@@ -11,7 +11,8 @@ from gasmon.clock import ManualClock
 from gasmon.duty.jobs import Job, jobs
 from gasmon.duty.loop import DutyLoop
 from gasmon.errors import GasmonError
-from gasmon.settings import Settings, load
+from gasmon.settings import DatabaseSettings, Settings, load
+from gasmon.store import db, outbox
 from gasmon.store.db import Connection
 from gasmon.telemetry import Metrics
 from tests.fix_wait import wait_until
@@ -120,6 +121,39 @@ def test_the_shipped_jobs_run_on_an_empty_database(
     rows = store_conn.execute("SELECT name, last_error FROM job").fetchall()
     assert {name for name, _ in rows} == {job.name for job in shipped}
     assert [error for _, error in rows if error] == []
+
+
+def test_who_is_stopped_amid_a_job_holds_up_no_alarm(plain_migrated_dsn: str) -> None:
+    """The database ends its session, and with it the locks; duty goes on by another."""
+    alarm = db.connect(DatabaseSettings(url=plain_migrated_dsn), autocommit=True)
+    runs: list[str] = []
+
+    def telling() -> bool:
+        """Whether an alarm could be told now."""
+        row = alarm.execute(
+            "SELECT pg_try_advisory_lock(%(key)s), pg_advisory_unlock(%(key)s)",
+            {"key": outbox.LOCK_KEY},
+        ).fetchone()
+        return row == (True, True)
+
+    def stopped(conn: Connection, _now_us: int) -> str:
+        runs.append("began")
+        if len(runs) == 1:
+            conn.execute("SELECT pg_advisory_xact_lock(%s)", (outbox.LOCK_KEY,))
+            assert not telling()
+            wait_until(telling, 60, "an alarm can be told")
+        return "done"
+
+    made, clock = [Job("stopped", 60, stopped)], ManualClock(NOW_US)
+    loop = DutyLoop(settings_for(plain_migrated_dsn), made, clock, Metrics())
+    loop.start()
+    wait_until(lambda: runs, what="the first run")
+    clock.advance(61)
+    done = ("done", None)
+    wait_until(lambda: outcome(alarm, "stopped") == done, 60, "the next run")
+    assert runs == ["began", "began"]
+    loop.stop()
+    alarm.close()
 
 
 @pytest.mark.usefixtures("store_conn")
