@@ -134,7 +134,8 @@ def _reject(
     return Reject(
         reason=REASON,
         detail=f"{n} frames of {mine}, boot {boot}, numbers {missing[0][0]} to "
-        f"{missing[-1][1]}, did not come and are not asked for any more: {why}",
+        f"{missing[-1][1]}, did not come, or could not be taken, and are not asked for "
+        f"any more: {why}",
         topic="",
         mine=mine,
         run=run,

@@ -139,7 +139,13 @@ class Suspects:
 
 
 def _digest(packet: Packet) -> bytes:
-    made = blake2b(packet.topic.encode("utf-8", "replace"), digest_size=16)
+    """What is the same when it comes again, by the broker or as back-fill.
+
+    What is refused is missing between its neighbours, so the gateway is asked for it.
+    """
+    stem, slash, channel = packet.topic.rpartition("/")
+    topic = stem + slash + ("data" if channel == "backfill" else channel)
+    made = blake2b(topic.encode("utf-8", "replace"), digest_size=16)
     made.update(packet.payload)
     return made.digest()
 

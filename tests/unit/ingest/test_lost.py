@@ -59,8 +59,8 @@ def test_a_gap_that_is_refused_is_told(ear: Ear) -> None:
     ((words, n),) = ear.told(15.0 + AFTER_S)
     assert n == 4
     assert words == (
-        f"4 frames of {MINE}, boot b1, numbers 6 to 9, did not come and are not asked"
-        " for any more: refused by the gateway: not kept"
+        f"4 frames of {MINE}, boot b1, numbers 6 to 9, did not come, or could not be"
+        " taken, and are not asked for any more: refused by the gateway: not kept"
     )
     assert ear.told(1e9) == []
     assert ear.keeper.lost.n_told == 4

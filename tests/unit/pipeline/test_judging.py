@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -151,6 +152,17 @@ def test_two_mines_that_break_us_are_refused_once_a_third_is_well() -> None:
     # One that comes again is known.
     (again,) = outcome(suspects, [bad[1]])
     assert (refused([again]), list(again.packets)) == ([bad[1].topic], [bad[1]])
+
+
+@pytest.mark.usefixtures("failing")
+def test_what_failed_is_known_when_its_gateway_sends_it_again() -> None:
+    """It is missing between its neighbours, so asked for: no new beginning."""
+    suspects = Suspects()
+    bad = of_mine(1, POISON)
+    outcome(suspects, [bad, of_mine(3, 0.1)])
+    again = replace(bad, topic=bad.topic.removesuffix("data") + "backfill")
+    (turn,) = list(judging(suspects).turns(Ordered([again]), ()))
+    assert (refused([turn]), list(turn.packets)) == ([again.topic], [again])
 
 
 @pytest.mark.usefixtures("failing")
