@@ -198,7 +198,7 @@ def _build_state(
         ),
         live=LiveFollower(settings.database, metrics, clock),
         streams=StreamPlaces(settings.api.max_streams_per_principal),
-        ledger=Ledger(pool, metrics, clock),
+        ledger=Ledger(pool, metrics),
         consoles=Consoles(pool, metrics),
         refused_logins=metrics.counter(
             "gasmon_api_refused_tokens_total", "tokens that were nobody's"

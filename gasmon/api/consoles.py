@@ -141,5 +141,6 @@ class ConsolePlace:
                 self._who.scope,
                 shown.step,
                 at_us if abs(at_us - now_us) <= CREDIBLE_US else now_us,
+                now_us,
             )
         )

@@ -1,8 +1,8 @@
 """Writes the ledger of deliveries beside the streams, and never on an event's way.
 
 Streams note what they send and what is acknowledged; a task of its own writes the notes
-together. Without a database they wait, up to a limit; what a crash of this process
-loses shows as missing, never as done.
+together. Without a database they wait, up to a limit, and make nothing late; what a
+crash of this process loses shows as missing, never as done.
 """
 
 import asyncio
@@ -48,9 +48,8 @@ MAX_UNACKED = 10_000
 class Ledger:
     """Notes of all streams of this process."""
 
-    def __init__(self, pool: AsyncPool, metrics: Metrics, clock: Clock) -> None:
+    def __init__(self, pool: AsyncPool, metrics: Metrics) -> None:
         self._pool = pool
-        self._clock = clock
         self._notes: deque[SeqNote | IdNote | ShownNote] = deque(maxlen=MAX_NOTES)
         self._has_notes = asyncio.Event()
         self._lost = metrics.counter(
@@ -74,7 +73,7 @@ class Ledger:
     async def write(self, note: IdNote) -> None:
         """Write one step now."""
         async with self._pool.connection() as conn:
-            await write_ids(conn, note, self._clock.now_us())
+            await write_ids(conn, note)
 
     async def run(self) -> None:
         """Write for ever."""
@@ -91,16 +90,15 @@ class Ledger:
         """Write what waits."""
         while self._notes:
             batch = list(islice(self._notes, AT_ONCE))
-            now_us = self._clock.now_us()
             async with self._pool.connection() as conn, conn.transaction():
                 seqs = [note for note in batch if isinstance(note, SeqNote)]
                 if seqs:
-                    await write_seqs(conn, seqs, now_us)
+                    await write_seqs(conn, seqs)
                 for note in batch:
                     if isinstance(note, IdNote):
-                        await write_ids(conn, note, now_us)
+                        await write_ids(conn, note)
                     elif isinstance(note, ShownNote):
-                        await write_shown(conn, note, now_us)
+                        await write_shown(conn, note)
             self._written.inc(len(batch))
             # What came meanwhile stands at the other end.
             for note in batch:
@@ -153,8 +151,9 @@ class StreamNotes:
         await self._ledger.write(self._by_id(step, ids, at_us))
 
     def _by_id(self, step: str, ids: tuple[str, ...], at_us: int | None) -> IdNote:
-        at_us = self._clock.now_us() if at_us is None else at_us
-        return IdNote(ids, self._recipient, self._scope, step, at_us)
+        now_us = self._clock.now_us()
+        at_us = now_us if at_us is None else at_us
+        return IdNote(ids, self._recipient, self._scope, step, at_us, now_us)
 
     def acked(self, seq: int) -> None:
         """Everything up to here is held."""

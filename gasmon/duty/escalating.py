@@ -7,7 +7,7 @@ A look that is broken off is simply made again.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from gasmon.alarms.escalation import (
@@ -40,6 +40,10 @@ LOOK_AGAIN_US = 15 * US_PER_S
 """How soon a delivery that was missing is looked at again [µs]: what arrives stands in
 the ledger and not in the outbox, so nothing else tells of it."""
 
+SETTLE_US = 10 * US_PER_S
+"""How long the api may take to write what it knows of deliveries once the database is
+back [µs]: it tries again each two seconds."""
+
 
 @dataclass(frozen=True, slots=True)
 class Escalation:
@@ -59,12 +63,14 @@ class Escalation:
     channels: Sequence[Channel] = ()
     exercise: bool = False
 
-    def look(self, conn: Connection, now_us: int) -> str:
+    def look(self, conn: Connection, now_us: int, settled_us: int = 0) -> str:
         """Record every step that came; returns one line about it.
 
         Args:
             conn: connection with no open transaction.
             now_us: wall time [µs UTC].
+            settled_us: what is not known to be delivered is missing from then on, not
+                before [µs UTC].
         """
         changed, seq = escalations.changed(conn)
         ids = list(dict.fromkeys([*changed, *escalations.waiting(conn, now_us)]))
@@ -73,8 +79,10 @@ class Escalation:
         n_steps = 0
         for at in range(0, len(ids), CHUNK):
             chunk = ids[at : at + CHUNK]
-            for alarm_id in self._due_now(conn, chunk, on_duty, now_us):
-                step = partial(self._record, conn, alarm_id, on_duty, now_us)
+            for alarm_id in self._due_now(conn, chunk, on_duty, now_us, settled_us):
+                step = partial(
+                    self._record, conn, alarm_id, on_duty, now_us, settled_us
+                )
                 n_steps += retry_deadlock(step)
         escalations.keep_position(conn, seq)
         conn.commit()
@@ -86,13 +94,18 @@ class Escalation:
         return dues(self.rules, alarm.history, present)
 
     def _due_now(
-        self, conn: Connection, ids: Sequence[int], on_duty: OnDuty, now_us: int
+        self,
+        conn: Connection,
+        ids: Sequence[int],
+        on_duty: OnDuty,
+        now_us: int,
+        settled_us: int,
     ) -> list[int]:
         """Write what alarms wait for; returns those that have something to record."""
         due, watches = [], []
         known = escalations.watched(conn, ids, self.expecting, now_us)
         for alarm in known:
-            steps = self.steps(alarm, on_duty)
+            steps = _from(alarm, self.steps(alarm, on_duty), settled_us)
             if any(True for _ in _new(alarm, steps, now_us)):
                 due.append(alarm.alarm_id)
             else:
@@ -104,7 +117,12 @@ class Escalation:
         return due
 
     def _record(
-        self, conn: Connection, alarm_id: int, on_duty: OnDuty, now_us: int
+        self,
+        conn: Connection,
+        alarm_id: int,
+        on_duty: OnDuty,
+        now_us: int,
+        settled_us: int,
     ) -> int:
         """Record what came for one alarm, looked at again under its lock."""
         with conn.transaction():
@@ -113,7 +131,7 @@ class Escalation:
             if not known:  # closed by a rule a moment ago
                 return 0
             alarm = known[0]
-            steps = self.steps(alarm, on_duty)
+            steps = _from(alarm, self.steps(alarm, on_duty), settled_us)
             at_us = max(now_us, last_us(conn, alarm_id) + 1)
             told: list[StoredEvent] = []
             # The worst first: what it calls for need not be called for again.
@@ -176,6 +194,28 @@ class Escalation:
         ]
 
 
+class Settling:
+    """Looks of one process, which let the api write its ledger first.
+
+    While the database was away nobody could write what was delivered, and a look that
+    comes before that is written would call people for it. Each connection is made
+    anew behind an outage.
+    """
+
+    def __init__(self, escalation: Escalation) -> None:
+        self._escalation = escalation
+        self._conn: Connection | None = None
+        self._since_us = 0
+
+    def look(self, conn: Connection, now_us: int) -> str:
+        """As :meth:`Escalation.look`."""
+        if conn is not self._conn:
+            self._conn, self._since_us = conn, now_us
+        # A clock that was set back must not make anybody wait for it.
+        self._since_us = min(self._since_us, now_us)
+        return self._escalation.look(conn, now_us, self._since_us + SETTLE_US)
+
+
 def watch_of(alarm_id: int, steps: Sequence[Due], now_us: int) -> Watch:
     """What an alarm waits for, once everything that came is recorded."""
     # What has not arrived after a second is no step that somebody waits for.
@@ -197,10 +237,22 @@ def watch_of(alarm_id: int, steps: Sequence[Due], now_us: int) -> Watch:
     )
 
 
+def _from(alarm: Watched, steps: Sequence[Due], settled_us: int) -> list[Due]:
+    """Steps, of which new ones about deliveries do not come before a time."""
+    return [
+        replace(due, due_us=max(due.due_us, settled_us))
+        if due.without == DELIVERED and not _is_done(alarm, due)
+        else due
+        for due in steps
+    ]
+
+
+def _is_done(alarm: Watched, due: Due) -> bool:
+    return (due.key, due.rank, due.since_us) in alarm.done
+
+
 def _new(alarm: Watched, steps: Sequence[Due], now_us: int) -> Iterator[Due]:
-    for due in came(steps, now_us):
-        if (due.key, due.rank, due.since_us) not in alarm.done:
-            yield due
+    return (due for due in came(steps, now_us) if not _is_done(alarm, due))
 
 
 def _said(due: Due, outcome: str) -> dict[str, object]:

@@ -13,7 +13,7 @@ from gasmon.duty.back_testing import BackTests, rules_in_force
 from gasmon.duty.channel_file import check_names, load_channels
 from gasmon.duty.differences import find_differences
 from gasmon.duty.drainage import count_days
-from gasmon.duty.escalating import Escalation
+from gasmon.duty.escalating import Escalation, Settling
 from gasmon.duty.forecasts import find_outcomes
 from gasmon.duty.hours import gather_hours
 from gasmon.remote.frames import encode_body
@@ -105,7 +105,7 @@ def jobs(settings: Settings, rules: Callable[[], RuleSet]) -> tuple[Job, ...]:
         Job("forecast_outcomes", 600, outcomes),
         # An alarm that comes back from its shelf is told as soon as duty looks.
         Job("shelves", 1, unshelve),
-        Job("escalation", 1, escalation.look),
+        Job("escalation", 1, Settling(escalation).look),
         Job("closing", 30, close),
         Job("handovers", 60, hand_over),
         Job("back_tests", 1, back_tests.look),

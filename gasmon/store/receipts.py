@@ -16,7 +16,7 @@ from gasmon.units import to_datetime
 
 _BY_SEQ = """
 INSERT INTO receipt (alarm_id, event_id, recipient, step, happened_at, recorded_at)
-SELECT o.alarm_id, o.body::json ->> 'id', n.recipient, n.step, n.at, %(now)s
+SELECT o.alarm_id, o.body::json ->> 'id', n.recipient, n.step, n.at, n.at
 FROM unnest(%(seq)s::bigint[], %(recipient)s::text[], %(step)s::text[],
             %(at)s::timestamptz[]) AS n (seq, recipient, step, at)
 JOIN outbox o USING (seq) WHERE o.alarm_id IS NOT NULL
@@ -25,7 +25,7 @@ ON CONFLICT DO NOTHING"""
 _BY_ID = sql.SQL(
     "INSERT INTO receipt (alarm_id, event_id, recipient, step, happened_at,"
     " recorded_at)"
-    " SELECT a.alarm_id, j.event_id, %(recipient)s, %(step)s, %(at)s, %(now)s"
+    " SELECT a.alarm_id, j.event_id, %(recipient)s, %(step)s, %(at)s, %(known)s"
     " FROM alarm_journal j JOIN alarm a USING (alarm_id)"
     " LEFT JOIN mine m USING (mine_id)"
     " WHERE j.event_id = ANY(%(ids)s::text[]) AND {scope}"
@@ -36,7 +36,7 @@ _SHOWN = sql.SQL(
     "INSERT INTO receipt (alarm_id, event_id, recipient, console, step, happened_at,"
     " recorded_at)"
     " SELECT a.alarm_id, j.event_id, %(recipient)s, %(console)s, %(step)s, %(at)s,"
-    " %(now)s"
+    " %(known)s"
     " FROM unnest(%(ids)s::bigint[], %(ranks)s::int[]) AS n (alarm_id, rank)"
     " JOIN alarm a USING (alarm_id) LEFT JOIN mine m USING (mine_id)"
     " JOIN alarm_journal j USING (alarm_id)"
@@ -48,7 +48,9 @@ _SHOWN = sql.SQL(
 
 @dataclass(frozen=True, slots=True)
 class SeqNote:
-    """An event was sent to a recipient, or acknowledged by it."""
+    """An event was sent to a recipient, or acknowledged by it; ``at_us`` [µs UTC] by
+    our clock, as whatever is noted of recipients is known from then on: an outage
+    between a note and its row makes nothing late."""
 
     seq: int
     recipient: str
@@ -58,13 +60,15 @@ class SeqNote:
 
 @dataclass(frozen=True, slots=True)
 class IdNote:
-    """A recipient reports a step of events; ``at_us`` [µs UTC] by its own clock."""
+    """A recipient reports a step of events; ``at_us`` [µs UTC] by its own clock,
+    ``known_us`` when we heard of it."""
 
     ids: tuple[str, ...]
     recipient: str
     scope: Scope
     step: str
     at_us: int
+    known_us: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,7 @@ class ShownNote:
         recipient: name of the person who is signed in.
         console: the workstation.
         at_us: by our clock [µs UTC].
+        known_us: when we heard of it [µs UTC].
     """
 
     alarms: tuple[tuple[int, int], ...]
@@ -84,11 +89,10 @@ class ShownNote:
     scope: Scope
     step: str
     at_us: int
+    known_us: int
 
 
-async def write_seqs(
-    conn: AsyncConnection, notes: Sequence[SeqNote], now_us: int
-) -> None:
+async def write_seqs(conn: AsyncConnection, notes: Sequence[SeqNote]) -> None:
     """Write what was sent and acknowledged."""
     await conn.execute(
         _BY_SEQ.encode(),
@@ -97,12 +101,11 @@ async def write_seqs(
             "recipient": [note.recipient for note in notes],
             "step": [note.step for note in notes],
             "at": [to_datetime(note.at_us) for note in notes],
-            "now": to_datetime(now_us),
         },
     )
 
 
-async def write_ids(conn: AsyncConnection, note: IdNote, now_us: int) -> None:
+async def write_ids(conn: AsyncConnection, note: IdNote) -> None:
     """Write what a recipient reports of events that it may see; others are ignored."""
     await conn.execute(
         _BY_ID.format(scope=scope_condition(note.scope, "a.area_code")),
@@ -111,12 +114,12 @@ async def write_ids(conn: AsyncConnection, note: IdNote, now_us: int) -> None:
             "recipient": note.recipient,
             "step": note.step,
             "at": to_datetime(note.at_us),
-            "now": to_datetime(now_us),
+            "known": to_datetime(note.known_us),
         },
     )
 
 
-async def write_shown(conn: AsyncConnection, note: ShownNote, now_us: int) -> None:
+async def write_shown(conn: AsyncConnection, note: ShownNote) -> None:
     """Write what a page showed of alarms that its person may see.
 
     An alarm that is shown at a level tells of all its events up to that level.
@@ -131,7 +134,7 @@ async def write_shown(conn: AsyncConnection, note: ShownNote, now_us: int) -> No
             "console": note.console,
             "step": note.step,
             "at": to_datetime(note.at_us),
-            "now": to_datetime(now_us),
+            "known": to_datetime(note.known_us),
         },
     )
 

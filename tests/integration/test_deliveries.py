@@ -9,11 +9,21 @@ from typing import Any
 from websockets.asyncio.client import ClientConnection, connect
 
 from gasmon.alarms.escalation_rules import default_escalation
-from gasmon.clock import SystemClock
-from gasmon.settings import StorageSettings
+from gasmon.api.consoles import ConsolePlace, Consoles
+from gasmon.api.ledger import Ledger, StreamNotes
+from gasmon.api.page_frames import parse_page
+from gasmon.clock import ManualClock, SystemClock
+from gasmon.duty.escalating import SETTLE_US, Escalation, Settling
+from gasmon.remote.frames import encode_body
+from gasmon.settings import StorageSettings, load
 from gasmon.shifts.posts import Post
+from gasmon.store.access import principal_by_token
+from gasmon.store.db import open_pool
 from gasmon.store.retention import apply_retention
+from gasmon.store.scope import Scope
+from gasmon.telemetry import Metrics
 from gasmon.units import US_PER_DAY, US_PER_MIN, US_PER_S, to_datetime
+from tests.answers_only import EXPECTING
 from tests.fix_api import MINE_S, MINE_Z, ZHENXIONG, World
 from tests.fix_node import begin_to_follow, join
 from tests.fix_shifts import begin_shifts
@@ -218,6 +228,61 @@ def test_what_arrived_in_time_or_is_known_calls_nobody(world: World) -> None:
     look(world, second_us + 2 * US_PER_MIN, RULES)
 
     assert [steps(world, alarm_id) for alarm_id in (1, 2, 3)] == [[], [], []]
+
+
+async def test_an_outage_makes_no_delivery_late(world: World) -> None:
+    """What was known in time counts, though its row comes behind the outage."""
+    subscribe(world)
+    clock = ManualClock(tell(world, world.event(MINE_Z, rank=3)))
+    told_us = clock.time_us
+    database = load(None, {"database.url": world.dsn}, environ={}).database
+    pool = await open_pool(database, 1, "ledger")
+    async with pool.connection() as conn:
+        who = await principal_by_token(conn, world.tokens["county"], told_us)
+    assert who is not None
+    ledger, consoles = Ledger(pool, Metrics()), Consoles(pool, Metrics())
+    stream = StreamNotes(ledger, clock, "zhenxiong", Scope(None, None))
+    page = ConsolePlace(consoles, ledger, clock, who)
+    clock.advance(1.0)
+    stream.sent(world.outbox()[-1][0])
+    stream.acked(world.outbox()[-1][0])
+    page.take(parse_page(json.dumps({**READY, "tested_at_ms": None})))
+    shown = {"type": "shown", "step": "drawn", "alarms": [[1, 3]]}
+    page.take(parse_page(json.dumps({**shown, "at_ms": clock.time_us // 1000})))
+    clock.advance(120.0)
+    duty = Settling(Escalation(RULES, EXPECTING, encode_body))
+    await asyncio.to_thread(duty.look, world.conn, clock.time_us)
+    assert steps(world) == []
+    await ledger.flush()
+    await pool.close()
+    rows = world.conn.execute("SELECT step, recorded_at FROM receipt").fetchall()
+    world.conn.commit()
+    at = to_datetime(told_us + US_PER_S)
+    assert sorted(rows) == [("drawn", at), ("sent", at), ("stored", at)]
+    clock.advance(20.0)
+    await asyncio.to_thread(duty.look, world.conn, clock.time_us)
+    assert steps(world) == []
+
+
+def test_what_is_missing_behind_an_outage_calls_when_the_ledger_is_written(
+    world: World,
+) -> None:
+    """A moment later than it would have, and however often duty connects anew."""
+    subscribe(world)
+    at_us = tell(world, world.event(MINE_Z, rank=3))
+    back_us = at_us + 120 * US_PER_S
+    duty = Settling(Escalation(RULES, EXPECTING, encode_body))
+    duty.look(world.conn, back_us)
+    duty.look(world.conn, back_us + SETTLE_US - 1)
+    assert steps(world) == []
+    assert ask(world, "alarms/1")["overdue"] == []
+    duty.look(world.conn, back_us + SETTLE_US)
+    assert steps(world) == [("delivered/city/1", "city", "called", 3)]
+    Settling(Escalation(RULES, EXPECTING, encode_body)).look(
+        world.conn, back_us + 2 * SETTLE_US
+    )
+    assert len(steps(world)) == 1
+    assert ask(world, "alarms/1")["overdue"] == ["city"]
 
 
 def test_a_room_with_a_shift_and_no_console_is_shown_and_calls(world: World) -> None:
