@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from gasmon.clock import SystemClock
 from gasmon.units import US_PER_S
 
 
@@ -35,3 +36,20 @@ class MachineClock:
     def step(self, seconds: float) -> None:
         """Somebody, or something, sets the wall time."""
         self.wrong_us += round(seconds * US_PER_S)
+
+
+class LeapingClock(SystemClock):
+    """Of a machine that can stand still: nobody lives through that time."""
+
+    def __init__(self) -> None:
+        self._stood_s = 0.0
+
+    def now_us(self) -> int:
+        return super().now_us() + round(self._stood_s * US_PER_S)
+
+    def monotonic_s(self) -> float:
+        return super().monotonic_s() + self._stood_s
+
+    def stand_still(self, seconds: float) -> None:
+        """So long, now."""
+        self._stood_s += seconds

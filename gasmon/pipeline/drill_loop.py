@@ -21,9 +21,9 @@ from gasmon.ingest.clocks import MineClocks
 from gasmon.ingest.drill_pump import WINDOW, DrillPump
 from gasmon.ingest.inbox import Inbox
 from gasmon.pipeline.drill_desk import DrillDesk
-from gasmon.pipeline.drill_patience import Flood, Patience
 from gasmon.pipeline.loops import IngestLoop
 from gasmon.pipeline.ourclock import OurClock
+from gasmon.pipeline.patience import Flood, Patience
 from gasmon.settings import Settings
 from gasmon.store.alarms import Encode
 from gasmon.store.db import reason_of

@@ -8,12 +8,15 @@ import psycopg
 
 from gasmon.clock import Clock
 from gasmon.errors import DependencyError
+from gasmon.pipeline.patience import Patience
 from gasmon.store import owners
 from gasmon.store.db import Connection, reason_of
 
 GRACE_S = 3.5
 """How long areas must be free before a standby takes them [s]: above the beat and the
-time of a reconnect, so that an owner whose database restarts is not overtaken."""
+time of a reconnect, so that an owner whose database restarts is not overtaken. While
+the database answers nobody, or the machine stands still, the owner cannot come back
+either, so that does not count."""
 
 LOOK_S = 0.25
 """How often it looks [s]."""
@@ -46,7 +49,7 @@ def wait_until_free(
     Raises:
         DependencyError: the database cannot be reached at first.
     """
-    free_since_s: float | None = None
+    was_free = Patience(GRACE_S)
     said, without_s = False, float("-inf")
     conn = connect()
     try:
@@ -69,11 +72,7 @@ def wait_until_free(
                     why = reason_of(error)
                     log.warning("standing by, without database: %s", why)
                 stop.wait(AWAY_S)
-            if not free:
-                free_since_s = None
-            elif free_since_s is None:
-                free_since_s = now_s
-            elif now_s - free_since_s >= GRACE_S:
+            if was_free.look(free, now_s):
                 return True
             stop.wait(LOOK_S)
     finally:

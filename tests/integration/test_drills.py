@@ -38,6 +38,7 @@ from gasmon.telemetry import Metrics
 from gasmon.units import US_PER_MIN, US_PER_S, iso_us
 from tests.fix_api import MINE_S, MINE_Z, ZHENXIONG, World
 from tests.fix_broker import NatsBroker
+from tests.fix_clock import LeapingClock
 from tests.fix_look import Look
 from tests.fix_proxy import Proxy
 from tests.fix_wait import wait_until
@@ -61,23 +62,6 @@ LIVE_TABLES = {
 
 PATIENCE_S = 4.0
 """How long a drill waits; the outage is longer."""
-
-
-class LeapingClock(SystemClock):
-    """Of a machine that can stand still: nobody lives through that time."""
-
-    def __init__(self) -> None:
-        self._stood_s = 0.0
-
-    def now_us(self) -> int:
-        return super().now_us() + round(self._stood_s * US_PER_S)
-
-    def monotonic_s(self) -> float:
-        return super().monotonic_s() + self._stood_s
-
-    def stand_still(self, seconds: float) -> None:
-        """So long, now."""
-        self._stood_s += seconds
 
 
 class Gateway:

@@ -15,7 +15,11 @@ from gasmon.errors import StateConflict
 from gasmon.pipeline.line import Line
 from gasmon.pipeline.loops import IngestLoop
 from gasmon.pipeline.ownership import OwnerRecord
+from gasmon.pipeline.standby import wait_until_free
+from gasmon.settings import load
 from gasmon.store import owners
+from gasmon.store.db import connect
+from tests.fix_clock import LeapingClock
 from tests.fix_proxy import Proxy
 from tests.fix_wait import wait_until
 from tests.integration.test_pipeline import (  # noqa: F401
@@ -198,3 +202,29 @@ def test_who_dies_so_and_starts_without_a_database_owns_when_it_is_back(
     assert loop.failure is None
     assert loop.storing.line.fencing == {"*": before["*"] + 2}
     assert plant.count("alarm", "NOT late AND cleared_at IS NULL") == 2
+
+
+def test_a_standby_that_stood_still_leaves_the_owner_its_time(
+    migrated_dsn: str,
+) -> None:
+    """While nobody could look, the owner could perhaps not come back either."""
+    clock, stop = LeapingClock(), threading.Event()
+    database = load(None, {"database.url": migrated_dsn}, environ={}).database
+    is_free: list[bool] = []
+
+    def wait() -> None:
+        is_free.append(
+            wait_until_free(
+                ["530627"], lambda: connect(database), clock, stop, stop.set
+            )
+        )
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    # It has looked by then, at the latest behind the leap: neither counts much.
+    assert not threading.Event().wait(1.0)
+    clock.stand_still(60.0)
+    assert not threading.Event().wait(0.8)
+    assert is_free == []
+    thread.join(20)
+    assert is_free == [True]

@@ -1,8 +1,8 @@
-"""What drills wait for, and what floods: only time that somebody looked at counts."""
+"""What is waited for, and what floods: only time that somebody looked at counts."""
 
 from __future__ import annotations
 
-from gasmon.pipeline.drill_patience import STEP_S, Flood, Patience
+from gasmon.pipeline.patience import STEP_S, Flood, Patience
 
 TURN_S = 0.25
 

@@ -1,4 +1,4 @@
-"""What a drill may wait for, and for how long its flood is borne; pure.
+"""For how long something is borne: a wait, a flood, areas that nobody owns. Pure.
 
 Time counts from one look to the next, a moment at most: while nobody looked (the
 database was away, the machine stood still, another process owned the areas) neither
@@ -6,8 +6,8 @@ passes.
 """
 
 STEP_S = 1.0
-"""Longest time that counts between two looks [s]; looks are 0.2 s apart at most, but
-for a store that takes long."""
+"""Longest time that counts between two looks [s]; looks are 0.25 s apart at most, but
+for a database that takes long."""
 
 
 class Patience:
