@@ -57,6 +57,9 @@ that a backlog of files leaves room for what comes from the broker."""
 COMPLAIN_EVERY_S = 60.0
 """How often the same trouble with the folder is logged [s]."""
 
+STOOD_S = 10.0
+"""A look that comes so much later than it should: this process stood still [s]."""
+
 log = logging.getLogger(__name__)
 
 
@@ -65,7 +68,7 @@ class _Waiting:
     """A file that is not whole yet, or cannot say so.
 
     Attributes:
-        since_s: it has not changed since this monotonic time [s].
+        since_s: it has not changed since this monotonic time [s], as far as looked.
         content: None before it was read as it is now.
     """
 
@@ -135,6 +138,7 @@ class DropFolder:
         self._paths: set[Path] = set()
         self._stored: deque[int] = deque()
         self._complained_s = float("-inf")
+        self._looked_s = clock.monotonic_s()
         self._pruned_day = ""
         folder = settings.files.drop_dir
         if folder is not None and not folder.is_dir():
@@ -157,13 +161,32 @@ class DropFolder:
         if folder is None and self._settings.profiles_file is None:
             return
         while not self._stop.is_set():
-            try:
-                self.profiles.look()
-                if folder is not None:
-                    self.turn(folder)
-            except OSError as error:
-                self._complain(f"drop folder {folder}: {error}")
+            self.cycle()
             self._stop.wait(self._settings.poll_s)
+
+    def cycle(self) -> None:
+        """Look once; a folder that cannot be read is complained of.
+
+        While nobody could look, whoever writes could perhaps not write either: then it
+        is waited anew for what is not whole.
+        """
+        folder = self._settings.drop_dir
+        passed_s = self._clock.monotonic_s() - self._looked_s
+        if passed_s > self._settings.poll_s + STOOD_S:
+            self._wait_anew()
+        try:
+            self.profiles.look()
+            if folder is not None:
+                self.turn(folder)
+        except OSError as error:
+            self._complain(f"drop folder {folder}: {error}")
+            self._wait_anew()
+        self._looked_s = self._clock.monotonic_s()
+
+    def _wait_anew(self) -> None:
+        now_s = self._clock.monotonic_s()
+        for waiting in self._waiting.values():
+            waiting.since_s = now_s
 
     def turn(self, folder: Path) -> None:
         """Move what is stored, take what is new.

@@ -139,6 +139,29 @@ def test_a_file_without_its_end_is_used_and_set_aside_with_the_reason(
     assert "record 1: cut_off" in reason
 
 
+@pytest.mark.parametrize("is_away", [True, False])
+def test_what_is_half_written_is_waited_for_anew_behind_an_outage(
+    site: Site, is_away: bool
+) -> None:
+    """A share that was away, or a process that was stopped: its writer was too."""
+    data = some_file()
+    site.put(CDSS, data[:90])
+    site.drop.cycle()
+    share = site.folder.rename(site.folder.parent / "away")
+    if is_away:
+        site.drop.cycle()
+    site.clock.advance(600.0)
+    if is_away:
+        site.drop.cycle()
+    share.rename(site.folder)
+    site.drop.cycle()
+    assert site.inbox.depth == 0
+    assert site.turn(119) == []
+    site.put(CDSS, data)
+    (packet,) = site.turn(1)
+    assert packet.payload == data
+
+
 def test_an_empty_file_is_set_aside_after_a_while(site: Site) -> None:
     """It tells nothing, so nothing is sent."""
     site.put(CDSS, b"")
