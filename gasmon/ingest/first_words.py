@@ -62,11 +62,9 @@ class FirstWords:
         if packets and packets[-1].generation != self._generation:
             self._generation = packets[-1].generation
             self._until_s = now_s + self._wait_s
-        if now_s >= self._until_s:
-            if not self._held:
-                return Ordered(packets)
-            late, self._held = self._held, []
-            return Ordered([*late, *packets])
+        is_over = now_s >= self._until_s
+        if is_over and not self._held:
+            return Ordered(packets)
         out: list[Packet] = []
         held: list[Packet] = []
         for packet in packets:
@@ -79,7 +77,9 @@ class FirstWords:
             if channel == "points":
                 # Whatever becomes of it: there is no second one to wait for.
                 self._let_go(stem, out)
-        if len(self._held) > LIMIT:
+        # What came is looked at first: where nobody took packets for a while, a
+        # definition among them came in time.
+        if is_over or len(self._held) > LIMIT:
             out, self._held = [*out, *self._held], []
         return Ordered(out, held)
 

@@ -40,6 +40,10 @@ PER_MINE = 120
 fastest cycle. A gateway that jumps about in its numbers, or between names of its start,
 cannot take the room of others."""
 
+LATE_S = 0.5
+"""A hold whose end was seen so much too late was not watched: this process was stopped,
+or could not hand on what it had judged [s]. Ours."""
+
 WIDEST_GAP = 2000
 """Frames that can be under way at once: the window. A wider gap was not under way."""
 
@@ -158,17 +162,34 @@ class Resequencer:
             self._until_s = now_s + self.hold_s
         elif self.n_held == 0 and not self._lines and now_s >= self._until_s:
             return Ordered(packets)
-        out = self._overdue(now_s)
+        due_s = self.next_wakeup_s()
+        if due_s is not None and now_s > due_s + LATE_S:
+            # Nobody took packets for a while: what closes the gap may be among them.
+            out: list[Packet] = []
+            held = self._take_all(packets, out)
+            return Ordered([*out, *self._end_holds(now_s)], held)
+        out = self._end_holds(now_s)
         if now_s >= self._until_s:
-            self._forget_lines()
             return Ordered([*out, *packets] if out else packets)
+        held = self._take_all(packets, out)
+        return Ordered(out, held)
+
+    def _take_all(self, packets: Sequence[Packet], out: list[Packet]) -> list[Packet]:
+        """Pass packets on, with what they release; returns what is held."""
         held: list[Packet] = []
         for packet in packets:
             if self._take(packet, out):
                 held.append(packet)
                 if self.n_held >= self._limit:
                     self._give_up_all(out)
-        return Ordered(out, held)
+        return held
+
+    def _end_holds(self, now_s: float) -> list[Packet]:
+        """What waited for long enough."""
+        out = self._overdue(now_s)
+        if now_s >= self._until_s:
+            self._forget_lines()
+        return out
 
     def next_wakeup_s(self) -> float | None:
         """When `order` must be called again [s, monotonic]; None when nothing waits."""

@@ -43,6 +43,15 @@ def test_a_mine_that_never_defines_is_heard_a_moment_later() -> None:
     assert passed(words, 11.1, packet(DATA, 4)) == [4]
 
 
+def test_a_definition_that_came_while_nobody_looked_came_in_time() -> None:
+    """The process was stopped, or judged for long: it goes before what waits for it."""
+    words = FirstWords({OTHER}.__contains__)
+    assert passed(words, 10.0, packet(DATA, 1)) == []
+    late = [packet(DATA_OF_OTHER, 2), packet(DATA, 3), packet(POINTS, 4)]
+    assert passed(words, 70.0, *late, packet(DATA, 5)) == [2, 4, 1, 3, 5]
+    assert words.n_held == 0
+
+
 def test_each_connection_begins_anew() -> None:
     """Definitions come with the subscription of each."""
     words = FirstWords(lambda mine: False)

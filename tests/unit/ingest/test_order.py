@@ -65,6 +65,25 @@ def test_a_gap_that_stays_costs_the_hold_and_no_more(seen: SeenFrames) -> None:
     assert reseq.n_given_up == 2
 
 
+def test_what_came_while_nobody_looked_closes_a_gap_in_time(seen: SeenFrames) -> None:
+    """A process that was stopped in a hold took the rest of it for a gap that stays."""
+    reseq = Resequencer(seen, hold_s=12)
+    reseq.order([a_frame(9), a_frame(8)], 100.0)
+    after = reseq.order([a_frame(6), a_frame(7), a_frame(3, mine=OTHER)], 160.0)
+    assert seqs(after.packets) == [6, 7, 8, 9, 3]
+    assert (reseq.n_held, reseq.n_given_up) == (0, 0)
+    assert seqs(reseq.order([a_frame(12), a_frame(11)], 160.1).packets) == [12, 11]
+
+
+def test_a_gap_that_nothing_closed_ends_when_somebody_looks(seen: SeenFrames) -> None:
+    """However late: what came meanwhile follows in its order."""
+    reseq = Resequencer(seen, hold_s=12)
+    reseq.order([a_frame(9), a_frame(8)], 100.0)
+    after = reseq.order([a_frame(11), a_frame(10)], 160.0)
+    assert seqs(after.packets) == [8, 9, 10, 11]
+    assert (reseq.n_held, reseq.next_wakeup_s()) == (0, None)
+
+
 def test_a_gateway_that_started_anew_does_not_overtake_its_former_start(
     seen: SeenFrames,
 ) -> None:
