@@ -41,7 +41,13 @@ class IngestCounts:
         self._n_repeats.inc(len(judged.repeated))
         for reject in judged.rejects:
             self._n_rejects.inc(reject.n, reason=reject.reason)
-        self._committed(unrecorded(judged), now_us)
+        told = unrecorded(judged)
+        self._committed(told, now_us)
+        if written.n_frames:
+            # In the record before these frames: the answer to that was lost. Where the
+            # frames were there as well, it was the answer to this turn.
+            new = {stored.event.event_id for stored in written.events}
+            self._n_ahead.inc(sum(event.event_id not in new for event in told))
         if judged.packets:
             oldest_us = judged.packets[0].arrived_us
             self._lag_s.observe((now_us - oldest_us) / US_PER_S)

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import psycopg
 import pytest
@@ -178,6 +179,30 @@ def test_an_alarm_is_told_while_its_readings_wait(paired: Plant) -> None:  # noq
         if line.startswith("gasmon_alarm_events_total{") and "over_limit" in line
     }
     assert float(count) == 1, "counted once"
+
+
+@SITE
+def test_an_answer_that_is_lost_changes_no_count(
+    paired: Plant,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The lane takes its events for not recorded; their turn finds them and says so."""
+    go_on, lost = ahead.go_on, []
+
+    def without_answer(*told: Any) -> Any:
+        lost.append(go_on(*told))
+        raise psycopg.OperationalError("the answer was lost")
+
+    paired.start()
+    paired.gateway.define()
+    paired.gateway.gas(LOW)
+    paired.stored(1)
+    monkeypatch.setattr(ahead, "go_on", without_answer)
+    paired.gateway.gas(HIGH)
+    paired.stored(2)
+    assert [len(events) for events in lost] == [2], "both went ahead"
+    wait_until(lambda: n_ahead(paired) == 2, 20, "and were counted")
+    assert paired.count("outbox") == paired.count("alarm_journal") == 2
 
 
 JOURNAL = "SELECT event_id FROM alarm_journal ORDER BY event_id"
