@@ -12,6 +12,9 @@ WARN_EVERY_S = 60.0
 LOUD_BELOW_MIN = 60.0
 """The spool's remaining time is said every minute, as critical below an hour."""
 
+RETRY_S = (0.2, 0.5, 1.0, 2.0, 5.0)
+"""Waits between tries while the database is away [s]; the last one repeats."""
+
 log = logging.getLogger(__name__)
 
 
@@ -28,6 +31,11 @@ class Outage:
     n_turns: int
     minutes_left: float | None
     readings_refused: bool
+
+
+def retry_s(n_failed: int) -> float:
+    """How long to wait for the next try after so many in a row before this one [s]."""
+    return RETRY_S[min(n_failed, len(RETRY_S) - 1)]
 
 
 def measure(spool: Spool | None, now_us: int) -> Outage | None:

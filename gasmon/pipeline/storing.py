@@ -36,9 +36,6 @@ from gasmon.store.partitions import open_partitions
 from gasmon.store.probe import NothingTaken
 from gasmon.store.replay_log import scope_name
 
-RETRY_S = (0.2, 0.5, 1.0, 2.0, 5.0)
-"""Waits between tries while the database is away [s]; the last one repeats."""
-
 CONFIRMED_EVERY_S = 2.0
 """How often confirmations are read for the annunciator [s]."""
 
@@ -95,10 +92,9 @@ class Storing:
         self._owner = owner
         self._run = run
         self._writer: Writer | None = None
-        self._hole_step = 0
+        self._hole_step = self._failed = 0
         self._together = DRAIN_TURNS
         self._looked_s = self._retry_at_s = self._warn_at_s = 0.0
-        self._failed = 0
 
     @property
     def areas(self) -> Sequence[str]:
@@ -109,6 +105,11 @@ class Storing:
     def scope(self) -> str:
         """What our engine's log is called."""
         return scope_name(list(self.areas))
+
+    @property
+    def n_spooled(self) -> int:
+        """Turns that wait in the spool."""
+        return 0 if self.spool is None else self.spool.n_turns
 
     def open_spool(self) -> None:
         """Open the spool's folder, when one is set up.
@@ -167,7 +168,12 @@ class Storing:
         while not self._keep(judged):
             if self._stop.is_set():
                 return False
-            self._stop.wait(RETRY_S[min(attempt, len(RETRY_S) - 1)])
+            # A spool that takes nothing more is in the way until it is written.
+            n_before = self.n_spooled
+            self.work()
+            if self.n_spooled < n_before:
+                continue
+            self._stop.wait(outage.retry_s(attempt))
             attempt += 1
         if self.copy is not None:
             self.copy.note(judged, self._book.table)
@@ -199,11 +205,7 @@ class Storing:
         return True
 
     def _keep_snapshot(self, snapshot: Snapshot) -> bool:
-        """Beside the spool, and in the database once its log reaches so far.
-
-        Returns:
-            Whether a restart will find it.
-        """
+        """Beside the spool, or in the database; whether a restart will find it."""
         writer, spool = self._present_writer(), self.spool
         is_waiting = spool is not None and spool.n_turns > 0
         is_refused = spool is not None and spool.readings_refused
@@ -243,9 +245,8 @@ class Storing:
                 if self._drain(self.spool):
                     self._failed = 0
                 else:
-                    wait_s = RETRY_S[min(self._failed, len(RETRY_S) - 1)]
+                    self._retry_at_s = now_s + outage.retry_s(self._failed)
                     self._failed += 1
-                    self._retry_at_s = now_s + wait_s
         elif self.database_ok and writer is not None:
             if self.since_start:
                 self._rejoin(writer)
@@ -304,8 +305,7 @@ class Storing:
         """What is wrong now; None when nothing is."""
         if self.line.lost is not None:
             return str(self.line.lost)
-        n_waiting = 0 if self.spool is None else self.spool.n_turns
-        if self.database_ok and not (n_waiting or self.since_start):
+        if self.database_ok and not (self.n_spooled or self.since_start):
             return None
         return outage.problem(self.spool, self._clock.now_us(), self.since_start)
 

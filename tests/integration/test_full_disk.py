@@ -225,3 +225,36 @@ def test_a_frame_given_up_is_known_when_the_spool_is_written(
     given = [orjson.loads(payload)["ts"] for payload in sent]
     assert [int(ms) for (ms,) in times][-3:] == given
     assert plant.ask("SELECT event_id, event FROM alarm_journal ORDER BY 1") == told
+
+
+@SITE
+def test_a_spool_that_is_full_to_the_last_byte_is_written_when_it_can_be(
+    spooling: Spooling,  # noqa: F811
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """What it takes no more waits; the database, back again, gets everything."""
+    plant, proxy, _ = spooling
+    proxy.refuse()
+    take(plant, HIGH)
+    loop = plant.running[-1]
+    spool = loop.storing.spool
+    assert spool is not None
+    assert spool.n_turns > 0
+    used_up(spool)
+    plant.gateway.gas(LOW)
+    wait_until(lambda: "used up" in caplog.text, 20, "not even facts are taken")
+    assert loop.pump.unacknowledged, "it stays with the broker"
+    proxy.heal()
+
+    wait_until(lambda: plant.count("frame") == 3, 40, "everything written")
+    wait_until(lambda: loop.storing.problem() is None, 20, "and said so")
+    wait_until(lambda: loop.pump.unacknowledged == 0, 20, "acknowledged")
+    assert loop.failure is None
+    assert plant.count("alarm") == 2
+    assert plant.count("alarm", "cleared_at IS NULL") == 0
+
+
+def used_up(spool: Spool) -> None:
+    """From now on it takes nothing more, as on a disk that others have filled."""
+    spool.limit_bytes = 0
+    spool._reserve.n_bytes = 0
