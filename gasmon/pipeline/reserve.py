@@ -1,7 +1,14 @@
-"""Disk space that is kept for alarms: a file of nothing, given up when it is needed."""
+"""Disk space that is kept for alarms: a file of nothing, given up when it is needed.
 
+A disk that refuses even that (a file system turns read-only when its disk fails) is
+told and raises nothing: what stores goes on with what it has.
+"""
+
+import logging
 import os
 from pathlib import Path
+
+log = logging.getLogger(__name__)
 
 
 class Reserve:
@@ -42,15 +49,21 @@ class Reserve:
             finally:
                 os.close(handle)
         except OSError:
-            self._path.unlink(missing_ok=True)
+            self._delete()
             return False
         self.held = True
         return True
 
     def give_up(self) -> None:
         """Free the space."""
-        self._path.unlink(missing_ok=True)
+        self._delete()
         self.held = False
+
+    def _delete(self) -> None:
+        try:
+            self._path.unlink(missing_ok=True)
+        except OSError as error:
+            log.error("%s stays: %s", self._path, error)
 
     def free_bytes(self) -> int:
         """What the file system has left for us [bytes]."""

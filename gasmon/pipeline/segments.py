@@ -131,7 +131,9 @@ class Segments:
         log.error("%s is written no further: %s", newest.path, error)
         if newest.last < newest.first:
             self._all.pop()
-            self._set_aside(newest, str(error))
+            # One that could not even be made leaves nothing behind.
+            if newest.path.exists():
+                self._set_aside(newest, str(error))
         self._begin()
 
     def waiting(self) -> Iterator[tuple[Segment, int]]:
@@ -157,10 +159,15 @@ class Segments:
             if len(self._all) == 1 and first.n_bytes < KEEP_BYTES:
                 break
             self._all.pop(0)
-            if first.damaged:
-                self._set_aside(first, "some of its turns cannot be read")
-            else:
-                first.remove()
+            try:
+                if first.damaged:
+                    self._set_aside(first, "some of its turns cannot be read")
+                else:
+                    first.remove()
+            except (sqlite3.Error, OSError) as error:
+                # Nothing of it waits any more in this process; the next one writes it
+                # once more, which is harmless.
+                log.error("%s stays: %s", first.path, error)
         self.oldest_at_us = self._oldest_at_us()
 
     def _oldest_at_us(self) -> int | None:

@@ -2,6 +2,7 @@
 
 import logging
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from gasmon.pipeline.segment import sync_folder
@@ -25,6 +26,7 @@ def write_whole(path: Path, content: bytes) -> bool:
         sync_folder(path.parent)
     except OSError as error:
         log.error("%s is not written: %s", path, error)
-        fresh.unlink(missing_ok=True)
+        with suppress(OSError):
+            fresh.unlink(missing_ok=True)
         return False
     return True

@@ -6,7 +6,8 @@ import os
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from io import FileIO
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,8 +17,12 @@ import pytest
 
 from gasmon.clock import SystemClock
 from gasmon.pipeline.book import PointBook
+from gasmon.pipeline.evaluate import Snapshot
 from gasmon.pipeline.gauges import Shown, show
+from gasmon.pipeline.kept import KeptSnapshot
+from gasmon.pipeline.reserve import Reserve
 from gasmon.pipeline.spool import Spool, SpoolFull
+from gasmon.pipeline.wholefile import write_whole
 from gasmon.telemetry import Metrics
 from tests.fix_pipeline import at
 from tests.fix_spool import Turns, seqs
@@ -98,6 +103,60 @@ def disk(tmp_path: Path) -> Iterator[Path]:
     # Lazily: a test that failed may still hold a file, and a mount left behind would
     # trouble every later run.
     subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+@pytest.fixture
+def breaking(tmp_path: Path) -> Iterator[tuple[Path, Callable[[], object]]]:
+    """A file system of its own, and what makes it read-only as a disk's fault does."""
+    image, folder = tmp_path / "image", tmp_path / "ext4"
+    image.write_bytes(bytes(32 * MB))
+    folder.mkdir()
+    options = ["-o", "loop,errors=remount-ro", str(image), str(folder)]
+    for command in (["mkfs.ext4", "-q", "-F", str(image)], ["mount", *options]):
+        try:
+            subprocess.run(command, check=True, capture_output=True, text=True)
+        except (OSError, subprocess.CalledProcessError) as error:
+            pytest.skip(f"NO READ-ONLY TEST: needs root, ext4 and a loop: {error}")
+    (device,) = (
+        line.split()[0].rpartition("/")[2]
+        for line in Path("/proc/mounts").read_text().splitlines()
+        if line.split()[1] == str(folder)
+    )
+    fault = Path(f"/sys/fs/ext4/{device}/trigger_fs_error")
+    try:
+        yield folder, partial(fault.write_text, "1")
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+@pytest.mark.parametrize("n_before", [0, 5])
+def test_a_disk_that_turns_read_only_ends_nothing(
+    breaking: tuple[Path, Callable[[], object]], n_before: int
+) -> None:
+    """It takes nothing more and says so; what can be read of it is drained."""
+    folder, breaks = breaking
+    turns, spool = Turns(), small(folder)
+    for seq in range(1, n_before + 1):
+        turns.append(spool, seq)
+    breaks()
+    for seq in (101, 102):
+        with pytest.raises(SpoolFull, match=str(folder)):
+            turns.append(spool, seq)
+    nothing = Snapshot(1, 1, 1, b"")
+    assert not KeptSnapshot(folder).write(nothing)
+    assert drained(spool) == list(range(1, n_before + 1))
+    assert (spool.n_turns, spool.n_corrupt) == (0, 0)
+    spool.close()
+
+
+def test_a_reserve_on_a_read_only_disk_is_left_there(disk: Path) -> None:
+    """Nobody who stores alarms has to know."""
+    reserve = Reserve(disk / "reserve", MB)
+    assert reserve.take()
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+    reserve.give_up()
+    assert not reserve.take()
+    assert not write_whole(disk / "owner.json", b"{}")
 
 
 def test_on_a_full_disk_alarms_go_on(
