@@ -15,6 +15,11 @@ LOUD_BELOW_MIN = 60.0
 RETRY_S = (0.2, 0.5, 1.0, 2.0, 5.0)
 """Waits between tries while the database is away [s]; the last one repeats."""
 
+STOPPED = (
+    "not even alarms are taken any more, frames wait at the broker and judging stops"
+)
+"""When nothing goes into the spool; relays sound once they hear no more."""
+
 log = logging.getLogger(__name__)
 
 
@@ -56,7 +61,9 @@ def warn(spool: Spool, now_us: int) -> None:
         now_us: wall time [µs UTC].
     """
     left_min = spool.minutes_left(now_us)
-    if spool.readings_refused:
+    if spool.takes_nothing:
+        log.critical("the database is away and the spool is full: %s", STOPPED)
+    elif spool.readings_refused:
         log.critical(
             "the database is away and the spool takes no readings any more: %d were not"
             " kept; alarms go on",
@@ -83,7 +90,9 @@ def problem(spool: Spool | None, now_us: int, since_start: bool) -> str:
         return "the database is away"
     left_min = spool.minutes_left(now_us)
     room = "" if left_min is None else f", room for {left_min:.0f} more minutes"
-    if spool.readings_refused:
+    if spool.takes_nothing:
+        room = f", {STOPPED}"
+    elif spool.readings_refused:
         room = (
             f", no room for readings any more ({spool.n_refused} were not kept);"
             " alarms go on"

@@ -97,6 +97,7 @@ class Spool:
 
     Attributes:
         readings_refused: the disk is full or the limit reached; facts still go.
+        takes_nothing: not even those went, at the last try.
         n_refused: readings that were refused since the start.
     """
 
@@ -119,7 +120,7 @@ class Spool:
             DependencyError: the disk cannot be read.
         """
         self.limit_bytes = limit_bytes
-        self.readings_refused = False
+        self.readings_refused = self.takes_nothing = False
         self.n_refused = 0
         self._folder = folder
         self._filling = Filling()
@@ -220,9 +221,11 @@ class Spool:
                 if not whole and self._grows_to(len(turn.facts)) > ceiling:
                     raise OSError(f"limit and reserve, {ceiling} bytes, are used up")
                 id = self._files.append(now_us, turn, points, whole=whole)
+                self.takes_nothing = False
                 return id, whole
             except (sqlite3.Error, OSError) as error:
                 if attempt == 2:
+                    self.takes_nothing = True
                     raise SpoolFull(f"spool {self._folder}: {error}") from error
                 if whole and (is_full(error) or attempt == 1):
                     self._refuse(str(error))

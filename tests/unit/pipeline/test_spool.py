@@ -142,7 +142,9 @@ def test_at_the_limit_readings_stop_and_alarms_go_on(
     spool.close()
 
 
-def test_facts_end_with_the_reserve(tmp_path: Path) -> None:
+def test_facts_end_with_the_reserve(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     """When limit and reserve are used up it is an error that names them."""
     turns = Turns(10)
     spool = small(tmp_path, limit_bytes=512 * KB, reserve_bytes=256 * KB)
@@ -155,11 +157,17 @@ def test_facts_end_with_the_reserve(tmp_path: Path) -> None:
         fill()
     n = spool.n_turns
     assert spool.size_bytes <= 768 * KB
+    told = outage.problem(spool, at(1), since_start=False)
+    outage.warn(spool, at(1))
+    for words in (told, caplog.text):
+        assert outage.STOPPED in words
+        assert "alarms go on" not in words.replace(outage.STOPPED, "")
     spool.close()
     again = small(tmp_path, limit_bytes=512 * KB, reserve_bytes=256 * KB)
     assert again.n_turns == n
     assert len(drained(again, turns.live.book)) < n, "some are facts only"
     assert turns.append(again, 6000)
+    assert not again.takes_nothing
     again.close()
 
 
