@@ -45,6 +45,12 @@ class Inbox:
         return len(self._packets)
 
     @property
+    def oldest_us(self) -> int | None:
+        """Arrival of the packet that waits the longest [µs UTC]; None while empty."""
+        with self._changed:
+            return self._packets[0].arrived_us if self._packets else None
+
+    @property
     def closed(self) -> bool:
         """Whether it takes nothing any more."""
         return self._closed

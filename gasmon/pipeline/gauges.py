@@ -15,6 +15,7 @@ from gasmon.pipeline.rulewatch import RuleWatch
 from gasmon.pipeline.storing import Storing
 from gasmon.pipeline.suspects import Suspects
 from gasmon.telemetry import Metrics
+from gasmon.units import US_PER_S
 
 BEHIND_S = 30.0
 """Packets that wait for so long make us not ready [s]."""
@@ -185,8 +186,11 @@ def readiness(
             return now.not_begun
         if now.suspects.problem is not None:
             return now.suspects.problem
-        waiting = now.inbox.depth
-        if waiting and clock.monotonic_s() - now.storing.stored_at_s > BEHIND_S:
+        waiting, oldest_us = now.inbox.depth, now.inbox.oldest_us
+        # Nothing may have come to be stored for longer than that, or it is spooled.
+        waits_us = 0 if oldest_us is None else clock.now_us() - oldest_us
+        stored_s = clock.monotonic_s() - now.storing.stored_at_s
+        if waits_us > BEHIND_S * US_PER_S and stored_s > BEHIND_S:
             return f"{waiting} packets wait and nothing was stored for over 30 s"
         return None
 
