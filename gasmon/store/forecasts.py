@@ -120,7 +120,8 @@ def judge(conn: Connection, run: int, now_us: int, from_us: int | None = None) -
 def search(conn: Connection, run: int, limits: Sequence[Limit], now_us: int) -> int:
     """Find new onsets at forecast points, and remember how far the search came.
 
-    The first search begins where it is first asked for.
+    The first search begins where it is first asked for. Behind an outage it goes as far
+    as the spool is written: what is searched is not searched again.
 
     Args:
         limits: of every forecast point, as they are now.
@@ -135,13 +136,25 @@ def search(conn: Connection, run: int, limits: Sequence[Limit], now_us: int) -> 
     if begun is None:
         _searched_to(conn, run, end_us, end_us)
     n = 0
-    last_us = min(end_us, done_us + MOST_US)
+    last_us = min(end_us, _stored_to(conn, run, end_us), done_us + MOST_US)
     while done_us < last_us:
         to_us = min(last_us, done_us + STRETCH_US)
         n += _search(conn, run, limits, done_us - OVERLAP_US, to_us)
         _searched_to(conn, run, to_us, to_us)
         done_us = to_us
     return n
+
+
+def _stored_to(conn: Connection, run: int, end_us: int) -> int:
+    """Arrival of the newest that is stored [µs UTC], for turns are stored in order;
+    ``end_us`` where none is known."""
+    row = conn.execute(
+        "SELECT (extract(epoch FROM max(arrived_at)) * 1000000)::bigint"
+        " FROM mine_latest WHERE run = %s",
+        (run,),
+    ).fetchone()
+    newest_us = cast(tuple, row)[0]  # type: ignore[type-arg]
+    return end_us if newest_us is None else int(newest_us)
 
 
 def searched(conn: Connection, run: int) -> tuple[int, int] | None:

@@ -168,6 +168,11 @@ class Ground:
         at = to_datetime(self.begin_us + second * US_PER_S)
         self.conn.execute("INSERT INTO forecast_search VALUES (0, %s, %s)", (at, at))
 
+    def heard(self, second: int) -> None:
+        """The newest frame that is stored arrived then."""
+        at = to_datetime(self.begin_us + second * US_PER_S)
+        self.conn.execute("UPDATE mine_latest SET arrived_at = %s", (at,))
+
     def job(self, second: int) -> str:
         """The duty's job at a moment."""
         now_us = self.begin_us + second * US_PER_S
@@ -275,8 +280,22 @@ def test_a_search_goes_on_where_it_stopped_and_takes_its_time(ground: Ground) ->
     begun, done = forecasts.searched(ground.conn, 0) or (0, 0)
     assert begun == done == ground.begin_us + 3300 * US_PER_S
     days = 5 * US_PER_DAY // US_PER_S
+    ground.heard(3600 + days)
     ground.job(3600 + days)
     assert (forecasts.searched(ground.conn, 0) or (0, 0))[1] == done + 2 * US_PER_DAY
+
+
+def test_what_a_spool_still_holds_is_searched_when_it_is_written(
+    ground: Ground,
+) -> None:
+    """Behind an outage of hours the job comes before the readings do."""
+    ground.job(3600)
+    hours = 7 * 3600
+    ground.heard(3600)
+    assert "0 onsets" in ground.job(3600 + hours)
+    ground.readings([*[0.6] * 30, 1.1, *[0.6] * 30], begin_s=5400)
+    ground.heard(3600 + hours)
+    assert "1 onsets" in ground.job(3660 + hours)
 
 
 def test_what_has_no_readings_any_more_is_deleted(ground: Ground) -> None:
