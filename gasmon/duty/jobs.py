@@ -98,16 +98,18 @@ def jobs(settings: Settings, rules: Callable[[], RuleSet]) -> tuple[Job, ...]:
         return f"{len(said)} reminders"
 
     return (
-        Job("partitions", 3600, partitions),
-        # A capped database is looked at often: a demo writes about 1 MB/s at most.
-        Job("retention", 60 if settings.storage.max_database_mb else 600, keep),
-        Job("sessions", 600, log_out),
-        Job("forecast_outcomes", 600, outcomes),
+        # People first: behind an outage all of them are due at once, and those that
+        # delete and search have the more to do, the longer it was.
         # An alarm that comes back from its shelf is told as soon as duty looks.
         Job("shelves", 1, unshelve),
         Job("escalation", 1, Settling(escalation).look),
         Job("closing", 30, close),
         Job("handovers", 60, hand_over),
+        Job("partitions", 3600, partitions),
+        # A capped database is looked at often: a demo writes about 1 MB/s at most.
+        Job("retention", 60 if settings.storage.max_database_mb else 600, keep),
+        Job("sessions", 600, log_out),
+        Job("forecast_outcomes", 600, outcomes),
         Job("back_tests", 1, back_tests.look),
         Job("drainage", 1800, by_storage(count_days)),
         Job("differences", 60, by_storage(find_differences)),
