@@ -79,6 +79,7 @@ def owed(
         if end.alarm.kind in OWED_KINDS
         and end.cleared_us is not None
         and end.cleared_us > _judged_us(engine, end.alarm)
+        and not _ended_by_a_mark(engine, end.alarm)
     ]
     # Once: it takes 0.4 ms for a city, and a storm has hundreds ahead.
     alive = living(engine)
@@ -108,6 +109,17 @@ def going_on(
         and debt.alarm.raised_us <= _judged_us(engine, debt.alarm)
     )
     return debts
+
+
+def _ended_by_a_mark(engine: AlarmEngine, alarm: LivingAlarm) -> bool:
+    """Whether it is over in the log as well, without a reading: a retired point's.
+
+    No reading comes behind such an end, so it would be owed at each restart of a day.
+    """
+    if alarm.subject or alarm.row not in engine.retired.rows:
+        return False
+    is_idle = int(engine.state.phase[alarm.row, SLOT_OF[alarm.kind]]) == debounce.IDLE
+    return is_idle and alarm.raised_us <= _judged_us(engine, alarm)
 
 
 def _judged_us(engine: AlarmEngine, alarm: LivingAlarm) -> int:

@@ -7,12 +7,13 @@ from dataclasses import replace
 
 from gasmon.alarms.engine import AlarmEngine
 from gasmon.alarms.events import AlarmEvent
-from gasmon.alarms.reconcile import living
+from gasmon.alarms.reconcile import living, owed
 from gasmon.alarms.rule_changes import LimitChange, rule_text, with_changes
 from gasmon.alarms.rules import default_rules
 from gasmon.alarms.snapshot import dump, load
 from gasmon.domain import states
 from gasmon.points import PointDef
+from tests.ahead_world import Record
 from tests.engine_world import Entry, World, at, feed, live, mark, point
 
 SENDS = point("1")
@@ -203,3 +204,24 @@ def test_before_the_time_that_was_approved_nothing_ends() -> None:
     assert ("over_limit", 1) in living(engine)
     feed(engine, others(300, 310))
     assert ("over_limit", 1) not in living(engine)
+
+
+def test_the_end_of_what_is_gone_is_owed_only_while_the_log_lacks_it() -> None:
+    """No reading comes behind it; a restart the next morning waits for nothing."""
+    engine = WORLD.engine()
+    said = feed(engine, [live(0, 0.1, 0), live(1, 1.2, 0), mark(1), *others(5, 200)])
+    approve_end(engine, 2)
+    retire(engine, 201)
+    before = dump(engine)
+    said += feed(engine, others(205, 210))
+    record = Record(said)
+    assert ("over_limit", 1) not in living(engine)
+    assert owed(engine, record.open_now(), record.ended()) == []
+
+    load(engine, before)
+    (debt,) = owed(engine, record.open_now(), record.ended())
+    assert (debt.alarm.kind, debt.alarm.row, debt.cleared_us) == (
+        "over_limit",
+        1,
+        at(206),
+    )
