@@ -77,6 +77,10 @@ and a right correction by NTP must not be held up by that."""
 PATIENCE_S = 600.0
 """Without witnesses a step of the system's clock is followed after this [s]."""
 
+LOOKED_S = 60.0
+"""Longest time between two looks that counts for it [s]: while we stood still, nobody
+could tell us."""
+
 
 @dataclass(frozen=True, slots=True)
 class Steering:
@@ -118,7 +122,10 @@ def steer(
     stepped = abs(error_us - before.error_us) >= STEP_US
     if before.noticed_s is None or stepped:
         return Steering(now_s, error_us, noticed_s=now_s), 0
-    now = replace(before, looked_s=now_s, error_us=error_us)
+    unlooked_s = max(0.0, now_s - before.looked_s - LOOKED_S)
+    noticed_s = before.noticed_s + unlooked_s
+    kept_s = None if before.kept_s is None else before.kept_s + unlooked_s
+    now = Steering(now_s, error_us, noticed_s, kept_s)
     if bias_us is not None and abs(error_us) >= VOTE_US:
         ours_us, theirs_us = abs(bias_us), abs(bias_us - error_us)
         # Clear only if one of them is nearer by half of what they differ.
@@ -126,7 +133,7 @@ def steer(
             return Steering(now_s), error_us
         if 2 * (theirs_us - ours_us) >= abs(error_us):
             return replace(now, kept_s=now_s), 0
-    if now_s - max(before.noticed_s, before.kept_s or 0.0) >= PATIENCE_S:
+    if now_s - max(noticed_s, kept_s or 0.0) >= PATIENCE_S:
         return Steering(now_s), error_us
     return now, 0
 

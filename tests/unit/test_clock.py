@@ -120,6 +120,21 @@ def test_without_witnesses_a_step_is_followed_once_it_has_stood_long_enough() ->
     assert clock.now_us() == machine.now_us()
 
 
+@pytest.mark.parametrize("bias_us", [None, 0])
+def test_time_in_which_nobody_looked_is_no_patience(bias_us: int | None) -> None:
+    """A process that was stopped hears the witnesses before it follows a step."""
+    machine = Machine()
+    clock = SteadyClock(machine)
+    machine.wrong_us = US_PER_H
+    look(clock, machine, 100, bias_us)
+    machine.passed_s += 7_200
+    assert look(clock, machine, 60, None) == 0
+    assert look(clock, machine, 60, 0) == 0
+    assert clock.now_us() == machine.true_us()
+    assert look(clock, machine, round(PATIENCE_S) - 1, None) == 0
+    assert look(clock, machine, 5, None) == US_PER_H
+
+
 def test_witnesses_in_the_middle_decide_nothing() -> None:
     """Half-way between both clocks is no vote."""
     machine = Machine()
