@@ -25,6 +25,9 @@ RANGES_MOST = 64
 """Ranges kept apart of one start of a gateway; further ones widen the last. Ours: a
 gateway that leaves out every second frame takes no memory."""
 
+REASONS_MOST = 3
+"""Reasons that one word of it gives; each answer of a gateway has words of its own."""
+
 COUNT_MOST = 1_000_000
 """More than these frames are no loss but a number that jumped; counted as these."""
 
@@ -36,7 +39,7 @@ class _Given:
     """What was given up of one start of a gateway, and when it is told [s]."""
 
     due_s: float
-    why: str
+    why: list[str] = field(default_factory=list)
     ranges: list[Range] = field(default_factory=list)
 
 
@@ -72,7 +75,9 @@ class LostFrames:
             now_s: monotonic time [s].
         """
         due_s = now_s + self._tell_after_s
-        given = self._given.setdefault(place, _Given(due_s, why))
+        given = self._given.setdefault(place, _Given(due_s))
+        if why not in given.why and len(given.why) < REASONS_MOST:
+            given.why.append(why)
         self._due_s = min(self._due_s, given.due_s)
         if len(given.ranges) < RANGES_MOST:
             given.ranges.append((first, last))
@@ -94,7 +99,7 @@ class LostFrames:
             given = self._given.pop(place)
             missing = list(self._missing(place, given.ranges))
             if missing:
-                told.append(_reject(place, missing, given.why, now_us))
+                told.append(_reject(place, missing, "; ".join(given.why), now_us))
                 self.n_told += told[-1].n
         self._due_s = min((g.due_s for g in self._given.values()), default=inf)
         return told

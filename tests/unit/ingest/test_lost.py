@@ -95,6 +95,15 @@ def test_the_part_of_a_gap_that_no_ring_holds_is_told(ear: Ear) -> None:
     assert (n, "numbers 6 to 35" in words, gaps.WIDER in words) == (30, True, True)
 
 
+def test_a_long_gap_is_told_with_all_that_became_of_it(ear: Ear) -> None:
+    """The older part was never asked for, and the rest was refused."""
+    ear.hear(6 + gaps.FRAMES_AT_ONCE + 30)
+    ear.refuse(15.0)
+    ((words, n),) = ear.told(AFTER_S)
+    assert n == gaps.FRAMES_AT_ONCE + 30
+    assert words.endswith(f": {gaps.WIDER}; refused by the gateway: not kept")
+
+
 def test_gaps_beyond_what_is_kept_of_a_mine_are_told_together(ear: Ear) -> None:
     """A gateway that leaves out every second frame writes no row for each of them."""
     n_gaps = gaps.GAPS_PER_MINE + lost.RANGES_MOST + 10
