@@ -99,4 +99,6 @@ def problem(spool: Spool | None, now_us: int, since_start: bool) -> str:
         )
     began = " since the start, which was from the local copy" if since_start else ""
     waiting = f"{spool.n_turns} turns are spooled"
+    if spool.unreadable:
+        return f"the spool cannot be read, {waiting}{room}: {spool.unreadable}"
     return f"the database is away or behind{began}: {waiting}{room}"

@@ -98,6 +98,7 @@ class Spool:
     Attributes:
         readings_refused: the disk is full or the limit reached; facts still go.
         takes_nothing: not even those went, at the last try.
+        unreadable: why the oldest turn could not be read just now; else empty.
         n_refused: readings that were refused since the start.
     """
 
@@ -121,7 +122,7 @@ class Spool:
         """
         self.limit_bytes = limit_bytes
         self.readings_refused = self.takes_nothing = False
-        self.n_refused = 0
+        self.n_refused, self.unreadable = 0, ""
         self._folder = folder
         self._filling = Filling()
         self._read_bytes: dict[int, int] = {}
@@ -262,8 +263,7 @@ class Spool:
         as a reject when it is only the readings.
 
         Args:
-            n: at most this many, to be merged into one transaction; fewer when they
-                are large.
+            n: at most this many in one transaction; fewer when they are large.
 
         Returns:
             None at all only when nothing waits.
@@ -308,10 +308,11 @@ class Spool:
             stored = segment.read(id)
         except sqlite3.Error as error:
             if is_transient(error):
-                raise DependencyError(f"{segment.path}: {error}") from error
+                self.unreadable = f"{segment.path}: {error}"
+                raise DependencyError(self.unreadable) from error
             stored, why = None, str(error)
         else:
-            why = "the row is missing"
+            why, self.unreadable = "the row is missing", ""
         if stored is None:
             segment.damaged = True
             self._count_corrupt(id, f"turn {id} in {segment.path}: {why}")

@@ -16,6 +16,8 @@ from typing import cast
 import pytest
 
 from gasmon.clock import SystemClock
+from gasmon.errors import DependencyError
+from gasmon.pipeline import outage
 from gasmon.pipeline.book import PointBook
 from gasmon.pipeline.evaluate import Snapshot
 from gasmon.pipeline.gauges import Shown, show
@@ -146,6 +148,24 @@ def test_a_disk_that_turns_read_only_ends_nothing(
     assert not KeptSnapshot(folder).write(nothing)
     assert drained(spool) == list(range(1, n_before + 1))
     assert (spool.n_turns, spool.n_corrupt) == (0, 0)
+    spool.close()
+
+
+def test_a_file_that_cannot_be_read_is_named_and_not_the_database(
+    breaking: tuple[Path, Callable[[], object]],
+) -> None:
+    """Its turns may be all that there is of an alarm: they are waited for, aloud."""
+    folder, breaks = breaking
+    turns, spool = Turns(), small(folder)
+    for seq in range(1, 61):
+        turns.append(spool, seq)
+    breaks()
+    with pytest.raises(DependencyError, match="disk I/O error"):
+        drained(spool)
+    assert spool.n_turns > 0
+    told = outage.problem(spool, at(1), since_start=False)
+    assert told.startswith(f"the spool cannot be read, {spool.n_turns} turns")
+    assert told.endswith("disk I/O error")
     spool.close()
 
 
