@@ -177,6 +177,8 @@ class AlarmStream:
         try:
             await self._notes.write(receipt.step, receipt.ids, receipt.at_us)
         except NO_DATABASE:
+            # It is known from now on, whenever it is written and told again.
+            self._notes.reported(receipt.step, receipt.ids, receipt.at_us)
             detail = "no database; send it again"
             return frames.result(receipt.key, status=503, detail=detail)
         return frames.result(receipt.key, status=200)
