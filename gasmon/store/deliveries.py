@@ -144,6 +144,12 @@ def succeeded(
         )
 
 
+def _waits_us(n: int) -> int:
+    """All waits after so many failures together [µs]."""
+    more = max(0, n - len(BACKOFF_S)) * BACKOFF_S[-1]
+    return (sum(BACKOFF_S[:n]) + more) * US_PER_S
+
+
 def failed(
     conn: Connection,
     channel: str,
@@ -154,17 +160,19 @@ def failed(
     deliver_for_us: int,
     now_us: int,
 ) -> bool:
-    """It did not; try again later, or give up when the call is too old.
+    """It did not; try again later, or give up when it was tried for long enough.
 
     Args:
-        deliver_for_us: how long after the call it still makes sense [µs].
+        deliver_for_us: how long it is tried [µs]: after the call, and while somebody
+            tried, for a courier may have been away when the call was made.
 
     Returns:
         Whether it is tried again.
     """
     wait_s = BACKOFF_S[min(attempt.n, len(BACKOFF_S)) - 1]
     next_us = now_us + wait_s * US_PER_S
-    again = next_us <= attempt.created_us + deliver_for_us
+    tried_us = next_us - attempt.created_us
+    again = min(tried_us, _waits_us(attempt.n)) <= deliver_for_us
     with conn.transaction():
         conn.execute(
             "UPDATE delivery SET state = %s, next_at = %s, last_error = %s"

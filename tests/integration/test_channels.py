@@ -172,14 +172,17 @@ def test_a_courier_that_died_in_between_is_followed_under_the_same_key(
     assert not couriers(world, channel, clock).send_next(world.conn, channel)
 
 
-def test_an_unreachable_gateway_is_given_up_when_the_call_is_old(
-    world: World, dead_port: int
+@pytest.mark.parametrize("away_min", [0, 45])
+def test_an_unreachable_gateway_is_given_up_when_it_was_tried_for_long(
+    world: World, dead_port: int, away_min: int
 ) -> None:
-    """With growing pauses; what became of it stays to be seen."""
+    """With growing pauses; what became of it stays to be seen. A courier that was away
+    when the call was made tries for as long, from then on."""
     clock = ManualClock(SystemClock().now_us())
     channel = sms(f"http://127.0.0.1:{dead_port}/")
     tell(world, world.event(rank=3), ago_us=4 * MIN)
     call(world, [channel], clock.now_us())
+    clock.advance(60 * away_min)
     courier, pauses, quiet_s = couriers(world, channel, clock), list[int](), 0
     while states(world)[0][1] == "waiting":
         if courier.send_next(world.conn, channel):
