@@ -20,7 +20,7 @@ from heapq import heappop, heappush
 import orjson
 
 from gasmon.batch import Packet
-from gasmon.ingest.dedupe import SeenFrames
+from gasmon.ingest.dedupe import BOOTS_PER_MINE, SeenFrames
 from gasmon.ingest.order_files import FileOrder
 from gasmon.ingest.topics import parse_topic
 
@@ -72,6 +72,18 @@ def peek(payload: bytes) -> tuple[str, int] | None:
         return None
     boot, seq = obj.get("boot"), obj.get("seq")
     return (boot, seq) if type(boot) is str and type(seq) is int else None
+
+
+def _by_number(frames: Sequence[Packet]) -> list[Packet]:
+    """Frames of several starts: each start's by their numbers, behind one another."""
+    boots: dict[str, int] = {}
+    placed = []
+    for packet in frames:
+        head = peek(packet.payload)
+        assert head is not None, "it was looked into when it came"
+        placed.append((boots.setdefault(head[0], len(boots)), head[1]))
+    order = sorted(range(len(frames)), key=placed.__getitem__)
+    return [frames[place] for place in order]
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +229,9 @@ class Resequencer:
                 return not self._bound(stem, out)
         if line is None or head is None:
             out.append(packet)
+            if head is not None and channel == "data":
+                # What follows it is put in order behind it.
+                self._begin(stem, *head)
             return False
         seq = head[1]
         gap = seq - line.newest - 1
@@ -270,8 +285,16 @@ class Resequencer:
             newest = self._seen.newest(topic.run, topic.mine, boot)
             if newest is None:
                 return None
-            line = self._lines[stem, boot] = _Line(newest)
-            self._of_mine.setdefault(stem, []).append(line)
+            line = self._begin(stem, boot, newest)
+        return line
+
+    def _begin(self, stem: str, boot: str, newest: int) -> _Line | None:
+        """Watch a start of a gateway from here on; None beyond what a mine may have."""
+        lines = self._of_mine.setdefault(stem, [])
+        if len(lines) >= BOOTS_PER_MINE:
+            return None
+        line = self._lines[stem, boot] = _Line(newest)
+        lines.append(line)
         return line
 
     def _waiting_of(self, stem: str) -> _Line | None:
@@ -299,15 +322,17 @@ class Resequencer:
                 self.n_held -= 1
                 self.n_reordered += 1
         if not line.waiting:
-            self.n_reordered += self._follow(line, out)
+            after = self._taken_behind(line)
+            self.n_reordered += len(after)
+            for packet in after:
+                # A gap among them is waited for like any other.
+                self._take(packet, out)
 
-    def _follow(self, line: _Line, out: list[Packet]) -> int:
-        """Pass on what came behind a line in which nothing waits any more."""
-        n = len(line.after)
-        out += line.after
-        line.after.clear()
-        self.n_held -= n
-        return n
+    def _taken_behind(self, line: _Line) -> list[Packet]:
+        """What came behind a line in which nothing waits any more; held no more."""
+        after, line.after = line.after, []
+        self.n_held -= len(after)
+        return after
 
     def _bound(self, stem: str, out: list[Packet]) -> bool:
         """Give a mine up that waits for too much; returns whether it was."""
@@ -327,7 +352,8 @@ class Resequencer:
                 out.append(packet)
                 self.n_held -= 1
                 self.n_given_up += 1
-        self._follow(line, out)
+        # The while is over, or there is no room: in order as far as they came.
+        out += _by_number(self._taken_behind(line))
 
     def _give_up_all(self, out: list[Packet]) -> None:
         for line in self._lines.values():

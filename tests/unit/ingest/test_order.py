@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pytest
 
 from gasmon.batch import FrameKey, Packet
@@ -101,6 +103,50 @@ def test_a_gateway_that_started_anew_does_not_overtake_its_former_start(
     assert [peek(p.payload) for p in closed[3:]] == [("b2", 1), ("b2", 2)]
     assert (reseq.n_held, reseq.next_wakeup_s()) == (0, None)
     assert seqs(reseq.order([a_frame(3, boot="b2")], 102.1).packets) == [3]
+
+
+def told(packets: Iterable[Packet]) -> list[tuple[str, int] | None]:
+    """Start and number of each."""
+    return [peek(packet.payload) for packet in packets]
+
+
+def test_a_start_that_came_with_a_gap_is_put_in_order_too(seen: SeenFrames) -> None:
+    """Its frames 2 to 4 had been sent to a killed process and came again behind 8: an
+    alarm began two seconds late, and the one before it ended so."""
+    reseq = Resequencer(seen, hold_s=12)
+    new = [a_frame(seq, boot="b2") for seq in (1, 5, 6, 7, 8)]
+    assert seqs(reseq.order([a_frame(8), a_frame(9), *new], 100.0).packets) == []
+    late = [a_frame(seq, boot="b2") for seq in (2, 9, 3, 10)]
+    assert seqs(reseq.order(late, 101.0).packets) == []
+    closed = reseq.order([a_frame(6), a_frame(7)], 102.0).packets
+    former = [("b1", seq) for seq in (6, 7, 8, 9)]
+    assert told(closed) == [*former, ("b2", 1), ("b2", 2), ("b2", 3)]
+    assert reseq.n_held == 6, "what 4 is missing before"
+    last = reseq.order([a_frame(4, boot="b2"), a_frame(11, boot="b2")], 103.0)
+    assert told(last.packets) == [("b2", seq) for seq in range(4, 12)]
+    assert (reseq.n_held, reseq.next_wakeup_s()) == (0, None)
+
+
+def test_a_start_that_nobody_knew_waits_for_its_gap(seen: SeenFrames) -> None:
+    """Also where no former start waits; the first of it that comes is its beginning."""
+    reseq = Resequencer(seen, hold_s=12)
+    first = reseq.order([a_frame(2, boot="b2"), a_frame(5, boot="b2")], 100.0)
+    assert (seqs(first.packets), seqs(first.held)) == ([2], [5])
+    assert seqs(reseq.order([a_frame(1, boot="b2")], 101.0).packets) == [1]
+    after = [a_frame(3, boot="b2"), a_frame(4, boot="b2")]
+    assert seqs(reseq.order(after, 102.0).packets) == [3, 4, 5]
+
+
+def test_what_waits_behind_a_gap_that_stays_leaves_in_order(seen: SeenFrames) -> None:
+    """Start by start, as far as it came; and nothing is kept back."""
+    reseq = Resequencer(seen, hold_s=12)
+    behind = [a_frame(seq, boot="b2") for seq in (1, 3, 2)]
+    another = [a_frame(seq, boot="b3") for seq in (2, 1)]
+    reseq.order([a_frame(8), *behind, *another], 100.0)
+    passed = reseq.order([], 112.0).packets
+    b2, b3 = [("b2", seq) for seq in (1, 2, 3)], [("b3", seq) for seq in (1, 2)]
+    assert told(passed) == [("b1", 8), *b2, *b3]
+    assert (reseq.n_held, reseq.next_wakeup_s()) == (0, None)
 
 
 def test_a_gap_that_stays_lets_the_next_boot_go_on_behind_it(seen: SeenFrames) -> None:
