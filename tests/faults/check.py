@@ -238,6 +238,10 @@ def annunciator_true(
     return out
 
 
+OVERTAKEN = r"StateConflict|another process |area \S+ (?:belongs to|has an owner)"
+"""How an ingest says that another one owns its areas: in words, or a thread's error."""
+
+
 def ends_explained(logs: dict[str, str]) -> list[Finding]:
     """I5: no process ended by an error of its own.
 
@@ -249,7 +253,7 @@ def ends_explained(logs: dict[str, str]) -> list[Finding]:
     """
     out = []
     for name, log in logs.items():
-        ends = re.findall(r"(?:stopped|ended|crashed): (?!StateConflict)(\w.*)", log)
+        ends = re.findall(rf"(?:stopped|ended|crashed): (?!{OVERTAKEN})(\w.*)", log)
         out += findings("I5", f"errors that ended {name}", ends)
     return out
 

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from importlib.resources import files
 
+import pytest
+
+from gasmon.errors import StateConflict
+from gasmon.store.owners import require_same
 from gasmon.units import US_PER_S
+from tests.faults.check import ends_explained
 from tests.faults.check_alarms import (
     alarms_true,
     is_dimmed,
@@ -212,3 +218,20 @@ def test_a_mine_is_silent_only_while_no_frame_is_made() -> None:
     assert found(121) == []
     assert len(found(99)) == 1
     assert len(found(121, "last_will")) == 1
+
+
+def test_an_ingest_may_end_because_another_one_owns_its_areas() -> None:
+    """And for nothing else; what it says is what the product says."""
+    with pytest.raises(StateConflict) as overtaken:
+        require_same([("*", "them", 2)], {"*": 1})
+    sources = files("gasmon.pipeline").joinpath("line.py").read_text("utf-8")
+    assert "another process took our areas over" in sources
+    fine = [
+        f"ingest stopped: {overtaken.value}",
+        "ingest stopped: another process took our areas over: * by us",
+        f"not ready: a thread ended: {overtaken.value!r}",
+    ]
+    bad = "ingest stopped: KeyError('001A01')"
+    assert ends_explained({"ingest": "\n".join(fine)}) == []
+    [found] = ends_explained({"ingest": "\n".join([*fine, bad])})
+    assert "KeyError" in str(found)
