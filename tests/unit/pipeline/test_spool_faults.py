@@ -126,6 +126,8 @@ def breaking(tmp_path: Path) -> Iterator[tuple[Path, Callable[[], object]]]:
     )
     fault = Path(f"/sys/fs/ext4/{device}/trigger_fs_error")
     try:
+        if not os.access(fault, os.W_OK):
+            pytest.skip(f"NO READ-ONLY TEST: {fault} cannot be written here")
         yield folder, partial(fault.write_text, "1")
     finally:
         subprocess.run(["umount", "--lazy", str(folder)], check=True)
