@@ -102,6 +102,21 @@ class Reject:
     where: str
     n: int = 1
 
+    @classmethod
+    def without_packet(
+        cls,
+        reason: str,
+        detail: str,
+        *,
+        mine: str | None,
+        run: int,
+        arrived_us: int,
+        where: str,
+        n: int = 1,
+    ) -> Self:
+        """One of something that lies in no packet that could be shown."""
+        return cls(reason, detail, "", mine, run, arrived_us, b"", 0, where, n)
+
 
 @dataclass(frozen=True, slots=True)
 class ReadingBatch:

@@ -136,17 +136,14 @@ def _reject(
 ) -> Reject:
     run, mine, boot = place
     n = sum(last - first + 1 for first, last in missing)
-    return Reject(
-        reason=REASON,
-        detail=f"{n} frames of {mine}, boot {boot}, numbers {missing[0][0]} to "
+    return Reject.without_packet(
+        REASON,
+        f"{n} frames of {mine}, boot {boot}, numbers {missing[0][0]} to "
         f"{missing[-1][1]}, did not come, or could not be taken, and are not asked for "
         f"any more: {why}",
-        topic="",
         mine=mine,
         run=run,
         arrived_us=now_us,
-        first_bytes=b"",
-        size=0,
         where="frame",
         n=min(n, COUNT_MOST),
     )

@@ -101,14 +101,11 @@ def plain(event: AlarmEvent) -> AlarmEvent:
 
 def refusal(name: str, why: str, run: int, arrived_us: int) -> Reject:
     """What people are told of a piece that the database does not take."""
-    return Reject(
-        reason="not_storable",
-        detail=f"{name}: {why}"[:2000].replace("\x00", ""),
-        topic="",
+    return Reject.without_packet(
+        "not_storable",
+        f"{name}: {why}"[:2000].replace("\x00", ""),
         mine=None,
         run=run,
         arrived_us=arrived_us,
-        first_bytes=b"",
-        size=0,
         where="store",
     )

@@ -275,15 +275,12 @@ def _missing(frames: Iterable[Frame], why: str) -> Iterator[Reject]:
 def _reject(
     reason: str, detail: str, frames: list[Frame], n: int, mine: str | None = None
 ) -> Reject:
-    return Reject(
-        reason=reason,
-        detail=detail,
-        topic="",
+    return Reject.without_packet(
+        reason,
+        detail,
         mine=mine,
         run=frames[0].key.run if frames else 0,
         arrived_us=frames[0].arrived_us if frames else 0,
-        first_bytes=b"",
-        size=0,
         where="store",
         n=max(n, 1),
     )

@@ -153,8 +153,8 @@ def _stored_to(conn: Connection, run: int, end_us: int) -> int:
         " FROM mine_latest WHERE run = %s",
         (run,),
     ).fetchone()
-    newest_us = cast(tuple, row)[0]  # type: ignore[type-arg]
-    return end_us if newest_us is None else int(newest_us)
+    (newest_us,) = cast(tuple[int | None], row)
+    return end_us if newest_us is None else newest_us
 
 
 def searched(conn: Connection, run: int) -> tuple[int, int] | None:

@@ -86,14 +86,6 @@ def frame_reject(frame: Frame, error: Exception) -> Reject:
 def _reject(
     reason: str, detail: str, mine: str | None, run: int, arrived_us: int
 ) -> Reject:
-    return Reject(
-        reason=reason,
-        detail=detail,
-        topic="",
-        mine=mine,
-        run=run,
-        arrived_us=arrived_us,
-        first_bytes=b"",
-        size=0,
-        where="store",
+    return Reject.without_packet(
+        reason, detail, mine=mine, run=run, arrived_us=arrived_us, where="store"
     )
